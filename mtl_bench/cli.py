@@ -1,0 +1,111 @@
+"""`mtl-bench <verb>`: train, prepare, report, list, doctor."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mtl_bench.errors import BenchError
+
+VERBS = {
+    "train": "train one configuration (a Hydra job; -m sweeps) and leave one record",
+    "prepare": "read raw official files once and write packed arrays: dataset=NAME [source=FOLDER]",
+    "report": "turn records into tables (terminal or Markdown) and plots",
+    "list": "describe methods, datasets, models, protocols, experiments and suites",
+    "doctor": "say what is installed, which device and data are found, and what is wrong",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point. Exit status 0, 1 for an error (one sentence on stderr), 2 for wrong usage, 128 + n for a signal."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if debug := "--debug" in arguments:
+        arguments.remove("--debug")
+        os.environ["HYDRA_FULL_ERROR"] = "1"
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    try:
+        _run(arguments)
+    except BenchError as error:
+        if debug:
+            raise
+        print(f"mtl-bench: {error}", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:  # `mtl-bench report | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _run(arguments: list[str]) -> None:
+    verb = arguments[0] if arguments else ""
+    if verb in ("train", "prepare"):  # Hydra reads the rest
+        from mtl_bench.jobs import hydra_verb
+
+        hydra_verb(verb, arguments[1:])
+        return
+    parsed = _parser().parse_args(arguments or ["--help"])
+    action: Callable[[argparse.Namespace], None] = parsed.action
+    action(parsed)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mtl-bench", description=__doc__, epilog="--debug shows tracebacks.")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    for verb in ("train", "prepare"):  # shown here; `_run` hands them to Hydra
+        verbs.add_parser(verb, help=VERBS[verb], add_help=False)
+    report = verbs.add_parser("report", help=VERBS["report"], description=VERBS["report"])
+    report.add_argument("folders", nargs="*", type=Path, default=[Path("runs")], help="where records lie (runs)")
+    report.add_argument("--experiment", help="only this experiment")
+    report.add_argument("--markdown", type=Path, metavar="FILE", help="write GitHub Markdown there (- for stdout)")
+    report.add_argument("--plot", type=Path, metavar="FILE", help="draw Δm with intervals into a .png, .svg or .pdf")
+    report.set_defaults(action=_report)
+    listing = verbs.add_parser("list", help=VERBS["list"], description=VERBS["list"])
+    listing.add_argument("group", nargs="?", help="method, dataset, model, protocol, experiment, suite, …")
+    listing.set_defaults(action=_list)
+    doctor = verbs.add_parser("doctor", help=VERBS["doctor"], description=VERBS["doctor"])
+    doctor.set_defaults(action=_doctor)
+    return parser
+
+
+def _report(parsed: argparse.Namespace) -> None:
+    from mtl_bench.records.record import find_records
+    from mtl_bench.results import leaderboards, markdown, plot_delta_m, show
+
+    missing = [str(folder) for folder in parsed.folders if not folder.is_dir()]
+    if missing:
+        raise BenchError(f"There is no folder {missing[0]}; run `mtl-bench train` first, or name where records lie.")
+    records = find_records(parsed.folders)
+    boards = [board for board in leaderboards(records) if parsed.experiment in (None, board.experiment)]
+    if not boards:
+        raise BenchError(f"No record of a method on {parsed.experiment} lies in {', '.join(map(str, parsed.folders))}.")
+    if parsed.plot is not None:
+        plot_delta_m(boards, parsed.plot)
+    if parsed.markdown is not None:
+        text = "\n".join(markdown(board) for board in boards)
+        if str(parsed.markdown) == "-":
+            print(text)
+        else:
+            from mtl_bench.records.atomic import write_atomic
+
+            write_atomic(parsed.markdown, text)
+        return
+    for board in boards:
+        show(board)
+
+
+def _list(parsed: argparse.Namespace) -> None:
+    from mtl_bench.listing import show_listing
+
+    show_listing(parsed.group)
+
+
+def _doctor(parsed: argparse.Namespace) -> None:
+    from mtl_bench.doctor import examine
+
+    if not examine():
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

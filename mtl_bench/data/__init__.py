@@ -1,0 +1,1 @@
+"""Official files in, packed arrays on disk, decoded batches on the device."""

@@ -1,0 +1,67 @@
+"""What a dataset is before it is packed, and where its packed form lies."""
+
+import hashlib
+import inspect
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from mtl_bench.data.packed import TARGET_ENCODINGS, Field, Manifest, Packed
+
+
+class Dataset(ABC):
+    """How official files become packed arrays.
+
+    Every constructor argument is kept as an attribute of the same name; together with `revision` they name the packed
+    folder, so a change of either packs anew.
+    """
+
+    revision: ClassVar[int] = 1
+    name: str
+
+    @property
+    @abstractmethod
+    def fields(self) -> Mapping[str, Field]:
+        """Every stored array; one of them is `image`."""
+
+    @abstractmethod
+    def pack(self, folder: Path, raw: Path, source: Path | None) -> Manifest:
+        """Reads official files from `source` if given, else from `raw` (downloads land there), and writes `folder`.
+
+        Raises BenchError when the files are missing or not what they claim to be.
+        """
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of a decoded image."""
+        channels, height, width = self.fields["image"].shape
+        return channels, height, width
+
+    @property
+    def targets(self) -> dict[str, Field]:
+        """The fields that may serve as targets."""
+        return {name: field for name, field in self.fields.items() if field.encoding in TARGET_ENCODINGS}
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Everything the packed content depends on beside the official files."""
+        arguments = {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        return {"class": type(self).__name__, **arguments, "revision": self.revision}
+
+    @property
+    def folder_name(self) -> str:
+        canonical = json.dumps(self.parameters, sort_keys=True)
+        return f"{self.name}-{hashlib.sha256(canonical.encode()).hexdigest()[:8]}"
+
+
+def prepare(dataset: Dataset, root: Path, source: Path | None = None) -> Packed:
+    """The packed form of a dataset under root/packed, made first where it is absent.
+
+    Official files are looked for in `source`, then in root/raw, then downloaded to root/raw where that is possible.
+    """
+    folder = root / "packed" / dataset.folder_name
+    if not folder.is_dir():
+        dataset.pack(folder, root / "raw", source)
+    return Packed.open(folder)

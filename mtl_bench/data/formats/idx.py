@@ -1,0 +1,109 @@
+"""IDX files: MNIST and Fashion-MNIST as published (four files each, gzipped or plain)."""
+
+import gzip
+import hashlib
+import io
+import math
+import shutil
+import zlib
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from mtl_bench.data.publish import published
+from mtl_bench.errors import BenchError
+
+FILES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+CLASSES = {"mnist": "MNIST", "fashion": "FashionMNIST"}  # torchvision's names, of classes and of download folders
+# Published sums of the uncompressed images: both datasets use the same file names, so a mix-up would go unnoticed.
+MD5 = {
+    ("mnist", "train"): "6bbc9ace898e44ae57da46a324031adb",
+    ("mnist", "test"): "2646ac647ad5339dbf082846283269ea",
+    ("fashion", "train"): "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+    ("fashion", "test"): "8181f5470baa50b63fa0f6fddb340f0a",
+}
+Official = dict[str, tuple[UInt8[np.ndarray, "_ 28 28"], UInt8[np.ndarray, "_"]]]
+
+
+def read_idx(path: Path, md5: str | None = None) -> UInt8[np.ndarray, "..."]:
+    """The array in an IDX file of unsigned bytes, gzipped or plain.
+
+    Layout: two zero bytes, type 0x08, number of axes, one big-endian uint32 per axis, then the values. `md5` is the
+    expected sum of the uncompressed file.
+
+    Raises BenchError when the file is missing, damaged, truncated, of another format, or has another sum.
+    """
+    content = _uncompressed(path)
+    axes = content[3] if len(content) > 3 and content[:3] == b"\x00\x00\x08" else 0
+    start = 4 + 4 * axes
+    if not axes or len(content) < start:
+        raise BenchError(f"{path} is not an IDX file of bytes (its magic number is wrong); download it again.")
+    shape = tuple(int(axis) for axis in np.frombuffer(content, ">u4", count=axes, offset=4))
+    if (found := len(content) - start) != (expected := math.prod(shape)):
+        raise BenchError(f"{path} should hold {expected} values but holds {found}; download it again.")
+    if md5 and hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
+        raise BenchError(f"{path} is not the official file of that dataset (its MD5 differs); check the folder.")
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+def read_official(name: str, folders: Sequence[Path]) -> Official:
+    """Images and labels of "train" and "test" of `mnist` or `fashion`, found in `folders` or downloaded to the last."""
+    folder = find_or_download(name, folders)
+    return {
+        part: (read_idx(_existing(folder, images), MD5.get((name, part))), read_idx(_existing(folder, labels)))
+        for part, (images, labels) in FILES.items()
+    }
+
+
+def find_or_download(name: str, folders: Sequence[Path]) -> Path:
+    """The folder that holds the four files, looked for in each folder, its `<name>/` and torchvision's layout.
+
+    Raises BenchError, saying which files to put where, when they are nowhere and cannot be downloaded.
+    """
+    for folder in folders:
+        for candidate in (folder / name, folder / CLASSES[name] / "raw", folder):
+            if all(_existing(candidate, file).is_file() for pair in FILES.values() for file in pair):
+                return candidate
+    _download(name, folders[-1] / name)
+    return folders[-1] / name
+
+
+def _download(name: str, folder: Path) -> None:
+    from mtl_bench.vision import torchvision  # late: seconds of import that only a download needs
+
+    with published(folder) as temporary:
+        nested = temporary / CLASSES[name] / "raw"
+        try:
+            with redirect_stdout(io.StringIO()):
+                getattr(torchvision().datasets, CLASSES[name])(temporary, download=True)
+        except (OSError, RuntimeError) as error:
+            files = ", ".join(f"{file}.gz" for pair in FILES.values() for file in pair)
+            reason = (str(error).strip() or repr(error)).splitlines()[-1]
+            raise BenchError(
+                f"{CLASSES[name]} is not here and could not be downloaded ({reason}); put {files} into {folder}."
+            ) from error
+        for file in nested.iterdir():
+            file.rename(temporary / file.name)
+        shutil.rmtree(nested.parent)
+
+
+def _existing(folder: Path, file: str) -> Path:
+    """The gzipped file where there is one, else the plain one."""
+    compressed = folder / f"{file}.gz"
+    return compressed if compressed.is_file() else folder / file
+
+
+def _uncompressed(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+        return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise BenchError(f"{path} is truncated or damaged ({error}); download it again.") from error
+    except OSError as error:
+        raise BenchError(f"{path} cannot be read ({error.strerror}); check the folder.") from error

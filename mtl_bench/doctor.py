@@ -1,0 +1,68 @@
+"""`mtl-bench doctor`: versions, device, data, and what is wrong."""
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from mtl_bench.data.packed import Packed
+from mtl_bench.errors import BenchError
+
+PACKAGES = ("torch", "torchvision", "timm", "hydra-core", "omegaconf", "wandb", "numpy", "scipy", "scikit-learn")
+Finding = tuple[str, str, bool]  # what, found, is it well
+
+
+def examine() -> bool:
+    """Prints every finding; whether all is well."""
+    table = Table(box=None, show_header=False)
+    findings = [*_packages(), *_device(), *_data()]
+    for what, found, well in findings:
+        table.add_row("[green]✓[/]" if well else "[red]✗[/]", what, found)
+    Console().print(table)
+    return all(well for _, _, well in findings)
+
+
+def _packages() -> Iterator[Finding]:
+    yield "python", platform.python_version(), True
+    for name in PACKAGES:
+        try:
+            yield name, importlib.metadata.version(name), True
+        except importlib.metadata.PackageNotFoundError:
+            yield name, f"missing; run `pip install {name}`", False
+    from mtl_bench.vision import torchvision
+
+    yield _tried("torchvision import", lambda: f"works with this torch ({torchvision().__name__})")
+
+
+def _device() -> Iterator[Finding]:
+    import torch
+
+    if torch.cuda.is_available():
+        yield "device", f"cuda: {torch.cuda.get_device_name()}", True
+    else:
+        yield "device", f"cpu, {os.cpu_count()} cores (no CUDA device)", True
+
+
+def _data() -> Iterator[Finding]:
+    root = Path(os.environ.get("MTL_BENCH_DATA", "data"))
+    packed = sorted((root / "packed").glob("[!.]*")) if (root / "packed").is_dir() else []
+    if not packed:
+        yield "data", f"nothing packed under {root}; `mtl-bench train` prepares what it needs", True
+    for folder in packed:
+        yield _tried(f"data {folder.name}", lambda folder=folder: _summary(Packed.open(folder)))  # type: ignore[misc]
+
+
+def _summary(packed: Packed) -> str:
+    sizes = ", ".join(f"{name} {size}" for name, size in packed.manifest.splits.items())
+    return f"{sizes} (digest {packed.digest[:12]})"
+
+
+def _tried(what: str, action: Callable[[], str]) -> Finding:
+    try:
+        return what, action(), True
+    except BenchError as error:
+        return what, str(error), False

@@ -1,0 +1,64 @@
+"""A method owns the whole step of a batch."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from mtl_bench.methods.interface import Context, Step
+
+
+@dataclass(kw_only=True, eq=False)
+class Method(ABC):
+    """How the K task losses of one batch become parameter updates.
+
+    `natural_sum` is what a method's weights sum to when the tasks agree: "k", 1 (then `scaled` multiplies by k, the
+    tasks in the batch, so that equal weights always mean the plain sum of losses) or None (no fixed sum).
+    `raw_scale=True` keeps a paper's own scale. `state` names the attributes a checkpoint carries; a value that has
+    `state_dict` itself (a nested weighting, trainable scalars) is saved through it.
+    """
+
+    natural_sum: ClassVar[Literal["k", 1] | None]
+    revision: ClassVar[int] = 1
+    state: ClassVar[tuple[str, ...]] = ("solver_failures",)
+
+    raw_scale: bool = False
+    solver_failures: int = field(default=0, init=False)
+
+    def setup(self, context: Context) -> None:
+        """Called once before training; raises BenchError for a model that the method cannot serve."""
+        self.context = context
+
+    @abstractmethod
+    def update(self, step: Step) -> None:
+        """Everything that happens on one batch."""
+
+    def end_epoch(self, means: Float[Tensor, "K"]) -> None:  # noqa: B027  most methods keep no history
+        """Receives the raw mean training losses of the epoch (host; NaN for a task without a label in it)."""
+
+    def scaled(self, weights: Float[Tensor, "k"]) -> Float[Tensor, "k"]:
+        return weights * len(weights) if self.natural_sum == 1 and not self.raw_scale else weights
+
+    def state_dict(self) -> dict[str, Any]:
+        found = {name: getattr(self, name) for name in self._state_names()}
+        return {name: value.state_dict() if hasattr(value, "state_dict") else value for name, value in found.items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name in self._state_names():
+            current = getattr(self, name)
+            if hasattr(current, "load_state_dict"):
+                current.load_state_dict(state[name])
+            elif isinstance(state[name], Tensor) and isinstance(current, Tensor):
+                setattr(self, name, state[name].to(current.device))
+            else:
+                setattr(self, name, state[name])
+
+    def _state_names(self) -> Iterator[str]:
+        """Names from every class of the hierarchy, so that a subclass adds to `state` and never replaces it."""
+        for owner in reversed(type(self).__mro__):
+            yield from owner.__dict__.get("state", ())
+
+

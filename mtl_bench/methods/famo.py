@@ -1,0 +1,52 @@
+"""Fast adaptive multi-task optimization."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from mtl_bench.methods.base import Method
+from mtl_bench.methods.interface import Context, Step
+from mtl_bench.methods.task_scalars import TaskScalars
+
+
+@dataclass(kw_only=True, eq=False)
+class FAMO(Method):
+    """Equal relative improvement of all tasks at the cost of one more forward (Liu et al., NeurIPS 2023, alg. 1).
+
+    z = softmax(ξ), D_k = l_k − b_k + 1e-8, c = 1 / Σ z_k / D_k; the model descends c Σ z_k log D_k, whose weights on the
+    raw gradients, c z_k / D_k, sum to 1 (times k here; `raw_scale=True`: as published). The same batch is then evaluated
+    again and ξ descends δ_k = z_k (r_k − Σ_j z_j r_j), r_k = log D_k − log D'_k: a task that improved faster gets less.
+
+    Paper: ξ ← ξ − β (δ + γ ξ). Released code, and this class: Adam(lr=`lr`) with weight decay γ = `gamma`, which passes
+    through the second-moment normalisation. γ: 1e-2 on Cityscapes, 1e-3 elsewhere. `minimum` is b_k; a loss below it
+    gives NaN, which is counted and skipped. The second forward replays dropout and leaves norm statistics alone (the
+    release redraws and updates them, which makes r noisy).
+    Cost: 2 forwards, 1 backward, K scalars. No host copy.
+    """
+
+    natural_sum: ClassVar[Literal[1]] = 1
+    state: ClassVar[tuple[str, ...]] = ("logits",)
+
+    lr: float = 0.025
+    gamma: float = 1e-3
+    minimum: float = 0.0
+    logits: TaskScalars = field(init=False, repr=False)
+
+    def setup(self, context: Context) -> None:
+        super().setup(context)
+        self.logits = TaskScalars(len(context.tasks), 0.0, self.lr, self.gamma, context.device)
+
+    def update(self, step: Step) -> None:
+        losses = step.losses()
+        z = self.logits.values(losses.tasks).softmax(dim=0)
+        before = self.excess(losses.values)
+        step.backward(losses, self.scaled((z / before) / (z / before).sum()))
+        step.apply()
+        after = self.excess(step.losses(losses.tasks, grad=False).values)
+        rate = before.log() - after.log()
+        self.logits.descend(z * (rate - (z * rate).sum()), losses.tasks)
+
+    def excess(self, values: Float[Tensor, "k"]) -> Float[Tensor, "k"]:
+        return values.float() - self.minimum + 1e-8  # 1e-8 as released: keeps the logarithm finite at a loss of 0

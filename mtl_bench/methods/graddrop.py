@@ -1,0 +1,53 @@
+"""Gradient sign dropout."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mtl_bench.errors import BenchError
+from mtl_bench.methods.gradient import GradientAggregation
+from mtl_bench.methods.interface import Context, TaskGradients
+
+
+@dataclass(kw_only=True, eq=False)
+class GradDrop(GradientAggregation):
+    """Keeps, coordinate by coordinate, gradients of one sign (Chen et al., NeurIPS 2020).
+
+    s_k = Σ_batch h_k ⊙ sign(z) at the features z (the paper's form, `at="feature"`) or s_k = g_k at the parameters
+    (`at="shared"`, another method); P = ½ (1 + Σ_k s_k / (Σ_k |s_k| + ε)); one U ~ U[0, 1] per coordinate, shared by all
+    tasks; task k keeps what has s_k > 0 where P > U and what has s_k < 0 where P < U. d = Σ_k h_k ⊙ (leak + (1 − leak)
+    mask_k), leak in [0, 1]. ε = 1e-12 only guards coordinates where all rows are 0.
+    Cost: 1 forward, 1 encoder backward at "feature"; k at "shared".
+
+    Raises BenchError for leak outside [0, 1].
+    """
+
+    natural_sum: ClassVar[Literal["k"]] = "k"
+
+    at: Literal["shared", "feature"] = "feature"
+    leak: float = 0.0
+
+    def setup(self, context: Context) -> None:
+        super().setup(context)
+        if not 0 <= self.leak <= 1:
+            raise BenchError(f"leak must lie in [0, 1], got {self.leak}.")
+
+    def direction(self, gradients: TaskGradients, *, generator: torch.Generator) -> Float[Tensor, "P"]:
+        if gradients.features is None:
+            return self.masked(gradients.matrix(), gradients.matrix(), generator)
+        pieces = []
+        for name, rows in gradients.layers():
+            signed = (rows * gradients.features[name].sign()).sum(dim=1, keepdim=True)  # over the batch
+            pieces.append(self.masked(rows, signed, generator).reshape(-1))
+        return torch.cat(pieces)
+
+    def masked(
+        self, rows: Float[Tensor, "k *shape"], signed: Float[Tensor, "k *reduced"], generator: torch.Generator
+    ) -> Float[Tensor, "*shape"]:
+        purity = 0.5 * (1 + signed.sum(dim=0) / (signed.abs().sum(dim=0) + 1e-12))
+        draw = torch.rand(purity.shape, generator=generator, device=purity.device, dtype=purity.dtype)
+        kept = ((purity > draw) & (signed > 0)) | ((purity < draw) & (signed < 0))
+        return (rows * (self.leak + (1 - self.leak) * kept.to(rows))).sum(dim=0)

@@ -1,0 +1,95 @@
+"""What the engines share: the Gramian, its one copy to the host, and the gradients of the heads."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mtl_bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from mtl_bench.methods.interface import TaskGradients
+
+
+@dataclass
+class HeadGradients:
+    """Gradients of each task's own parameters, kept until the factors are known."""
+
+    parameters: list[list[nn.Parameter]]
+    gradients: list[list[Tensor | None]]
+
+    def write(self, factors: Float[Tensor, "k"] | None) -> None:
+        # Always a fresh tensor: clipping scales .grad in place, and the kept gradients may be written again.
+        for i, (parameters, gradients) in enumerate(zip(self.parameters, self.gradients, strict=True)):
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                if gradient is not None:
+                    parameter.grad = gradient.clone() if factors is None else gradient * factors[i].to(gradient)
+
+
+class Rows:
+    """One row per task, heads kept aside; engines say what a row is and how a direction reaches `.grad`."""
+
+    def __init__(
+        self,
+        tasks: tuple[int, ...],
+        values: Float[Tensor, "k"],
+        heads: HeadGradients,
+        named: Sequence[tuple[str, torch.Size]],
+        on_write: Callable[[Float[Tensor, "k"] | None], None],
+    ) -> None:
+        self.tasks = tasks
+        self.heads = heads
+        self.named = list(named)
+        self._values = values
+        self._host_values: Tensor | None = None
+        self._on_write = on_write
+
+    @property
+    def features(self) -> Mapping[str, Tensor] | None:
+        return None
+
+    @property
+    def losses(self) -> Float[Tensor, "k"]:
+        if self._host_values is None:
+            self._host_values = self._values.double().cpu()
+        return self._host_values
+
+    def matrix(self) -> Float[Tensor, "k P"]:
+        raise NotImplementedError
+
+    def write_shared(self, direction: Float[Tensor, "P"]) -> None:
+        raise NotImplementedError
+
+    def gramian(self, other: "TaskGradients | None" = None) -> Float[Tensor, "k k"]:
+        rows = self.matrix()
+        if other is not None:
+            return (rows @ other.matrix().T).double().cpu()
+        k = len(self.tasks)
+        packed = torch.cat([(rows @ rows.T).flatten().double(), self._values.double()]).cpu()
+        self._host_values = packed[k * k :]
+        return packed[: k * k].view(k, k)
+
+    def combine(self, weights: Float[Tensor, "k"], heads: Float[Tensor, "k"] | None = None) -> None:
+        rows = self.matrix()
+        self.write_shared(weights.to(rows) @ rows)
+        self.heads.write(heads)
+        self._on_write(weights)
+
+    def assign(self, direction: Tensor | Mapping[str, Tensor], heads: Float[Tensor, "k"] | None = None) -> None:
+        if isinstance(direction, Mapping):
+            missing = [name for name, _ in self.named if name not in direction]
+            if missing:
+                raise BenchError(f"A direction must name every layer; missing: {', '.join(missing)}.")
+            direction = torch.cat([direction[name].reshape(-1) for name, _ in self.named])
+        self.write_shared(direction)
+        self.heads.write(heads)
+        self._on_write(None)
+
+    def layers(self) -> Iterator[tuple[str, Float[Tensor, "k *shape"]]]:
+        start = 0
+        for name, shape in self.named:
+            yield name, self.matrix()[:, start : start + shape.numel()].view(-1, *shape)
+            start += shape.numel()

@@ -1,0 +1,108 @@
+"""What a method may touch: the step of one batch, its losses and its per-task gradients.
+
+Shapes: k = tasks with a label in the batch, K = all tasks, P = shared parameters.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mtl_bench.methods.gradients.graph import Graph
+
+Level = Literal["shared", "feature", "last_layer"]
+
+
+@dataclass
+class TaskLosses:
+    """Losses of one forward. `backward` and `gradients` spend the graph; the values stay.
+
+    `values` are detached and raw (before any weighting).
+    """
+
+    tasks: tuple[int, ...]
+    values: Float[Tensor, "k"]
+    graph: Graph | None = None
+
+
+class TaskGradients(Protocol):
+    """One row per task of the losses; each live object owns its buffer."""
+
+    tasks: tuple[int, ...]
+
+    @property
+    def losses(self) -> Float[Tensor, "k"]:
+        """Weighted loss values on the host (float64), copied together with the Gramian."""
+
+    @property
+    def features(self) -> Mapping[str, Tensor] | None:
+        """The shared tensors at `feature`, named as in `layers()`; None elsewhere."""
+
+    def gramian(self, other: "TaskGradients | None" = None) -> Float[Tensor, "k k"]:
+        """Inner products of the rows (with those of `other`): float64, on the host, one copy."""
+
+    def combine(self, weights: Float[Tensor, "k"], heads: Float[Tensor, "k"] | None = None) -> None:
+        """Write Σ w_i g_i to `.grad` of the shared parameters and `heads[i]` (None: 1) times its own to each head."""
+
+    def assign(self, direction: Tensor | Mapping[str, Tensor], heads: Float[Tensor, "k"] | None = None) -> None:
+        """Write a direction: a vector as long as a row, or a mapping that names every layer."""
+
+    def matrix(self) -> Float[Tensor, "k P"]: ...
+
+    def layers(self) -> Iterator[tuple[str, Float[Tensor, "k *shape"]]]: ...
+
+
+class Step(Protocol):
+    """The means of one batch, and nothing else.
+
+    `tasks` have a label in this batch (dataset order, known before any forward). `generator` lives on the host
+    (permutations, draws of size K), `device_generator` on the device (draws of feature or parameter size).
+    """
+
+    tasks: tuple[int, ...]
+    epoch: int
+    progress: float  # share of the budget used, 0 to 1
+    generator: torch.Generator
+    device_generator: torch.Generator
+
+    @property
+    def lr(self) -> float: ...
+
+    def losses(self, tasks: Sequence[int] | None = None, *, grad: bool | Sequence[int] = True) -> TaskLosses:
+        """One forward. `grad`: True, False (replays the dropout of the last forward), or the tasks that get a graph."""
+
+    def backward(self, losses: TaskLosses, weights: Float[Tensor, "k"]) -> None:
+        """Add the gradient of Σ w_i l_i to `.grad`; weights are aligned with `losses.tasks`."""
+
+    def gradients(
+        self, losses: TaskLosses, at: Level = "shared", weights: Float[Tensor, "k"] | None = None
+    ) -> TaskGradients:
+        """Gradients of weights[i] · l_i, one row per task."""
+
+    def apply(self, only: Literal["all", "shared"] = "all", rule: Literal["optimizer", "sgd"] = "optimizer") -> None:
+        """Clip, step, and set gradients to None; `sgd` is θ −= lr · g with neither clip nor decay."""
+
+    def trial(self) -> AbstractContextManager[None]:
+        """Parameters, buffers, optimizer state and random streams are bit-identical after it."""
+
+    def split(self, parts: int) -> "list[Step]":
+        """Disjoint parts of the batch, stratified by label."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a method learns about its run in `setup`, before the first batch."""
+
+    tasks: tuple[str, ...]
+    likelihoods: tuple[Literal["classification", "regression"], ...]
+    static_weights: Mapping[str, float]  # of the protocol; empty: all 1
+    epochs: int
+    steps_per_epoch: int
+    device: torch.device
+    per_task_path: bool
+    last_shared: nn.Parameter | None
+    shared: Mapping[str, torch.Size]  # shapes of the shared parameters, by name

@@ -1,0 +1,61 @@
+"""The family of loss weightings: Σ w_i ∇l_i with detached w."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mtl_bench.errors import BenchError
+from mtl_bench.methods.base import Method
+from mtl_bench.methods.interface import Context, Step
+
+
+@dataclass(kw_only=True, eq=False)
+class LossWeighting(Method):
+    """Weights from detached losses; one backward per batch.
+
+    On its own it is a method; inside a gradient method it weights the losses before gradients are taken.
+    `separable`: the weight of task i depends on task i alone, so that methods which see one task at a time may use it.
+    `scale_heads=False` leaves the heads' gradients unweighted (only the shared parameters feel the weights).
+    """
+
+    separable: ClassVar[bool]
+    scale_heads: bool = True
+
+    def setup(self, context: Context) -> None:
+        super().setup(context)
+        if not self.scale_heads and context.per_task_path:
+            raise BenchError("scale_heads=false needs one shared encoder pass; this model has a path per task.")
+
+    @abstractmethod
+    def weights(
+        self, values: Float[Tensor, "k"], *, tasks: tuple[int, ...], generator: torch.Generator | None = None
+    ) -> Float[Tensor, "k"]:
+        """Weights on the device of `values` (detached, raw), for `tasks`; changes no state."""
+
+    def observe(self, values: Float[Tensor, "k"], *, tasks: tuple[int, ...]) -> None:
+        """Moves state, after `weights`, once per task and batch."""
+
+    def task_weights(
+        self, values: Float[Tensor, "k"], *, tasks: tuple[int, ...], generator: torch.Generator | None = None
+    ) -> Float[Tensor, "k"]:
+        """`weights` on the common scale: equal weights mean 1 each."""
+        return self.scaled(self.weights(values, tasks=tasks, generator=generator))
+
+    def update(self, step: Step) -> None:
+        losses = step.losses()
+        weights = self.task_weights(losses.values, tasks=losses.tasks, generator=step.generator)
+        if self.scale_heads:
+            step.backward(losses, weights)
+        else:
+            step.gradients(losses, at="feature").combine(weights)
+        self.observe(losses.values, tasks=losses.tasks)
+        step.apply()
+
+
+def pick(values: Float[Tensor, "K"], tasks: tuple[int, ...]) -> Float[Tensor, "k"]:
+    """Entries of the tasks in the batch, without an index tensor that would have to travel to the device."""
+    return values if len(tasks) == len(values) else torch.stack([values[task] for task in tasks])

@@ -1,0 +1,9 @@
+"""Encoders, heads and multi-task models. Importing this room loads neither torchvision nor timm."""
+
+from mtl_bench.models.base import MultiTaskModel
+from mtl_bench.models.initialise import initialise
+from mtl_bench.models.lenet import LeNet
+from mtl_bench.models.mlp import MLP
+from mtl_bench.models.resnet import ResNet18
+
+__all__ = ["MLP", "LeNet", "MultiTaskModel", "ResNet18", "initialise"]

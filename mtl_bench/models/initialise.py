@@ -1,0 +1,29 @@
+"""Initial weights that depend on the seed and a module's name, and on nothing else."""
+
+import hashlib
+
+import torch
+
+from mtl_bench.errors import BenchError
+from mtl_bench.models.base import MultiTaskModel
+
+
+def initialise(model: MultiTaskModel, seed: int) -> None:
+    """Reset every module of `model` from a random stream of its own, named by the module.
+
+    An encoder or a head therefore starts bit-equal whatever else the model holds: a single-task run, its multi-task run
+    and one with the tasks in another order are compared from one start. The global random state stays as it was.
+
+    Raises `BenchError` for a model that is not on the CPU (other devices draw other numbers).
+    """
+    if any(parameter.device.type != "cpu" for parameter in model.parameters()):
+        raise BenchError("Initialise a model on the CPU and move it then, so that one seed is one start everywhere.")
+    with torch.random.fork_rng(devices=[]):
+        for name, module in model.named_modules():
+            # not torch.manual_seed: that reseeds every GPU's global stream as well
+            torch.default_generator.manual_seed(_stream(seed, name))
+            model.reset_module(module)
+
+
+def _stream(seed: int, name: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"init/{seed}/{name}".encode()).digest()[:8], "big")

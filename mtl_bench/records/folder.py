@@ -1,0 +1,54 @@
+"""Where a run keeps its files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mtl_bench.errors import BenchError
+from mtl_bench.records.lock import RunLock
+from mtl_bench.records.record import RECORD_NAME, load_record
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """`<root>/<experiment>/<method>/<hash>/seed-<n>`: `hash` is the full identity, its first 12 digits are shown."""
+
+    root: Path
+    experiment: str
+    method: str
+    hash: str
+    seed: int
+
+    @property
+    def path(self) -> Path:
+        return self.root / self.experiment / self.method / self.hash[:12] / f"seed-{self.seed}"
+
+    @property
+    def record(self) -> Path:
+        return self.path / RECORD_NAME
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint.pt"
+
+    @property
+    def history(self) -> Path:
+        return self.path / "history.jsonl"
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    def create(self) -> None:
+        """Raises BenchError when the folder cannot be made."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BenchError(f"{self.path} cannot be created ({error.strerror}); choose another folder.") from error
+
+    def lock(self) -> RunLock:
+        """The lock of this run; the folder must exist."""
+        return RunLock(self.path / "lock")
+
+    def finished(self) -> bool:
+        """Whether a record of exactly this identity lies here; BenchError when it is damaged."""
+        return self.record.exists() and load_record(self.record)["hash"] == self.hash

@@ -1,0 +1,168 @@
+"""The record: one JSON file per run, from which every table, rank and plot is derived."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast, get_args, get_origin, get_type_hints, is_typeddict
+
+from mtl_bench.errors import BenchError
+from mtl_bench.records.atomic import write_atomic
+
+if TYPE_CHECKING:
+    from mtl_bench.records.folder import RunFolder
+
+SCHEMA = 1
+RECORD_NAME = "record.json"
+
+
+class Experiment(TypedDict):
+    name: str
+    hash: str  # the full setting, reporting part included: rows of different hashes never share a table
+
+
+class MethodName(TypedDict):
+    name: str  # "single" for runs with one task
+    label: str
+
+
+class MetricInfo(TypedDict):
+    higher_is_better: bool
+    unit: str
+
+
+class Evaluation(TypedDict):
+    batch: int
+    epoch: float
+    train: dict[str, float]  # mean loss per task
+    val: dict[str, dict[str, float]]
+    test: dict[str, dict[str, float]] | None
+
+
+class DeltaM(TypedDict):
+    definition: Literal["metric_mean", "task_mean", "one_per_task"]
+    terms: dict[str, list[str]]  # task → the metrics that enter
+
+
+class Counts(TypedDict):
+    batches: int
+    forwards: int
+    backwards: int
+    passes: float
+    optimizer_steps: int
+
+
+class Failures(TypedDict):
+    nonfinite_steps: int
+    solver: int
+
+
+class Measured(TypedDict):
+    seconds: float
+    seconds_per_step: float
+    peak_memory_bytes: int
+    host: str
+    started: str
+    finished: str
+
+
+class Record(TypedDict):
+    """What one run leaves. All but `measured` is the same when the run is repeated in the same environment."""
+
+    schema: int
+    hash: str  # identity of dataset, tasks, model, method and the training part of the protocol
+    seed: int
+    created_by: str  # version of the package
+    experiment: Experiment
+    method: MethodName
+    tasks: list[str]  # in dataset order
+    metrics: dict[str, dict[str, MetricInfo]]  # task → metric
+    test: dict[str, dict[str, float]]  # task → metric → value under the selection rule
+    val: dict[str, dict[str, float]]  # likewise; {} without a validation split
+    evaluations: list[Evaluation]
+    selection: str
+    delta_m: DeltaM
+    baselines: dict[str, str]  # task → hash of its single-task run
+    counts: Counts
+    failures: Failures
+    converged: bool
+    test_evaluations: int
+    config: dict[str, Any]
+    identity: dict[str, Any]  # what `hash` is the hash of
+    environment: dict[str, Any]
+    resumed_elsewhere: bool
+    measured: Measured
+
+
+REQUIRED = tuple(get_type_hints(Record))
+
+
+def validate(record: Any) -> None:
+    """Raises BenchError naming the first key that is missing or of the wrong type, as a dotted path."""
+    _check(record, Record, "record")
+
+
+def save_record(folder: "RunFolder", record: Record) -> None:
+    """Write a valid record. The NaN of a diverged run is written as `NaN`, which Python and pandas read back."""
+    validate(record)
+    write_atomic(folder.record, json.dumps(record, indent=1) + "\n")
+
+
+def load_record(path: Path) -> Record:
+    """Raises BenchError when the file cannot be read, is damaged, or follows another schema."""
+    try:
+        record = json.loads(path.read_bytes())
+        if not isinstance(record, dict) or record.get("schema", SCHEMA) == SCHEMA:
+            validate(record)
+            return cast(Record, record)
+    except OSError as error:
+        raise BenchError(f"{path} cannot be read ({error.strerror}); check the path and its permissions.") from error
+    except (ValueError, BenchError) as error:
+        raise BenchError(f"{path} is damaged ({error}); delete it and run its cell again.") from error
+    raise BenchError(f"{path} does not follow record schema {SCHEMA}; read it with the version that wrote it.")
+
+
+def find_records(roots: Iterable[Path]) -> list[Record]:
+    """Every record below the roots, each file once, in the order of their paths."""
+    paths = {path.resolve() for root in roots for path in root.rglob(RECORD_NAME)}
+    return [load_record(path) for path in sorted(paths)]
+
+
+def reproducible(record: Record) -> dict[str, Any]:
+    """What must be equal when a run is repeated: everything that was not measured on a clock or a machine."""
+    return {key: value for key, value in record.items() if key != "measured"}
+
+
+def _check(value: Any, kind: Any, place: str) -> None:
+    if isinstance(kind, UnionType):  # X | None
+        if value is None:
+            return
+        kind = get_args(kind)[0]
+    if not _fits(value, kind):
+        raise BenchError(f"{place} is {value!r:.60} where {getattr(kind, '__name__', kind)} is expected")
+    for key, part, inner in _parts(value, kind, place):
+        _check(part, inner, f"{place}.{key}")
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if kind is Any:
+        return True
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    plain = dict if is_typeddict(kind) else get_origin(kind) or kind
+    if isinstance(value, bool):  # a bool is an int to Python, but not to JSON
+        return plain is bool
+    return isinstance(value, (int, float) if plain is float else plain)
+
+
+def _parts(value: Any, kind: Any, place: str) -> Iterator[tuple[Any, Any, Any]]:
+    """(key, value, expected type) of everything directly inside a value that fits `kind`."""
+    if is_typeddict(kind):
+        for key, inner in get_type_hints(kind).items():
+            if key not in value:
+                raise BenchError(f"{place}.{key} is missing")
+            yield key, value[key], inner
+    elif get_origin(kind) is dict:
+        yield from ((key, part, get_args(kind)[1]) for key, part in value.items())
+    elif get_origin(kind) is list:
+        yield from ((index, part, get_args(kind)[0]) for index, part in enumerate(value))

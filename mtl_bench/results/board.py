@@ -1,0 +1,113 @@
+"""Leaderboards: the records of one experiment, ranked. A board is data; `render` and `plot` draw it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from mtl_bench.errors import BenchError
+from mtl_bench.records import Record
+from mtl_bench.results.entries import SINGLE, method_entries
+from mtl_bench.results.intervals import Interval, difference
+from mtl_bench.results.row import Column, Judge, Row, Standing
+from mtl_bench.results.single_task import single_task
+
+
+@dataclass(frozen=True)
+class Board:
+    """One table: one experiment under one protocol. `notes` says what the reader must know beside the numbers."""
+
+    experiment: str
+    hash: str
+    definition: str
+    selection: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+
+
+def leaderboards(records: Sequence[Record]) -> list[Board]:
+    """One board per experiment hash that holds a method; single-task records serve every board they fit."""
+    single = [record for record in records if record["method"]["name"] == SINGLE]
+    settings: dict[str, list[Record]] = {}
+    for record in records:
+        if record["method"]["name"] != SINGLE:
+            settings.setdefault(record["experiment"]["hash"], []).append(record)
+    if not settings:
+        return [leaderboard(records)]  # raises: says what to train
+    return [leaderboard([*group, *single]) for group in settings.values()]
+
+
+def leaderboard(records: Sequence[Record]) -> Board:
+    """The board of one experiment, best Δm first and rows with a diverged seed last.
+
+    Raises BenchError when no method was recorded, or the methods' records follow different protocols.
+    """
+    methods = [record for record in records if record["method"]["name"] != SINGLE]
+    setting = _one_setting(methods)
+    single, notes = single_task(records, setting)
+    judge = Judge(setting, single, usable=not notes)
+    entries = [*([single] if single else []), *method_entries(methods)]
+    if len(set[str]().union(*(entry.hosts for entry in entries))) > 1:
+        notes = [*notes, "Seconds per step were measured on more than one machine and do not compare."]
+    return Board(
+        experiment=setting["experiment"]["name"],
+        hash=setting["experiment"]["hash"],
+        definition=setting["delta_m"]["definition"],
+        selection=setting["selection"],
+        columns=judge.columns,
+        rows=_ranked([judge.row(entry) for entry in entries]),
+        notes=tuple(notes),
+    )
+
+
+def _one_setting(methods: Sequence[Record]) -> Record:
+    """A record that speaks for all: they agree on everything that makes two numbers comparable."""
+    if not methods:
+        raise BenchError(
+            "No record of a multi-task method was found; train one with `mtl-bench train experiment=NAME method=NAME`."
+        )
+    first = methods[0]
+    name, digest = first["experiment"]["name"], first["experiment"]["hash"]
+    for record in methods:
+        other = record["experiment"]
+        if other["hash"] != digest:
+            raise BenchError(
+                f"Records of {name!r} ({digest[:12]}) and {other['name']!r} ({other['hash'][:12]}) follow different "
+                "protocols and cannot share a table; make one table of each."
+            )
+        if unlike := [key for key, value in _shared(record).items() if value != _shared(first)[key]]:
+            raise BenchError(f"Two records of {name!r} ({digest[:12]}) disagree on {unlike[0]}; leave one of them out.")
+    return first
+
+
+def _shared(record: Record) -> dict[str, object]:
+    """What the hash promises to be equal and the table reads from one record for all."""
+    keys = ("tasks", "metrics", "selection", "delta_m", "baselines")
+    return {key: value for key, value in record.items() if key in keys}
+
+
+def _ranked(rows: Sequence[Row]) -> tuple[Row, ...]:
+    def rank(row: Row) -> tuple[bool, int, float]:
+        survivors = len(row.converged) if row.diverged else 0
+        return row.diverged, -survivors, -row.delta_m.mean if row.delta_m else 0.0
+
+    order = sorted(rows, key=rank)
+    # One lucky seed, or the survivors of a diverged row, are no yardstick.
+    best = next((row for row in order if len(row.per_seed) > 1 and not row.diverged), order[0])
+    return tuple(replace(row, standing=_standing(row, best)) for row in order)
+
+
+def _standing(row: Row, best: Row) -> Standing | None:
+    if row.diverged:
+        return "diverged"
+    if row is best:
+        return "best" if len(row.per_seed) > 1 else None
+    gap = _gap(best, row)
+    return None if gap is None else "tied" if 0 in gap else "behind"
+
+
+def _gap(best: Row, row: Row) -> Interval | None:
+    """Interval of the difference in Δm; against the single-task row it is the interval of Δm itself."""
+    method = row if best.is_single_task else best if row.is_single_task else None
+    if method is not None:
+        return method.delta_m.interval if method.delta_m else None
+    return difference(best.per_seed, row.per_seed)

@@ -1,0 +1,79 @@
+"""Entries: which run serves which task of one leaderboard row, at the same seeds for every task."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+from mtl_bench.errors import BenchError
+from mtl_bench.records import Record
+from mtl_bench.results.change import Terms
+
+SINGLE = "single"  # the method name of a run with one task
+Run = Mapping[int, Record]  # seed → record of one configuration
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row before any statistics: task t of seed n is read from seed n of `runs[t]`."""
+
+    label: str
+    runs: Mapping[str, Run]
+
+    @property
+    def seeds(self) -> list[int]:
+        return sorted(set.intersection(*(set(run) for run in self.runs.values())))
+
+    def converged(self, terms: Terms) -> list[int]:
+        """Seeds of which every run converged and every judged value is a finite number."""
+        return [seed for seed in self.seeds if all(_sound(self.runs[task][seed], task, terms[task]) for task in terms)]
+
+    def values(self, seed: int) -> dict[str, dict[str, float]]:
+        """Task → metric → test value of one seed."""
+        return {task: run[seed]["test"].get(task, {}) for task, run in self.runs.items()}
+
+    @property
+    def passes(self) -> float:
+        """Encoder passes per batch; several runs add up, as their training does."""
+        return self._cost(lambda record: record["counts"]["passes"] / max(record["counts"]["batches"], 1))
+
+    @property
+    def seconds(self) -> float:
+        """Seconds per optimization step as measured; several runs add up."""
+        return self._cost(lambda record: record["measured"]["seconds_per_step"])
+
+    @property
+    def hosts(self) -> set[str]:
+        return {record["measured"]["host"] for run in self.runs.values() for record in run.values()}
+
+    def _cost(self, of: Callable[[Record], float]) -> float:
+        distinct = {next(iter(run.values()))["hash"]: run for run in self.runs.values()}
+        return sum(sum(map(of, run.values())) / len(run) for run in distinct.values())
+
+
+def method_entries(records: Sequence[Record]) -> list[Entry]:
+    """One entry per configuration; equal labels get the head of their hash, so that no two rows read alike."""
+    runs = by_hash(records)
+    labels = [next(iter(run.values()))["method"]["label"] for run in runs.values()]
+    entries = []
+    for (digest, run), label in zip(runs.items(), labels, strict=True):
+        name = label if labels.count(label) == 1 else f"{label} ({digest[:6]})"
+        entries.append(Entry(name, dict.fromkeys(next(iter(run.values()))["tasks"], run)))
+    return entries
+
+
+def by_hash(records: Iterable[Record]) -> dict[str, dict[int, Record]]:
+    """Hash → seed → record. Raises BenchError when two records of one run and seed disagree."""
+    runs: dict[str, dict[int, Record]] = {}
+    for record in records:
+        known = runs.setdefault(record["hash"], {}).setdefault(record["seed"], record)
+        if repr(known["test"]) != repr(record["test"]):  # repr: the NaN of a diverged run equals itself
+            raise BenchError(
+                f"Two records of {record['method']['label']!r} (run {record['hash'][:12]}, seed {record['seed']}) "
+                "hold different test values; leave one of their folders out."
+            )
+    return runs
+
+
+def _sound(record: Record, task: str, metrics: Sequence[str]) -> bool:
+    table = record["test"].get(task, {})
+    return record["converged"] and all(isfinite(table[metric]) for metric in metrics if metric in table)

@@ -1,0 +1,93 @@
+"""95 % intervals over seeds: of Δm against single-task, of a mean, and of the difference between two methods.
+
+Bootstraps cover 78–91 % at 3 to 5 seeds, a plain t on per-seed Δm 97–100 %, and leaving single-task noise out 51–95 %;
+the delta method with Welch–Satterthwaite degrees of freedom stays within 94–97 % at 3, 5 and 10 seeds.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import inf, sqrt
+
+import numpy as np
+from scipy import stats
+
+from mtl_bench.results.change import Directions, Term, Terms, Values, at, term_slopes
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A symmetric 95 % interval and the degrees of freedom of its t quantile."""
+
+    low: float
+    high: float
+    df: float
+
+    @property
+    def half(self) -> float:
+        return (self.high - self.low) / 2
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+
+def interval(
+    method_runs: Sequence[Values],
+    baseline_runs: Mapping[str, Sequence[Mapping[str, float]]],
+    higher_is_better: Directions,
+    definition: str,
+    terms: Terms,
+) -> Interval | None:
+    """Delta-method interval of Δm over seeds, the noise of the single-task runs included.
+
+    `method_runs` holds one table of values per seed, `baseline_runs` one map metric → value per seed of each task's
+    single-task run. With means M̄, B̄ and slopes c_t = 100 ω_t s_t / B̄_t the per-seed parts are d_i = Σ_t c_t M_ti of the
+    method and e_kj = −Σ_{t in k} c_t M̄_t B_tj / B̄_t of task k; V = var(d)/n + Σ_k var(e_k)/n_k, its degrees of freedom
+    follow Welch and Satterthwaite. None when the method or a task has one seed, which tells nothing about the spread.
+
+    Raises BenchError as `delta_m` does.
+    """
+    tables = {task: [{task: run} for run in baseline_runs.get(task, ())] for task in terms}
+    keys = [(task, metric) for task, metrics in terms.items() for metric in metrics]
+    if min(len(runs) for runs in (method_runs, *tables.values())) < 2:
+        return None
+    method = {term: np.array([at(run, term) for run in method_runs]) for term in keys}
+    single = {term: np.array([at(run, term) for run in tables[term[0]]]) for term in keys}
+    slopes = term_slopes(_means(single), higher_is_better, definition, terms)
+    parts = [sum(slopes[term] * method[term] for term in keys)]
+    for task in terms:
+        own = [term for term in keys if term[0] == task]
+        parts.append(-sum(slopes[term] * method[term].mean() * single[term] / single[term].mean() for term in own))
+    centre = sum(slopes[term] * (method[term].mean() - single[term].mean()) for term in keys)
+    return _welch(float(centre), [np.asarray(part) for part in parts])
+
+
+def mean_interval(values: Sequence[float]) -> Interval | None:
+    """Student-t interval of the mean of one value per seed; None for one seed."""
+    return _welch(float(np.mean(values)), [np.asarray(values, dtype=float)]) if len(values) > 1 else None
+
+
+def difference(first: Mapping[int, float], second: Mapping[int, float]) -> Interval | None:
+    """Paired t interval of first − second over their shared seeds (seed → Δm); None below two shared seeds.
+
+    Both Δm must be taken against the same single-task means: their noise then cancels and rightly stays out.
+    Rank and sign-flip tests cannot go below p = 0.25 at 3 seeds, so they are no substitute.
+    """
+    return mean_interval([first[seed] - second[seed] for seed in sorted(first.keys() & second.keys())])
+
+
+def _welch(centre: float, parts: Sequence[np.ndarray]) -> Interval:
+    shares = [(float(part.var(ddof=1)) / len(part), len(part) - 1) for part in parts]
+    variance = sum(share for share, _ in shares)
+    spread = sum(share**2 / df for share, df in shares)
+    df = variance**2 / spread if spread > 0 else inf  # seeds that agree to the last bit: zero width, not 0/0
+    half = float(stats.t.ppf((1 + LEVEL) / 2, df)) * sqrt(variance)
+    return Interval(centre - half, centre + half, df)
+
+
+def _means(runs: Mapping[Term, np.ndarray]) -> dict[str, dict[str, float]]:
+    means: dict[str, dict[str, float]] = {}
+    for (task, metric), values in runs.items():
+        means.setdefault(task, {})[metric] = float(values.mean())
+    return means

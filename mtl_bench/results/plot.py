@@ -1,0 +1,76 @@
+"""Δm of every method with its interval: one panel per experiment, the best method on top."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mtl_bench.errors import BenchError
+from mtl_bench.results.board import Board
+from mtl_bench.results.row import Estimate, Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe–Ito colours; position against the zero line says the same, so nothing rests on colour alone.
+BETTER, WORSE, OPEN = "#0072B2", "#D55E00", "#7F7F7F"
+WIDTH, ROW, FRAME = 7.2, 0.27, 0.75  # inches: figure width, height of a row, height of a panel's title and axis
+
+
+def plot_delta_m(boards: Sequence[Board], path: Path) -> None:
+    """Saves the figure; the suffix of `path` chooses the format (.png, .svg, .pdf).
+
+    Raises BenchError when no board has a Δm or the file cannot be written.
+    """
+    from matplotlib.figure import Figure  # late: half a second; a bare Figure needs no display and no pyplot state
+
+    shown = [board for board in boards if any(row.delta_m for row in board.rows)]
+    if not shown:
+        raise BenchError("No board has a Δm to plot; train the single-task runs first.")
+    heights = [FRAME + ROW * len(_rows(board)) for board in shown]
+    figure = Figure(figsize=(WIDTH, sum(heights) + 0.3), layout="constrained")
+    panels = figure.subplots(len(shown), squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
+    for board, axes in zip(shown, panels, strict=True):
+        _panel(axes, board)
+    panels[-1].set_xlabel("Δm (%): right of 0 is better than single-task; lines: 95 % intervals over seeds", fontsize=9)
+    try:
+        figure.savefig(path, dpi=200)
+    except (OSError, ValueError) as error:
+        raise BenchError(f"The plot cannot be written to {path}: {error}; choose another path.") from error
+
+
+def _panel(axes: "Axes", board: Board) -> None:
+    rows = _rows(board)
+    axes.set_title(board.experiment, loc="left", fontsize=10, fontweight="bold")
+    axes.axvline(0, color="black", linewidth=0.8, zorder=1.5)  # above the grid, below the dots
+    for place, row in enumerate(rows):
+        if row.delta_m:
+            _dot(axes, place, row.delta_m)
+    axes.set_yticks(range(len(rows)), [_label(row) for row in rows], fontsize=9)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="x", labelsize=8)
+    axes.grid(axis="x", color="#E6E6E6", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _dot(axes: "Axes", place: int, change: Estimate) -> None:
+    span = change.interval
+    if span is None:
+        axes.plot(change.mean, place, "o", markersize=6, markerfacecolor="white", color=OPEN)
+        return
+    colour = OPEN if 0 in span else BETTER if span.low > 0 else WORSE
+    axes.plot([span.low, span.high], [place, place], color=colour, linewidth=2, solid_capstyle="round")
+    axes.plot(change.mean, place, "o", markersize=6, color=colour)
+
+
+def _label(row: Row) -> str:
+    """A hollow dot has no interval; the label says why."""
+    if row.diverged:
+        return f"{row.label} ({len(row.converged)}/{len(row.seeds)} converged)"
+    return f"{row.label} (1 seed)" if len(row.seeds) == 1 else row.label
+
+
+def _rows(board: Board) -> list[Row]:
+    """The single-task row is the zero line."""
+    return [row for row in board.rows if not row.is_single_task]

@@ -1,0 +1,165 @@
+"""A board as text: a table for the terminal and GitHub Markdown, from the same cells and with the same lines below."""
+
+from collections.abc import Iterable, Sequence
+from math import floor, log10
+from statistics import median
+
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mtl_bench.results.board import Board
+from mtl_bench.results.row import Column, Estimate, Row
+
+FEW = 3  # seeds below which a warning stands under the table
+NOTHING = "–"
+DELTA = "Δm % ↑"
+COVERAGE = (
+    "Every ± is half a 95 % interval over seeds (initialisation, order, augmentation) for this test set; it covers "
+    "neither the sampling of the test set nor the choice of hyper-parameters."
+)
+TIES = "Tied: the 95 % interval of the difference to the best Δm contains 0; rows of one seed cannot be compared."
+
+
+def terminal(board: Board, columns: Sequence[int] | None = None) -> Table:
+    """The table alone, or those columns of it; nothing in it folds."""
+    names, rows = headers(board), cells(board)
+    kept = range(len(names)) if columns is None else columns
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for index in kept:
+        table.add_column(Text(names[index]), justify="right" if index else "left", no_wrap=True)
+    for row, texts in zip(board.rows, rows, strict=True):
+        style = {"best": "bold", "tied": "bold", "diverged": "dim"}.get(row.standing or "", "")
+        # Text, not str: rich would read [left] as markup.
+        table.add_row(*(Text(texts[index]) for index in kept), style=style)
+    return table
+
+
+def show(board: Board, console: Console | None = None) -> None:
+    """Prints the table, in as many parts as the console is narrow, and its lines, commands unbroken to be copied."""
+    console = console or Console()
+    console.print(title(board), style="bold", markup=False, highlight=False)
+    for columns in _parts(board, console.width):
+        console.print()
+        console.print(terminal(board, columns))
+    console.print()
+    for line in lines(board):
+        console.print(line, markup=False, highlight=False, soft_wrap="`" in line)
+    console.print()
+
+
+def markdown(board: Board) -> str:
+    """GitHub Markdown; rows that are best or tied with it carry a bold Δm."""
+    names = headers(board)
+    table = [[name.replace("-\n", "").replace("\n", "<br>") for name in names], ["---", *["---:"] * (len(names) - 1)]]
+    for row, texts in zip(board.rows, cells(board), strict=True):
+        safe = [text.replace("|", "\\|") for text in texts]
+        if row.standing in ("best", "tied"):
+            safe[names.index(DELTA)] = f"**{safe[names.index(DELTA)]}**"
+        table.append(safe)
+    body = "\n".join(f"| {' | '.join(texts)} |" for texts in table)
+    return f"### {title(board)}\n\n{body}\n\n" + "\n".join(f"- {line}" for line in lines(board)) + "\n"
+
+
+def title(board: Board) -> str:
+    return f"{board.experiment} · {board.hash[:12]}"
+
+
+def headers(board: Board) -> list[str]:
+    metrics = [_metric_header(column) for column in board.columns]
+    relative = [DELTA, "vs best", "Worst\ntask %", "Tasks\nhurt"] if _relative(board) else []
+    return ["Method", "Con-\nverged", *relative, *metrics, "Passes\n/ batch", "Seconds\n/ step"]
+
+
+def cells(board: Board) -> list[list[str]]:
+    """One list of texts per row, in the order of `headers`."""
+    digits = [_decimals([row.metrics.get((c.task, c.metric)) for row in board.rows]) for c in board.columns]
+    return [
+        [
+            row.label,
+            f"{len(row.converged)}/{len(row.seeds)}",
+            *(_relative_cells(row) if _relative(board) else []),
+            *(_plain(row.metrics.get((c.task, c.metric)), n) for c, n in zip(board.columns, digits, strict=True)),
+            f"{row.passes:.3g}",
+            f"{row.seconds:.3g}",
+        ]
+        for row in board.rows
+    ]
+
+
+def lines(board: Board) -> list[str]:
+    """What must be read with the numbers: definitions, what the intervals cover, warnings."""
+    few = [row.label for row in board.rows if len(row.seeds) < FEW]
+    lost = [row.label for row in board.rows if row.diverged]
+    return [
+        f"Test values under the selection rule {board.selection!r}.",
+        *([f"Δm is the {board.definition} of the relative changes against single-task."] if _relative(board) else []),
+        COVERAGE,
+        *([TIES] if any(row.standing == "tied" for row in board.rows) else []),
+        *([f"Warning: fewer than {FEW} seeds: {', '.join(few)}."] if few else []),
+        *([f"Ranked last: not every seed of {', '.join(lost)} converged; shown are those that did."] if lost else []),
+        *board.notes,
+    ]
+
+
+def signed(estimate: Estimate | None) -> str:
+    """A change in percent: '+1.23 ±0.40'."""
+    if estimate is None:
+        return NOTHING
+    return f"{estimate.mean:+.2f}".replace("-", "−") + _half(estimate, 2)
+
+
+def _parts(board: Board, width: int) -> list[list[int]]:
+    """Column numbers of each part, the method always first: a number that a terminal cuts or folds is misread."""
+    columns = zip(headers(board), *cells(board), strict=True)
+    widths = [2 + max(cell_len(line) for text in column for line in text.split("\n")) for column in columns]
+    parts: list[list[int]] = [[0]]
+    for index in range(1, len(widths)):
+        if len(parts[-1]) > 1 and sum(widths[i] for i in (*parts[-1], index)) > width:
+            parts.append([0])
+        parts[-1].append(index)
+    return parts
+
+
+def _relative(board: Board) -> bool:
+    return any(row.delta_m for row in board.rows)
+
+
+def _relative_cells(row: Row) -> list[str]:
+    return [
+        "reference" if row.is_single_task else signed(row.delta_m),
+        row.standing or NOTHING,
+        f"{row.worst_task} {signed(row.changes[row.worst_task])}" if row.worst_task else NOTHING,
+        _hurt(row),
+    ]
+
+
+def _metric_header(column: Column) -> str:
+    unit = f"{column.unit} " if column.unit else ""
+    return f"{column.task}\n{column.metric}\n{unit}{'↑' if column.higher_is_better else '↓'}"
+
+
+def _plain(estimate: Estimate | None, places: int) -> str:
+    return NOTHING if estimate is None else f"{estimate.mean:.{places}f}".replace("-", "−") + _half(estimate, places)
+
+
+def _half(estimate: Estimate, places: int) -> str:
+    return f" ±{estimate.interval.half:.{places}f}" if estimate.interval else ""
+
+
+def _hurt(row: Row) -> str:
+    if row.tasks_hurt is None:
+        return NOTHING
+    if len(row.tasks_hurt) > 2:
+        return f"{len(row.tasks_hurt)} of {len(row.changes)}"
+    return ", ".join(row.tasks_hurt) or "none"
+
+
+def _decimals(estimates: Iterable[Estimate | None]) -> int:
+    """Two significant digits of the usual half-width; without intervals four of the largest value."""
+    known = [estimate for estimate in estimates if estimate]
+    halves = [estimate.interval.half for estimate in known if estimate.interval and estimate.interval.half > 0]
+    size, significant = (median(halves), 2) if halves else (max((abs(e.mean) for e in known), default=0), 4)
+    return min(max(significant - 1 - floor(log10(size)), 0), 5) if size else significant

@@ -1,0 +1,134 @@
+"""From an entry to a leaderboard row: means, intervals and Δm of one configuration."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Literal
+
+from mtl_bench.records import Record
+from mtl_bench.results.change import Directions, Term, Terms, Values, at, delta_m
+from mtl_bench.results.entries import Entry
+from mtl_bench.results.intervals import Interval, interval, mean_interval
+
+Standing = Literal["best", "tied", "behind", "diverged"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over the seeds that converged; no interval where a seed diverged or there is only one."""
+
+    mean: float
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A judged metric: one that counts in Δm."""
+
+    task: str
+    metric: str
+    unit: str
+    higher_is_better: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """One entry of a board.
+
+    `changes` is the relative change per task in percent (inside a task its metrics weigh alike) and `per_seed` Δm per
+    converged seed, both against the single-task means. `standing` compares Δm with the best row of
+    two or more seeds: "tied" when the 95 % interval of the difference contains 0 (paired over shared seeds; against the
+    single-task row the interval of Δm itself), None where one seed or missing single-task runs allow no judgement.
+    """
+
+    label: str
+    seeds: tuple[int, ...]
+    converged: tuple[int, ...]
+    metrics: Mapping[Term, Estimate]
+    delta_m: Estimate | None
+    changes: Mapping[str, Estimate]
+    per_seed: Mapping[int, float]
+    passes: float
+    seconds: float
+    is_single_task: bool = False
+    standing: Standing | None = None
+
+    @property
+    def diverged(self) -> bool:
+        return len(self.converged) < len(self.seeds)
+
+    @property
+    def worst_task(self) -> str | None:
+        """The task that lost most against its single-task run, or gained least."""
+        return min(self.changes, key=lambda task: self.changes[task].mean) if self.changes else None
+
+    @property
+    def tasks_hurt(self) -> tuple[str, ...] | None:
+        """Tasks whose interval of the relative change lies below zero; None where no interval exists."""
+        found = {task: change.interval for task, change in self.changes.items() if change.interval}
+        if not found or len(found) < len(self.changes):
+            return None
+        return tuple(task for task, span in found.items() if span.high < 0)
+
+
+class Judge:
+    """Turns the entries of one setting into rows, all against the same single-task means.
+
+    `usable` False (a flawed single-task entry) leaves everything relative out, as does no single-task entry.
+    """
+
+    def __init__(self, setting: Record, single: Entry | None, usable: bool) -> None:
+        self.definition: str = setting["delta_m"]["definition"]
+        self.terms: Terms = setting["delta_m"]["terms"]
+        self.single, self.relative = single, single is not None and usable
+        specs = setting["metrics"]
+        self.better: Directions = {
+            task: {metric: spec["higher_is_better"] for metric, spec in metrics.items()}
+            for task, metrics in specs.items()
+        }
+        self.columns = tuple(
+            Column(task, metric, specs[task][metric]["unit"], self.better[task][metric])
+            for task, metrics in self.terms.items()
+            for metric in metrics
+        )
+        runs = [single.values(seed) for seed in single.seeds] if single is not None and usable else []
+        self.baseline_runs = {task: [run[task] for run in runs] for task in self.terms}
+        self.baseline = self._mean(runs) if runs else {}
+
+    def row(self, entry: Entry) -> Row:
+        """Diverged seeds are never averaged in; the row then has no interval, which would claim to cover every seed."""
+        seeds, converged = entry.seeds, entry.converged(self.terms)
+        runs = [entry.values(seed) for seed in converged]
+        whole, own = seeds == converged, entry is self.single
+        compare = self.relative and bool(runs)
+        changes = {task: self._change(runs, {task: metrics}, whole) for task, metrics in self.terms.items() if compare}
+        delta = self._change(runs, self.terms, whole) if compare else None
+        return Row(
+            label=entry.label,
+            seeds=tuple(seeds),
+            converged=tuple(converged),
+            metrics={(c.task, c.metric): self._metric(c, runs, whole) for c in self.columns if runs},
+            delta_m=Estimate(0.0, None) if own and delta else delta,
+            changes={} if own else changes,
+            per_seed={seed: self._delta(run, self.terms) for seed, run in zip(converged, runs, strict=True) if compare},
+            passes=entry.passes,
+            seconds=entry.seconds,
+            is_single_task=own,
+        )
+
+    def _metric(self, column: Column, runs: Sequence[Values], whole: bool) -> Estimate:
+        values = [at(run, (column.task, column.metric)) for run in runs]
+        return Estimate(fmean(values), mean_interval(values) if whole else None)
+
+    def _change(self, runs: Sequence[Values], terms: Terms, whole: bool) -> Estimate:
+        span = interval(runs, self.baseline_runs, self.better, self.definition, terms) if whole else None
+        return Estimate(self._delta(self._mean(runs), terms), span)
+
+    def _delta(self, values: Values, terms: Terms) -> float:
+        return delta_m(values, self.baseline, self.better, self.definition, terms)
+
+    def _mean(self, runs: Sequence[Values]) -> dict[str, dict[str, float]]:
+        return {
+            task: {metric: fmean(at(run, (task, metric)) for run in runs) for metric in metrics}
+            for task, metrics in self.terms.items()
+        }

@@ -1,0 +1,53 @@
+"""The single-task row: K one-task runs assembled as one entry, or the reason why there is no Δm against it."""
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from mtl_bench.records import Record
+from mtl_bench.results.change import Terms, at
+from mtl_bench.results.entries import Entry, Run, by_hash
+
+SEEDS = "0,1,2,3,4"  # these runs serve every row, so five seeds are the least that pays
+
+
+def single_task(records: Sequence[Record], setting: Record) -> tuple[Entry | None, list[str]]:
+    """The entry, and one sentence for each reason why Δm against it does not exist (none: it does)."""
+    tasks, baselines = setting["tasks"], setting["baselines"]
+    runs = _runs([record for record in records if record["selection"] == setting["selection"]], setting)
+    missing = [task for task in tasks if task not in runs]
+    entry = Entry("single-task", {task: runs[task] for task in tasks if task in runs})
+    if not missing and entry.seeds:
+        return entry, _flaws(entry, setting["delta_m"]["terms"])
+    trained = {record["hash"] for record in records}
+    if missing and all(baselines.get(task) in trained for task in missing):
+        return None, [
+            f"Δm is left out: the single-task runs of {', '.join(missing)} are recorded under another selection rule "
+            f"than {setting['selection']!r}."
+        ]
+    return None, [_how_to_train(setting["experiment"]["name"], missing or tasks)]
+
+
+def _runs(records: Sequence[Record], setting: Record) -> dict[str, Run]:
+    """Task → its single-task run; one trained inside this experiment goes before one trained for another."""
+    wanted = [record for record in records if record["hash"] in setting["baselines"].values()]
+    inside = [record for record in wanted if record["experiment"]["name"] == setting["experiment"]["name"]]
+    found = by_hash([record for record in wanted if record not in inside]) | by_hash(inside)
+    return {task: found[digest] for task, digest in setting["baselines"].items() if digest in found}
+
+
+def _how_to_train(experiment: str, tasks: Sequence[str]) -> str:
+    only = ",".join(f"[{task}]" for task in tasks)
+    return (
+        f"Δm is left out: single-task runs of {', '.join(tasks)} are missing; train them with "
+        f"`mtl-bench train -m experiment={experiment} 'only={only}' seed={SEEDS}`."
+    )
+
+
+def _flaws(entry: Entry, terms: Terms) -> list[str]:
+    seeds = entry.converged(terms)
+    if lost := sorted(set(entry.seeds) - set(seeds)):
+        return [f"Δm is left out: a single-task run did not converge with seed {', '.join(map(str, lost))}."]
+    values = [entry.values(seed) for seed in seeds]
+    keys = [(task, metric) for task, metrics in terms.items() for metric in metrics]
+    zero = [f"{metric} of {task}" for task, metric in keys if fmean(at(run, (task, metric)) for run in values) == 0]
+    return [f"Δm is left out: single-task {zero[0]} is zero, so no relative change exists."] if zero else []

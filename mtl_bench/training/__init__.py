@@ -1,0 +1,1 @@
+"""From a configuration to a record: the step, the trainer, evaluation, checkpoints."""

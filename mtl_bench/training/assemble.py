@@ -1,0 +1,108 @@
+"""A plan becomes a trainer: model, optimizer and data on the device, every random stream seeded."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from mtl_bench.data.order import Batches
+from mtl_bench.data.split import Split
+from mtl_bench.methods.base import Method
+from mtl_bench.methods.interface import Context
+from mtl_bench.models.base import MultiTaskModel
+from mtl_bench.models.initialise import initialise
+from mtl_bench.records.history import History
+from mtl_bench.streams import stream_seed
+from mtl_bench.training.build import build, build_optimizer
+from mtl_bench.training.environment import choose_device, configure, describe
+from mtl_bench.training.identity import PLAIN
+from mtl_bench.training.loggers import Guarded, Logger
+from mtl_bench.training.machine import Machine
+from mtl_bench.training.plan import Plan
+from mtl_bench.training.trainer import Options, Trainer
+
+PRECISIONS = {"fp64": torch.float64, "fp32": torch.float32, "tf32": torch.float32, "bf16": torch.float32}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where to run; nothing here enters the identity."""
+
+    runs: Path
+    device: str = "auto"
+    threads: int = 1
+    deterministic: bool = False
+    resume: str = "exact"  # or "any": go on in another environment, and say so in the record
+
+
+def assemble(plan: Plan, place: Place, options: Options, logger: Logger) -> Trainer:
+    """Raises BenchError when the device is missing, a part cannot be built, or the method refuses the model."""
+    training, seed = plan.training, plan.seed
+    device = choose_device(place.device)
+    configure(device, place.threads, training.precision, place.deterministic)
+    method: Method = build(PLAIN if plan.single else plan.setting.method, "method", Method)
+    model = _model(plan, device)
+    splits = _splits(plan, device)
+    batches = Batches(splits["train"], training.batch_size, training.drop_last, seed)
+    torch.manual_seed(stream_seed("dropout", seed))
+    machine = Machine(
+        model=model,
+        tasks=plan.tasks,
+        optimizer=build_optimizer(training, model),
+        generator=torch.Generator().manual_seed(stream_seed("method", seed)),
+        device_generator=torch.Generator(device).manual_seed(stream_seed("method on the device", seed)),
+        device=device,
+        clip_norm=training.clip_norm,
+        bn_updates=training.bn_updates,
+        autocast=torch.bfloat16 if training.precision == "bf16" else None,
+    )
+    method.setup(_context(plan, machine, batches.per_epoch))
+    folder = plan.folder(place.runs)
+    return Trainer(
+        name=f"{plan.names.experiment} · {plan.method} · seed {seed}",
+        machine=machine,
+        method=method,
+        batches=batches,
+        splits=splits,
+        training=training,
+        reporting=plan.reporting,
+        checkpoint=folder.checkpoint,
+        history=History(folder.history),
+        environment=describe(device, place.threads, training.precision, machine.optimizer),
+        logger=Guarded(logger),
+        options=options,
+    )
+
+
+def _model(plan: Plan, device: torch.device) -> MultiTaskModel:
+    node = plan.setting.single_model if plan.single else plan.setting.model
+    outputs = {name: task.outputs for name, task in plan.tasks.items()}
+    shape = list(plan.dataset.image_shape)
+    model: MultiTaskModel = build(node, "model", MultiTaskModel, outputs=outputs, input_shape=shape)
+    initialise(model, plan.seed)  # on the CPU: other devices draw other numbers
+    return model.to(device, PRECISIONS[plan.training.precision])
+
+
+def _splits(plan: Plan, device: torch.device) -> dict[str, Split]:
+    parts = {"train": ["train"], "val": ["val"], "test": ["test"]}
+    if plan.training.val == "none":
+        parts = {"train": ["train", "val"], "test": ["test"]}
+    stored = plan.packed.manifest.splits
+    present = {name: [part for part in chosen if stored.get(part)] for name, chosen in parts.items()}
+    normalise = plan.training.normalise
+    statistics = None if normalise is None else (normalise["mean"], normalise["std"])
+    return {name: Split(plan.packed, p, list(plan.tasks), device, statistics) for name, p in present.items() if p}
+
+
+def _context(plan: Plan, machine: Machine, steps_per_epoch: int) -> Context:
+    return Context(
+        tasks=tuple(plan.tasks),
+        likelihoods=tuple(task.likelihood for task in plan.tasks.values()),
+        static_weights={} if plan.single else plan.training.static_weights,
+        epochs=plan.training.budget.epochs(steps_per_epoch),
+        steps_per_epoch=steps_per_epoch,
+        device=machine.device,
+        per_task_path=machine.model.per_task_path,
+        last_shared=machine.model.last_shared,
+        shared={name: parameter.shape for name, parameter in machine.shared.items()},
+    )

@@ -1,0 +1,36 @@
+"""How long a run trains, in a unit that is part of the protocol."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from mtl_bench.errors import BenchError
+from mtl_bench.training.counts import Counts
+
+
+@dataclass(frozen=True)
+class Budget:
+    """`amount` epochs, batches, optimizer steps or passes; a schedule is stretched over it.
+
+    `passes` compares methods at equal compute, `optimizer_steps` at equal updates. A run stops after the batch with
+    which it reaches the amount. Raises BenchError for an unknown unit or a non-positive amount.
+    """
+
+    revision: ClassVar[int] = 1
+
+    amount: float
+    unit: Literal["epochs", "batches", "optimizer_steps", "passes"] = "epochs"
+
+    def __post_init__(self) -> None:
+        if self.unit not in ("epochs", "batches", "optimizer_steps", "passes"):
+            raise BenchError(f"The budget's unit is epochs, batches, optimizer_steps or passes, got {self.unit!r}.")
+        if not self.amount > 0:
+            raise BenchError(f"The budget must be positive, got {self.amount} {self.unit}.")
+
+    def progress(self, counts: Counts, steps_per_epoch: int) -> float:
+        """Share used so far, 0 to 1."""
+        used = counts.batches / steps_per_epoch if self.unit == "epochs" else counts.as_dict()[self.unit]
+        return min(1.0, used / self.amount)
+
+    def epochs(self, steps_per_epoch: int) -> int:
+        """Nominal number of epochs (units other than epochs and batches: as if a batch cost one)."""
+        return max(1, round(self.amount if self.unit == "epochs" else self.amount / steps_per_epoch))

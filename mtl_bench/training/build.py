@@ -1,0 +1,69 @@
+"""Configuration nodes become objects."""
+
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from mtl_bench.errors import BenchError
+from mtl_bench.models.base import MultiTaskModel
+from mtl_bench.tasks import Task
+from mtl_bench.training.protocol import Training
+
+
+def build(node: Mapping[str, Any], place: str, kind: type | None = None, **injected: Any) -> Any:
+    """The object a `_target_` node describes; `place` names it in errors.
+
+    Raises BenchError in one sentence: the object's own if it refused its arguments, else what went wrong and where.
+    """
+    if "_target_" not in node:
+        raise BenchError(f"{place} has no _target_: name the class to build, e.g. {place}._target_=my_file.MyClass.")
+    try:
+        built = instantiate(OmegaConf.create(dict(node)), _convert_="all", **injected)
+    except InstantiationException as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        if isinstance(cause, BenchError):
+            raise cause from error
+        reason = str(cause).splitlines()[0]
+        raise BenchError(f"{place} ({node['_target_']}) cannot be built: {reason}") from error
+    if kind is not None and not isinstance(built, kind):
+        raise BenchError(f"{place} is a {type(built).__name__}; it must be a {kind.__module__}.{kind.__name__}.")
+    return built
+
+
+def build_tasks(nodes: Mapping[str, Mapping[str, Any]], chosen: Iterable[str]) -> dict[str, Task]:
+    return {name: build(nodes[name], f"tasks.{name}", Task) for name in chosen}
+
+
+def choose_tasks(known: Iterable[str], only: list[str] | None) -> list[str]:
+    """Tasks of this run in dataset order. Raises BenchError for an unknown or empty choice."""
+    names = list(known)
+    if only is None:
+        return names
+    unknown = [task for task in only if task not in names]
+    if unknown or not only:
+        raise BenchError(f"only={only} must name some of the tasks {', '.join(names)}; unknown: {unknown}.")
+    return [task for task in names if task in only]
+
+
+def build_optimizer(training: Training, model: MultiTaskModel) -> torch.optim.Optimizer:
+    """The protocol's optimizer over shared parameters and heads, fused where torch has it.
+
+    Fused kernels skip a non-finite step without the host reading anything, and are the fastest form.
+    """
+    shared = list(model.shared_parameters().values())
+    heads = [p for task in range(len(model.heads)) for p in model.task_parameters(task).values()]
+    factory = training.optimizer
+    target = getattr(factory, "func", factory)
+    signature = inspect.signature(target).parameters
+    if "lr" not in (getattr(factory, "keywords", None) or {}):
+        raise BenchError("protocol.training.optimizer needs an explicit lr, so that a record says what was used.")
+    lr = factory.keywords["lr"]  # type: ignore[attr-defined]
+    groups = [{"params": shared}, {"params": heads, "lr": lr * training.head_lr_factor}]
+    return factory(groups, fused=True) if "fused" in signature else factory(groups)

@@ -1,0 +1,122 @@
+"""One cell: a plan becomes a record."""
+
+import math
+import os
+import platform
+import time
+from dataclasses import dataclass
+
+from omegaconf import OmegaConf
+
+from mtl_bench import __version__
+from mtl_bench.records.atomic import write_atomic
+from mtl_bench.records.folder import RunFolder
+from mtl_bench.records.record import SCHEMA, Record, load_record, save_record
+from mtl_bench.training.assemble import Place, assemble
+from mtl_bench.training.environment import peak_memory_bytes
+from mtl_bench.training.identity import method_label
+from mtl_bench.training.loggers import Logger, RunInfo
+from mtl_bench.training.plan import Plan
+from mtl_bench.training.trainer import Diverged, Options, Trainer
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished cell; `skipped` when its record was there already."""
+
+    record: Record
+    folder: RunFolder
+    skipped: bool
+
+
+def run_cell(plan: Plan, place: Place, options: Options, logger: Logger) -> Outcome:
+    """Train one cell from its start or its checkpoint, or return the record that lies there.
+
+    Raises RunLocked when another process trains it, Diverged (after writing a record) when it was given up, BenchError
+    when something in the plan is wrong.
+    """
+    folder = plan.folder(place.runs)
+    if folder.finished():
+        return Outcome(load_record(folder.record), folder, skipped=True)
+    folder.create()
+    with folder.lock():
+        if folder.finished():  # by another process, a moment ago
+            return Outcome(load_record(folder.record), folder, skipped=True)
+        trainer = assemble(plan, place, options, logger)
+        write_atomic(folder.config, OmegaConf.to_yaml(OmegaConf.create(plan.config)))
+        trainer.logger.start(_info(plan, folder))
+        trainer.resume(place.resume)
+        failure: Diverged | None = None
+        try:
+            trainer.run()
+        except Diverged as error:
+            failure = error
+        record = make_record(plan, trainer)
+        save_record(folder, record)
+        if failure is not None:
+            raise failure
+        return Outcome(record, folder, skipped=False)
+
+
+def _info(plan: Plan, folder: RunFolder) -> RunInfo:
+    return RunInfo(
+        name=f"{plan.names.experiment}/{plan.method}/seed-{plan.seed}",
+        group=plan.hash,
+        id=f"{plan.hash[:12]}-{plan.seed}",
+        folder=folder.path,
+        config=plan.config,
+        tags=(plan.names.experiment, plan.method),
+    )
+
+
+def make_record(plan: Plan, trainer: Trainer) -> Record:
+    """What the run leaves, once its budget is spent or it was given up."""
+    test, val = trainer.selected()
+    machine, state, names = trainer.machine, trainer.state, list(plan.tasks)
+    skipped, in_a_row = (int(count) for count in machine.failures.totals.tolist())
+    finite = all(math.isfinite(value) for metrics in test.values() for value in metrics.values())
+    terms = plan.reporting.delta_m["terms"]
+    return {
+        "schema": SCHEMA,
+        "hash": plan.hash,
+        "seed": plan.seed,
+        "created_by": __version__,
+        "experiment": {"name": plan.names.experiment, "hash": plan.setting.experiment_hash(names)},
+        "method": {"name": plan.method, "label": method_label(plan.method, plan.identity)},
+        "tasks": names,
+        "metrics": {
+            name: {m.name: {"higher_is_better": m.higher_is_better, "unit": m.unit} for m in task.metrics}
+            for name, task in plan.tasks.items()
+        },
+        "test": test,
+        "val": val,
+        "evaluations": state.evaluations,
+        "selection": plan.reporting.selection.name,
+        "delta_m": {
+            "definition": plan.reporting.delta_m["definition"],
+            "terms": {name: list(terms[name]) for name in names},
+        },
+        "baselines": plan.setting.baselines(names),
+        "counts": {
+            "batches": machine.counts.batches,
+            "forwards": machine.counts.forwards,
+            "backwards": machine.counts.backwards,
+            "passes": machine.counts.passes,
+            "optimizer_steps": machine.counts.optimizer_steps,
+        },
+        "failures": {"nonfinite_steps": skipped, "solver": trainer.method.solver_failures},
+        "converged": finite and in_a_row < trainer.options.max_nonfinite,
+        "test_evaluations": max(1, sum(evaluation["test"] is not None for evaluation in state.evaluations)),
+        "config": plan.config,
+        "identity": plan.identity,
+        "environment": trainer.environment,
+        "resumed_elsewhere": trainer.elsewhere,
+        "measured": {
+            "seconds": round(state.seconds, 3),
+            "seconds_per_step": state.seconds / max(1, machine.counts.batches),
+            "peak_memory_bytes": peak_memory_bytes(machine.device),
+            "host": f"{platform.machine()}, {os.cpu_count()} cores",
+            "started": state.started,
+            "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        },
+    }

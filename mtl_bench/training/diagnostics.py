@@ -1,0 +1,58 @@
+"""How the task gradients of a batch relate, measured beside training and without effect on it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mtl_bench.training.machine import Machine
+from mtl_bench.training.step import BatchStep
+
+
+def probe(machine: Machine, step: BatchStep) -> tuple[tuple[int, ...], Float[Tensor, "k k"]]:
+    """Tasks and Gramian of a batch's raw losses; parameters, buffers, random streams and counts stay as they were."""
+    counts = replace(machine.counts)
+    weights = dict(machine.weights)
+    with step.trial():
+        gradients = step.gradients(step.losses())
+        gramian = gradients.gramian()
+    machine.counts, machine.weights = counts, weights
+    return gradients.tasks, gramian
+
+
+def describe_gradients(
+    tasks: Sequence[str], gramian: Float[Tensor, "k k"], weights: Mapping[str, float]
+) -> dict[str, float]:
+    """Cosine and magnitude similarity of each pair, share of pairs in conflict, effective share of each task.
+
+    Magnitude similarity is 2 ‖g_i‖‖g_j‖ / (‖g_i‖² + ‖g_j‖²) (Yu et al., NeurIPS 2020, def. 2); the effective share of
+    task k is w_k ‖g_k‖ / Σ_j w_j ‖g_j‖ under the weights that the method used on this batch. A zero gradient has
+    cosine 0 with everything.
+    """
+    norms = gramian.diagonal().clamp(min=0).sqrt()
+    found: dict[str, float] = {}
+    conflicts = 0
+    for i, j in combinations(range(len(tasks)), 2):
+        product, squares = float(norms[i] * norms[j]), float(gramian[i, i] + gramian[j, j])
+        cosine = float(gramian[i, j]) / product if product > 0 else 0.0
+        conflicts += cosine < 0
+        found[f"diagnostics/cosine/{tasks[i]}-{tasks[j]}"] = cosine
+        found[f"diagnostics/magnitude_similarity/{tasks[i]}-{tasks[j]}"] = 2 * product / squares if squares > 0 else 1.0
+    pairs = len(tasks) * (len(tasks) - 1) // 2
+    found["diagnostics/conflicts"] = conflicts / pairs if pairs else 0.0
+    felt = {task: abs(weights.get(task, 1.0)) * float(norm) for task, norm in zip(tasks, norms, strict=True)}
+    total = sum(felt.values())
+    found |= {f"diagnostics/share/{task}": value / total if total > 0 else 0.0 for task, value in felt.items()}
+    return found | {f"diagnostics/weight/{task}": weights.get(task, 1.0) for task in tasks}
+
+
+def used_weights(machine: Machine) -> dict[str, float]:
+    """The weight that reached each task's gradient in the last update (product of weighting and combination)."""
+    found = {}
+    for task, (first, second, position) in machine.weights.items():
+        factors = [float(vector[position]) for vector in (first, second) if vector is not None]
+        found[machine.names[task]] = float(torch.tensor(factors).prod()) if factors else 1.0
+    return found

@@ -1,0 +1,62 @@
+"""Where a run happens: device, threads, precision, versions."""
+
+import os
+import platform
+import resource
+from typing import Any
+
+import numpy as np
+import torch
+
+from mtl_bench import __version__
+from mtl_bench.errors import BenchError
+
+
+def choose_device(wanted: str) -> torch.device:
+    """`auto` is CUDA where there is one. Raises BenchError for a device that is not here."""
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(wanted)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError):
+        raise BenchError(f"Device {wanted!r} is not available here; use device=cpu or device=auto.") from None
+    return device
+
+
+def configure(device: torch.device, threads: int, precision: str, deterministic: bool) -> None:
+    """Set what torch keeps globally; with `deterministic`, an operation without a deterministic form raises."""
+    if threads < 1:
+        raise BenchError(f"threads must be at least 1, got {threads}.")
+    torch.set_num_threads(threads)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS needs it to be reproducible
+    torch.use_deterministic_algorithms(deterministic)
+    torch.backends.cudnn.benchmark = device.type == "cuda" and not deterministic
+
+
+def describe(device: torch.device, threads: int, precision: str, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """What bit-equality depends on beside the configuration; a checkpoint resumes only where this is the same."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    return {
+        "device": device.type,
+        "device_name": name,
+        "threads": threads,
+        "precision": precision,
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "optimizer": ("fused " if optimizer.defaults.get("fused") else "") + type(optimizer).__name__,
+        "versions": {
+            "mtl_bench": __version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
+    }
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """Largest allocation on the GPU, or of the whole process on the CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,0 +1,84 @@
+"""What a logger is told about a run, and the guard that keeps its failures away from training."""
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mtl_bench.errors import BenchError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """Facts about a run that hold before its first batch."""
+
+    name: str  # shown to people, e.g. "multimnist/pcgrad/seed-0"
+    group: str  # identity hash: the seeds of one cell average themselves
+    id: str  # "<identity hash[:12]>-<seed>": a resumed run continues the same logged run
+    folder: Path  # the run folder; loggers write below it and nowhere else
+    config: dict[str, Any]  # plain JSON values
+    tags: tuple[str, ...] = ()
+
+
+class Logger(ABC):
+    """Where scalars go while a run trains; the record does not depend on it."""
+
+    @abstractmethod
+    def start(self, info: RunInfo) -> None:
+        """Before the first batch, and again when the run is resumed; raises `BenchError` if a package is missing."""
+
+    @abstractmethod
+    def log(self, values: Mapping[str, float], batch: int) -> None:
+        """Scalars such as `train/left/loss` or `val/left/accuracy`, after `batch` batches; never decreasing."""
+
+    @abstractmethod
+    def finish(self, summary: Mapping[str, float]) -> None:
+        """Once, with the final values (`test/left/accuracy`, `delta_m`); after a failure with an empty mapping."""
+
+
+class NoLogger(Logger):
+    """Logs nothing: history and record are written anyway."""
+
+    def start(self, info: RunInfo) -> None: ...
+
+    def log(self, values: Mapping[str, float], batch: int) -> None: ...
+
+    def finish(self, summary: Mapping[str, float]) -> None: ...
+
+
+class Guarded(Logger):
+    """Hands everything on until the wrapped logger fails; then says so in one line and stays off.
+
+    Only a `BenchError` from `start` passes: a package that is not installed is for the user to solve, not an outage.
+    """
+
+    def __init__(self, logger: Logger) -> None:
+        self._logger = logger
+
+    def start(self, info: RunInfo) -> None:
+        with self._guard(BenchError):
+            self._logger.start(info)
+
+    def log(self, values: Mapping[str, float], batch: int) -> None:
+        with self._guard():
+            self._logger.log(values, batch)
+
+    def finish(self, summary: Mapping[str, float]) -> None:
+        with self._guard():
+            self._logger.finish(summary)
+
+    @contextmanager
+    def _guard(self, *passing: type[Exception]) -> Iterator[None]:
+        try:
+            yield
+        except passing:
+            raise
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            log.warning("%s is off for the rest of this run (%s)", type(self._logger).__name__, reason)
+            self._logger = NoLogger()

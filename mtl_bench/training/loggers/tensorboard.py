@@ -1,0 +1,40 @@
+"""TensorBoard event files in the run folder."""
+
+import json
+from collections.abc import Mapping
+from functools import partial
+
+from mtl_bench.errors import BenchError
+from mtl_bench.training.loggers.base import Logger, RunInfo
+
+
+class TensorBoardLogger(Logger):
+    """Writes `<run folder>/tensorboard`, with the batch as step and the configuration as text.
+
+    A resumed run goes back to its checkpoint. Its file therefore opens at the first batch it logs and tells readers to
+    drop what an earlier file says about that batch and later ones (`purge_step`), so no point is drawn twice.
+    """
+
+    def start(self, info: RunInfo) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise BenchError("logger=tensorboard needs a package that is missing: pip install tensorboard.") from error
+        self._open = partial(SummaryWriter, str(info.folder / "tensorboard"))
+        self._writer: SummaryWriter | None = None
+        self._config = json.dumps(info.config, indent=2)
+        self._batch = 0
+
+    def log(self, values: Mapping[str, float], batch: int) -> None:
+        if self._writer is None:
+            self._writer = self._open(purge_step=batch)
+            self._writer.add_text("config", f"```json\n{self._config}\n```", batch)
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, batch)
+        self._batch = batch
+
+    def finish(self, summary: Mapping[str, float]) -> None:
+        if summary:
+            self.log(summary, self._batch)
+        if self._writer is not None:
+            self._writer.close()

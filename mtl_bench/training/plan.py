@@ -1,0 +1,101 @@
+"""The plan of a cell: everything decided before the first batch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mtl_bench.data.dataset import Dataset, prepare
+from mtl_bench.data.packed import Packed
+from mtl_bench.errors import BenchError
+from mtl_bench.records.folder import RunFolder
+from mtl_bench.records.identity import identity_hash
+from mtl_bench.tasks import Task
+from mtl_bench.training.build import build, build_tasks, choose_tasks
+from mtl_bench.training.identity import SINGLE, Setting
+from mtl_bench.training.protocol import Reporting, Training
+
+NODES = ("dataset", "tasks", "model", "method", "protocol")  # of a composed configuration
+
+
+@dataclass(frozen=True)
+class Names:
+    """What people call the experiment and the method of a cell."""
+
+    experiment: str
+    method: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One cell: resolved nodes, the tasks trained (dataset order), the seed, and what the nodes mean."""
+
+    names: Names
+    setting: Setting
+    tasks: dict[str, Task]
+    seed: int
+    dataset: Dataset
+    packed: Packed
+    training: Training
+    reporting: Reporting
+
+    @property
+    def single(self) -> bool:
+        return len(self.tasks) == 1
+
+    @property
+    def method(self) -> str:
+        return SINGLE if self.single else self.names.method
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        return self.setting.identity(list(self.tasks))
+
+    @cached_property
+    def hash(self) -> str:
+        return identity_hash(self.identity)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What was chosen, as written to config.yaml and the record."""
+        return {"seed": self.seed, "only": list(self.tasks), **self.setting.nodes}
+
+    def folder(self, runs: Path) -> RunFolder:
+        return RunFolder(runs, self.names.experiment, self.method, self.hash, self.seed)
+
+
+def make_plan(names: Names, nodes: Mapping[str, Any], seed: int, only: list[str] | None, data: Path) -> Plan:
+    """`nodes` holds the resolved dataset, tasks, model, method and protocol; the dataset is packed where it is not yet.
+
+    Raises BenchError when a node cannot be built, a task is unknown, or Δm names what does not exist.
+    """
+    protocol = nodes["protocol"]
+    chosen = choose_tasks(nodes["tasks"], only)
+    dataset = build(nodes["dataset"], "dataset", Dataset)
+    training = build(protocol["training"], "protocol.training", Training)
+    reporting = build(protocol["reporting"], "protocol.reporting", Reporting)
+    tasks = build_tasks(nodes["tasks"], chosen)
+    _check_terms(reporting, nodes["tasks"], tasks)
+    packed = prepare(dataset, data)
+    setting = Setting(
+        dataset=nodes["dataset"],
+        digest=packed.digest,
+        tasks=nodes["tasks"],
+        model=nodes["model"],
+        method=nodes["method"],
+        training=protocol["training"],
+        reporting=protocol["reporting"],
+    )
+    return Plan(names, setting, tasks, seed, dataset, packed, training, reporting)
+
+
+def _check_terms(reporting: Reporting, known: Mapping[str, Any], tasks: Mapping[str, Task]) -> None:
+    terms = reporting.delta_m["terms"]
+    if set(terms) != set(known):
+        raise BenchError(f"protocol.reporting.delta_m.terms names {list(terms)}; name the tasks {', '.join(known)}.")
+    for name, task in tasks.items():
+        metrics = [metric.name for metric in task.metrics]
+        unknown = [metric for metric in terms[name] if metric not in metrics]
+        if unknown:
+            raise BenchError(f"Task {name} has no metric {unknown[0]!r} for Δm; choose among {', '.join(metrics)}.")

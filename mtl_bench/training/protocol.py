@@ -1,0 +1,72 @@
+"""A protocol is an object: everything that makes two numbers comparable."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import torch
+
+from mtl_bench.errors import BenchError
+from mtl_bench.training.budget import Budget
+from mtl_bench.training.schedules import Constant, Schedule
+from mtl_bench.training.selection import Last, SelectionRule
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """The part of a protocol that changes the weights a run ends with; it enters the run's identity.
+
+    `optimizer` is a partial of a torch optimizer; heads learn at `head_lr_factor` times its rate. `static_weights`
+    multiply the losses (empty: 1 each). `normalise` holds `mean` and `std` of the input per channel. `val: none` trains
+    on the validation samples as well. `bn_updates: all` lets every forward of a batch update norm statistics.
+
+    Raises BenchError for an unknown precision, validation rule or norm rule.
+    """
+
+    revision: ClassVar[int] = 1
+
+    batch_size: int
+    budget: Budget
+    optimizer: Callable[..., torch.optim.Optimizer]
+    schedule: Schedule = field(default_factory=Constant)
+    drop_last: bool = True
+    head_lr_factor: float = 1.0
+    clip_norm: float | None = None
+    static_weights: Mapping[str, float] = field(default_factory=dict)
+    normalise: Mapping[str, list[float]] | None = None
+    precision: Literal["fp64", "fp32", "tf32", "bf16"] = "fp32"
+    val: Literal["held_out", "none"] = "held_out"
+    bn_updates: Literal["first", "all"] = "first"
+
+    def __post_init__(self) -> None:
+        allowed = {
+            "precision": ("fp64", "fp32", "tf32", "bf16"),
+            "val": ("held_out", "none"),
+            "bn_updates": ("first", "all"),
+        }
+        for name, choices in allowed.items():
+            if getattr(self, name) not in choices:
+                raise BenchError(f"protocol.training.{name} is one of {', '.join(choices)}, got {getattr(self, name)!r}.")
+        if self.batch_size < 1:
+            raise BenchError(f"protocol.training.batch_size must be at least 1, got {self.batch_size}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reporting:
+    """The part that decides which numbers are read off a run: outside its identity, inside its experiment's.
+
+    `delta_m` is {definition, terms: {task: [metric, …]}}; `single_model` (None: the experiment's own) is the model that
+    single-task baselines train; `evaluate_every` counts epochs, and the end of the budget is always evaluated.
+    """
+
+    revision: ClassVar[int] = 1
+
+    delta_m: Mapping[str, Any]
+    selection: SelectionRule = field(default_factory=Last)
+    evaluate_every: int = 1
+    evaluation_batch_size: int = 1000
+    single_model: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.evaluate_every < 1 or self.evaluation_batch_size < 1:
+            raise BenchError("protocol.reporting: evaluate_every and evaluation_batch_size must be at least 1.")

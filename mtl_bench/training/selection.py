@@ -1,0 +1,96 @@
+"""Selection rules: which evaluation a run is reported at."""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mtl_bench.errors import BenchError
+
+Metrics = dict[str, dict[str, float]]
+
+
+@dataclass
+class SelectionRule(ABC):
+    """Decides at each validation whether the weights are worth keeping and whether the test split is evaluated now.
+
+    The test split is never looked at to select.
+    """
+
+    revision: ClassVar[int] = 1
+
+    @property
+    @abstractmethod
+    def name(self) -> str: ...
+
+    def keeps(self, val: Metrics, earlier: list[Metrics]) -> bool:
+        """Whether the weights behind `val` replace the kept ones."""
+        return False
+
+    def tests(self, remaining: int) -> bool:
+        """Whether test is evaluated now, with `remaining` evaluations to come."""
+        return remaining == 0
+
+
+@dataclass
+class Last(SelectionRule):
+    """The weights at the end of the budget."""
+
+    @property
+    def name(self) -> str:
+        return "last"
+
+
+@dataclass
+class BestVal(SelectionRule):
+    """The weights at the evaluation with the best validation `metric`, averaged over tasks; earlier wins ties.
+
+    Raises BenchError at the first evaluation when there is no validation split or a task lacks the metric.
+    """
+
+    metric: str = "accuracy"
+    higher_is_better: bool = True
+
+    @property
+    def name(self) -> str:
+        return f"best_val({self.metric})"
+
+    def scalar(self, val: Metrics) -> float:
+        try:
+            mean = sum(values[self.metric] for values in val.values()) / len(val)
+        except (KeyError, ZeroDivisionError):
+            raise BenchError(
+                f"Selection {self.name} needs a validation split and the metric {self.metric!r} in every task; "
+                "set protocol.training.val=held_out or choose another rule."
+            ) from None
+        if math.isnan(mean):
+            return -math.inf  # a diverged evaluation is never the best one
+        return mean if self.higher_is_better else -mean
+
+    def keeps(self, val: Metrics, earlier: list[Metrics]) -> bool:
+        return all(self.scalar(val) > self.scalar(former) for former in earlier)
+
+    def tests(self, remaining: int) -> bool:
+        return False  # once, after training, with the kept weights
+
+
+@dataclass
+class MeanLastK(SelectionRule):
+    """Mean of the test metrics over the last `k` evaluations (NYUv2 tables: k = 10 epochs)."""
+
+    k: int = 10
+
+    @property
+    def name(self) -> str:
+        return f"mean_last_{self.k}"
+
+    def tests(self, remaining: int) -> bool:
+        return remaining < self.k
+
+
+def mean_metrics(found: list[Metrics]) -> Metrics:
+    """Metric by metric mean over evaluations."""
+    return {
+        task: {name: sum(one[task][name] for one in found) / len(found) for name in metrics}
+        for task, metrics in found[0].items()
+    }

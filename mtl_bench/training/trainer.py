@@ -1,0 +1,254 @@
+"""The loop: batch, step, evaluate, checkpoint. It knows no method, no dataset and no model by name."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mtl_bench.data.order import Batches
+from mtl_bench.data.split import Split
+from mtl_bench.errors import BenchError
+from mtl_bench.methods.base import Method
+from mtl_bench.records.history import History
+from mtl_bench.records.record import Evaluation
+from mtl_bench.training.checkpoint import load_checkpoint, save_checkpoint
+from mtl_bench.training.diagnostics import describe_gradients, probe, used_weights
+from mtl_bench.training.epoch_means import EpochMeans
+from mtl_bench.training.evaluation import evaluate
+from mtl_bench.training.interrupts import Interrupted, Interrupts
+from mtl_bench.training.loggers import Logger
+from mtl_bench.training.machine import Machine
+from mtl_bench.training.monitor import Monitor
+from mtl_bench.training.progress import ProgressBar
+from mtl_bench.training.protocol import Reporting, Training
+from mtl_bench.training.selection import Metrics, mean_metrics
+from mtl_bench.training.snapshot import global_random_state, set_global_random_state
+from mtl_bench.training.state import RunState
+from mtl_bench.training.step import BatchStep
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run is carried out; nothing here changes its numbers."""
+
+    checkpoint_seconds: float = 60.0
+    diagnostics_every: int = 0  # batches; 0: off
+    log_every: int = 50  # batches
+    max_nonfinite: int = 25  # skipped steps in a row before the run is given up
+    progress: bool = True
+
+
+class Diverged(BenchError):
+    """Too many steps in a row were not finite."""
+
+
+class Trainer:
+    """One run, from its start or its checkpoint to the end of the budget.
+
+    `splits` holds train, test and, unless the protocol has none, val. `environment` is what a checkpoint must match.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        machine: Machine,
+        method: Method,
+        batches: Batches,
+        splits: dict[str, Split],
+        training: Training,
+        reporting: Reporting,
+        checkpoint: Path,
+        history: History,
+        environment: dict[str, Any],
+        logger: Logger,
+        options: Options,
+    ) -> None:
+        self.name, self.machine, self.method, self.batches, self.splits = name, machine, method, batches, splits
+        self.training, self.reporting = training, reporting
+        self.checkpoint, self.history, self.environment = checkpoint, history, environment
+        self.logger, self.options = logger, options
+        self.state = RunState(started=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+        self.means = EpochMeans(len(machine.names), machine.device)
+        self.elsewhere = False
+        factor: Callable[[int], float] = lambda _: training.schedule.factor(self.progress)  # noqa: E731
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(machine.optimizer, factor)
+        self.monitor = Monitor(machine.device)
+
+    @property
+    def progress(self) -> float:
+        return self.training.budget.progress(self.machine.counts, self.batches.per_epoch)
+
+    @property
+    def lr(self) -> float:
+        return float(self.machine.optimizer.param_groups[0]["lr"])
+
+    def resume(self, mode: str) -> None:
+        """Go on from the checkpoint, if there is one."""
+        if not self.checkpoint.exists():
+            self.history.truncate(0)
+            return
+        saved = load_checkpoint(self.checkpoint, self.machine.device, self.environment, mode)
+        machine = self.machine
+        machine.model.load_state_dict(saved["model"])
+        machine.optimizer.load_state_dict(saved["optimizer"])
+        machine.generator.set_state(saved["generator"])
+        machine.device_generator.set_state(saved["device_generator"])
+        machine.failures.totals = saved["nonfinite"].to(machine.device)
+        set_global_random_state(machine.device, saved["dropout"])
+        self.schedule.load_state_dict(saved["schedule"])
+        self.method.load_state_dict(saved["method"])
+        self.means.sums.copy_(saved["means"])
+        self.state, machine.counts = RunState.restore(saved["state"])
+        self.elsewhere = saved["elsewhere"]
+        self.history.truncate(saved["history"])
+
+    def save(self) -> None:
+        machine = self.machine
+        state = {
+            "environment": self.environment,
+            "model": machine.model.state_dict(),
+            "optimizer": machine.optimizer.state_dict(),
+            "generator": machine.generator.get_state(),
+            "device_generator": machine.device_generator.get_state(),
+            "dropout": global_random_state(machine.device),
+            "nonfinite": machine.failures.totals,
+            "schedule": self.schedule.state_dict(),
+            "method": self.method.state_dict(),
+            "means": self.means.sums,
+            "state": self.state.as_dict(machine.counts),
+            "elsewhere": self.elsewhere,
+            "history": self.history.offset,
+        }
+        save_checkpoint(self.checkpoint, state)
+
+    def run(self) -> None:
+        """Train until the budget is spent; then `state` and `machine` hold everything a record needs.
+
+        Raises Diverged after too many skipped steps in a row, and Interrupted on SIGTERM or SIGINT; both leave a
+        checkpoint.
+        """
+        saved_at = time.monotonic()
+        with Interrupts() as interrupts, ProgressBar(self.name, self.options.progress) as bar:
+            self.machine.model.train()
+            while self.progress < 1:
+                self._batch(bar)
+                if interrupts.received is not None:
+                    self.save()
+                    raise Interrupted(interrupts.received)
+                if time.monotonic() - saved_at >= self.options.checkpoint_seconds:
+                    self.save()
+                    saved_at = time.monotonic()
+        self.save()
+
+    def _batch(self, bar: ProgressBar) -> None:
+        started = time.perf_counter()
+        state, machine, options = self.state, self.machine, self.options
+        batch = self.splits["train"].batch(self.batches.indices(state.epoch, state.position))
+        if state.position + 1 < self.batches.per_epoch:
+            self.splits["train"].prefetch(self.batches.indices(state.epoch, state.position + 1))
+        step = BatchStep(machine, batch, state.epoch, self.progress)
+        number = machine.counts.batches
+        probed = None
+        if options.diagnostics_every and number % options.diagnostics_every == 0:
+            probe_started = time.perf_counter()
+            probed = probe(machine, step)
+            started += time.perf_counter() - probe_started
+        self.method.update(step)
+        losses = machine.batch_losses()
+        self.means.add(losses)
+        machine.counts.batches += 1
+        state.position += 1
+        self.schedule.step()
+        self.monitor.push(number + 1, torch.cat([losses.float(), machine.failures.totals]))
+        state.seconds += time.perf_counter() - started
+        if probed is not None:
+            self._log_diagnostics(number, *probed)
+        self._watch(bar)
+        self._boundaries()
+
+    def _boundaries(self) -> None:
+        """What happens after the last batch of an epoch, and after the last of all."""
+        state = self.state
+        ended, finished = state.position == self.batches.per_epoch, self.progress >= 1
+        if not ended and not finished:
+            return
+        started = time.perf_counter()
+        means = self.means.close()  # waits for the device, so that the clock sees all of its work
+        state.seconds += time.perf_counter() - started
+        if ended:
+            self.method.end_epoch(means)
+            state.epoch, state.position = state.epoch + 1, 0
+        if finished or state.epoch % self.reporting.evaluate_every == 0:
+            self._evaluate(means.tolist())
+
+    def _evaluate(self, means: list[float]) -> None:
+        machine, state = self.machine, self.state
+        val = self.metrics("val") if "val" in self.splits else {}
+        if self.reporting.selection.keeps(val, state.validations):
+            state.kept = {name: tensor.clone() for name, tensor in machine.model.state_dict().items()}
+            state.kept_at = len(state.evaluations)
+        test = self.metrics("test") if self.reporting.selection.tests(self._remaining()) else None
+        evaluation: Evaluation = {
+            "batch": machine.counts.batches,
+            "epoch": machine.counts.batches / self.batches.per_epoch,
+            "train": dict(zip(machine.names, means, strict=True)),
+            "val": val,
+            "test": test,
+        }
+        state.evaluations.append(evaluation)
+        weights = used_weights(machine)
+        self.history.append({**evaluation, "lr": self.lr, "weights": weights})
+        values = {f"train/{task}/epoch_loss": mean for task, mean in evaluation["train"].items()}
+        values |= {f"val/{task}/{name}": value for task, found in val.items() for name, value in found.items()}
+        values |= {f"weights/{task}": weight for task, weight in weights.items()}
+        self.logger.log(values | {"epoch": evaluation["epoch"]}, machine.counts.batches)
+
+    def metrics(self, split: str) -> Metrics:
+        return evaluate(self.machine.model, self.machine.tasks, self.splits[split], self.reporting.evaluation_batch_size)
+
+    def _remaining(self) -> int:
+        """Evaluations still to come, taking the batches so far as typical (exact for epochs and batches)."""
+        batches = self.machine.counts.batches
+        total = batches / self.progress
+        return max(0, -int(-(round(total - batches, 6)) // (self.batches.per_epoch * self.reporting.evaluate_every)))
+
+    def _log_diagnostics(self, batch: int, tasks: tuple[int, ...], gramian: torch.Tensor) -> None:
+        names = [self.machine.names[task] for task in tasks]
+        found = describe_gradients(names, gramian, used_weights(self.machine))
+        self.history.append({"batch": batch, "diagnostics": found})
+        self.logger.log(found, batch)
+
+    def _watch(self, bar: ProgressBar) -> None:
+        seen = self.monitor.latest()
+        if seen is None:
+            return
+        batch, values = seen
+        losses, in_a_row = dict(zip(self.machine.names, values, strict=False)), values[-1]
+        pace = self.state.seconds / max(1, self.machine.counts.batches)
+        bar.update(self.progress, losses, pace)
+        if self.machine.counts.batches % self.options.log_every == 0:
+            found = {f"train/{task}/loss": loss for task, loss in losses.items()}
+            self.logger.log(found | {"seconds_per_step": pace, "lr": self.lr}, self.machine.counts.batches)
+        if in_a_row >= self.options.max_nonfinite:
+            self.save()
+            raise Diverged(
+                f"{self.name}: the last {int(in_a_row)} steps up to batch {batch} had a non-finite loss or gradient "
+                "and were skipped; lower the learning rate or set protocol.training.clip_norm. Its record says that it did "
+                f"not converge; the checkpoint is kept in {self.checkpoint.parent}."
+            )
+
+    def selected(self) -> tuple[Metrics, Metrics]:
+        """(test, val) under the selection rule."""
+        state = self.state
+        tests = [evaluation["test"] for evaluation in state.evaluations if evaluation["test"] is not None]
+        if state.kept is not None:
+            self.machine.model.load_state_dict(state.kept)
+            state.evaluations[state.kept_at]["test"] = test = self.metrics("test")
+            return test, state.validations[state.kept_at]
+        if not tests:  # given up before the end: the weights as they are
+            return self.metrics("test"), self.metrics("val") if "val" in self.splits else {}
+        vals = state.validations[-len(tests) :]
+        return mean_metrics(tests), mean_metrics(vals) if vals[0] else {}

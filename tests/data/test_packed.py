@@ -1,0 +1,124 @@
+"""Packed datasets on disk."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtl_bench.data.packed import MANIFEST, Packed, write_packed
+from mtl_bench.errors import BenchError
+
+
+def copies(packed: Packed) -> dict[str, dict[str, np.ndarray]]:
+    return {
+        split: {field: np.array(array) for field, array in packed.arrays(split).items()}
+        for split in packed.manifest.splits
+    }
+
+
+def rewrite(packed: Packed, folder: Path, arrays: dict[str, dict[str, np.ndarray]]) -> str:
+    return write_packed(folder, "tiny", arrays, packed.manifest.fields, "rewritten", {}).digest
+
+
+def test_what_is_written_is_read(packed: Packed) -> None:
+    manifest = packed.manifest
+    assert manifest.splits == {"train": 10, "val": 6}
+    assert manifest.targets == ("shape", "depth")
+    assert manifest.fields["depth"].unit == "m"
+    assert manifest.parameters == {"data_seed": 0}
+    train = packed.arrays("train")
+    assert {field: array.shape for field, array in train.items()} == {
+        "image": (10, 3, 4, 5),
+        "shape": (10,),
+        "depth": (10, 1, 2),
+        "source": (10, 2),
+    }
+    assert all(isinstance(array, np.memmap) and not array.flags.writeable for array in train.values())
+
+
+def test_the_digest_depends_on_the_content_alone(packed: Packed, tmp_path: Path) -> None:
+    arrays = copies(packed)
+    assert rewrite(packed, tmp_path / "same", arrays) == packed.digest
+    arrays["val"]["shape"][2] += 1
+    assert rewrite(packed, tmp_path / "other", arrays) != packed.digest
+
+
+def test_an_existing_folder_is_kept(packed: Packed) -> None:
+    arrays = copies(packed)
+    arrays["val"]["shape"][2] += 1
+    assert rewrite(packed, packed.folder, arrays) == packed.digest
+
+
+def truncate(packed: Packed) -> None:
+    path = packed.folder / "train.image.npy"
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+def remove(packed: Packed) -> None:
+    (packed.folder / "val.depth.npy").unlink()
+
+
+def change_dtype(packed: Packed) -> None:
+    np.save(packed.folder / "train.shape.npy", np.zeros(10, np.uint8))  # as many bytes as int8
+
+
+def change_shape(packed: Packed) -> None:
+    np.save(packed.folder / "train.source.npy", np.zeros((2, 10), np.int32))
+
+
+def overwrite(packed: Packed) -> None:
+    path = packed.folder / "train.shape.npy"
+    path.write_bytes(b"x" * path.stat().st_size)
+
+
+def forget(packed: Packed) -> None:
+    manifest = json.loads((packed.folder / MANIFEST).read_text())
+    del manifest["files"]["train.depth.npy"]
+    (packed.folder / MANIFEST).write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (truncate, r"train\.image\.npy is truncated or changed: expected 728 bytes, found 721"),
+        (remove, r"val\.depth\.npy is missing"),
+        (change_dtype, r"field `shape` of split `train` is uint8 \[10\] instead of int8 \[10\]"),
+        (change_shape, r"field `source` of split `train` is int32 \[2, 10\] instead of int32 \[10, 2\]"),
+        (overwrite, "no NumPy array"),
+        (forget, "Field `depth` of split `train` is missing"),
+    ],
+)
+def test_damage_is_named_with_the_remedy(packed: Packed, damage: Callable[[Packed], None], message: str) -> None:
+    damage(packed)
+    with pytest.raises(BenchError, match=message) as caught:
+        Packed.open(packed.folder)
+    assert str(caught.value).endswith("delete the folder and run `mtl-bench prepare dataset=tiny`.")
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", '{"name": "tiny"}', '{"fields": {"image": {}}}'])
+def test_a_damaged_manifest_is_one_sentence(packed: Packed, content: str | None) -> None:
+    if content is None:
+        shutil.rmtree(packed.folder)
+    else:
+        (packed.folder / MANIFEST).write_text(content)
+    with pytest.raises(BenchError, match="is missing or damaged; delete the folder"):
+        Packed.open(packed.folder)
+
+
+def test_an_unknown_split_lists_the_known_ones(packed: Packed) -> None:
+    with pytest.raises(BenchError, match="no split `test`; it has train, val"):
+        packed.arrays("test")
+
+
+def test_arrays_that_do_not_fit_their_fields_are_refused(packed: Packed, tmp_path: Path) -> None:
+    arrays = copies(packed)
+    arrays["val"]["shape"] = arrays["val"]["shape"].astype(np.int64)
+    with pytest.raises(BenchError, match=r"cannot be packed: field `shape` of split `val` is int64"):
+        rewrite(packed, tmp_path / "new", arrays)
+    del arrays["val"]["shape"]
+    with pytest.raises(BenchError, match="split `val` has no field `shape`"):
+        rewrite(packed, tmp_path / "new", arrays)
+    assert not (tmp_path / "new").exists()

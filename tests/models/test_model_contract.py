@@ -1,0 +1,86 @@
+"""What every model promises the step and the engines, checked by autograd."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mtl_bench.models import MLP, MultiTaskModel
+
+OUTPUTS = {"left": 10, "right": 7, "left2": 3}  # one name is the beginning of another
+Build = Callable[[dict[str, int]], MultiTaskModel]
+
+
+@pytest.fixture
+def model(build: Build) -> MultiTaskModel:
+    torch.manual_seed(0)
+    return build(OUTPUTS)
+
+
+@pytest.fixture
+def image() -> Tensor:
+    return torch.randn(4, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+
+
+def reached(loss: Tensor, parameters: dict[str, nn.Parameter]) -> set[str]:
+    gradients = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
+    return {name for name, gradient in zip(parameters, gradients, strict=True) if gradient is not None}
+
+
+def test_shared_parameters_are_what_two_losses_reach(model: MultiTaskModel, image: Tensor) -> None:
+    everything = dict(model.named_parameters())
+    paths = [reached(model.decode(model.encode(image), k).square().sum(), everything) for k in range(len(OUTPUTS))]
+    shared = {name for name in everything if sum(name in path for path in paths) > 1}
+    assert set(model.shared_parameters()) == shared
+    for k, path in enumerate(paths):
+        assert set(model.task_parameters(k)) == path - shared != set()
+
+
+def test_shared_and_task_parameters_partition_the_model(model: MultiTaskModel) -> None:
+    parts = [model.shared_parameters(), *(model.task_parameters(k) for k in range(len(OUTPUTS)))]
+    assert sum(len(part) for part in parts) == len(list(model.parameters()))
+    assert {name: value for part in parts for name, value in part.items()} == dict(model.named_parameters())
+
+
+def test_shared_parameters_are_used_in_encode_only(model: MultiTaskModel, image: Tensor) -> None:
+    taps = [feature.detach().requires_grad_() for feature in model.encode(image)]
+    for k in range(len(OUTPUTS)):
+        assert not reached(model.decode(taps, k).square().sum(), model.shared_parameters())
+
+
+def test_outputs_follow_the_tasks(model: MultiTaskModel, image: Tensor) -> None:
+    features = model.encode(image)
+    assert model.tasks == tuple(OUTPUTS)
+    assert [tuple(model.decode(features, k).shape) for k in range(3)] == [(4, 10), (4, 7), (4, 3)]
+
+
+def test_cotangents_can_be_read_at_layer_outputs(model: MultiTaskModel, image: Tensor) -> None:
+    """A bias adds to a layer's output, so its gradient is the cotangent there, summed over batch and pixels."""
+    model.double().eval()  # a bias before a norm in training mode would have the gradient 0
+    seen: dict[nn.Module, Tensor] = {}
+    layers = [layer for layer in model.modules() if isinstance(getattr(layer, "bias", None), nn.Parameter)]
+    for layer in layers:
+        layer.register_forward_hook(lambda layer, _, output: seen.update({layer: output}))
+    features = model.encode(image.double())
+    loss = torch.stack([model.decode(features, k).square().sum() for k in range(len(OUTPUTS))]).sum()
+    cotangents = torch.autograd.grad(loss, [seen[layer] for layer in layers], retain_graph=True)
+    biases = torch.autograd.grad(loss, [layer.get_parameter("bias") for layer in layers])
+    for cotangent, bias in zip(cotangents, biases, strict=True):
+        torch.testing.assert_close(cotangent.transpose(0, 1).flatten(1).sum(1), bias)
+
+
+def test_last_shared_is_one_of_the_shared_weights(model: MultiTaskModel) -> None:
+    assert any(model.last_shared is value for value in model.shared_parameters().values())
+
+
+def test_one_task_keeps_the_encoder_apart_from_the_head(build: Build) -> None:
+    alone, together = build({"left": 10}), build(OUTPUTS)
+    assert list(alone.shared_parameters()) == list(together.shared_parameters())
+    assert list(alone.task_parameters(0)) == list(together.task_parameters(0))
+
+
+def test_a_model_that_shares_nothing_has_no_last_shared() -> None:
+    model = MLP({"left": 2}, (1, 4, 4))
+    model.encoder = nn.Sequential(nn.Flatten())
+    assert model.last_shared is None

@@ -1,0 +1,171 @@
+"""Rows, ranks, ties and what keeps two records out of one table."""
+
+from collections.abc import Callable
+
+import pytest
+
+from mtl_bench.errors import BenchError
+from mtl_bench.records import Record
+from mtl_bench.results import Board, delta_m, leaderboard, leaderboards, mean_interval
+
+Runs = Callable[..., list[Record]]
+GOOD = ([83.9, 85.0, 86.1], [0.46, 0.45, 0.44])
+FAIR = ([81.9, 83.0, 84.1], [0.47, 0.46, 0.45])
+NEAR = ([84.9, 84.0, 86.0], [0.455, 0.447, 0.452])
+POOR = ([83.9, 85.0, 86.1], [0.66, 0.65, 0.64])
+
+
+def labels(board: Board) -> list[str]:
+    return [row.label for row in board.rows]
+
+
+def test_single_task_records_become_one_row_of_both_tasks(runs: Runs, single: Runs) -> None:
+    board = leaderboard([*runs("ls", *GOOD), *single()])
+    row = next(row for row in board.rows if row.is_single_task)
+    assert row.label == "single-task"
+    assert row.seeds == row.converged == (0, 1, 2)
+    assert row.metrics["left", "accuracy"].mean == pytest.approx(80)
+    assert row.metrics["right", "abs_err"].interval == mean_interval([0.49, 0.50, 0.51])
+    assert row.delta_m is not None
+    assert (row.delta_m.mean, row.delta_m.interval) == (0, None)
+    assert row.passes == pytest.approx(4)  # two runs of two passes per batch
+    assert row.seconds == pytest.approx(0.02)
+
+
+def test_every_task_of_the_single_task_row_has_the_same_seeds(runs: Runs, single: Runs) -> None:
+    board = leaderboard([*runs("ls", *GOOD), *single(left=(79, 80, 81, 700, 700))])
+    row = next(row for row in board.rows if row.is_single_task)
+    assert row.seeds == (0, 1, 2)
+    assert row.metrics["left", "accuracy"].mean == pytest.approx(80)
+
+
+def test_delta_m_worst_task_and_tasks_hurt(runs: Runs, single: Runs) -> None:
+    records = [*runs("poor", *POOR), *single()]
+    row = next(row for row in leaderboard(records).rows if row.label == "POOR")
+    means = {"left": {"accuracy": 85.0}, "right": {"abs_err": 0.65}}
+    baseline = {"left": {"accuracy": 80.0}, "right": {"abs_err": 0.50}}
+    better = {"left": {"accuracy": True}, "right": {"abs_err": False}}
+    expected = delta_m(means, baseline, better, "metric_mean", {"left": ["accuracy"], "right": ["abs_err"]})
+    assert row.delta_m is not None
+    assert row.delta_m.mean == pytest.approx(expected) == pytest.approx(-11.875)
+    assert row.delta_m.interval is not None
+    assert row.worst_task == "right"
+    assert row.tasks_hurt == ("right",)
+    assert row.changes["right"].mean == pytest.approx(-30)
+
+
+def test_ranked_by_delta_m_with_ties_marked(runs: Runs, single: Runs) -> None:
+    rows = {"poor": POOR, "near": NEAR, "fair": FAIR, "good": GOOD}
+    records = [record for method, values in rows.items() for record in runs(method, *values)]
+    board = leaderboard([*records, *single()])
+    assert labels(board) == ["GOOD", "NEAR", "FAIR", "single-task", "POOR"]
+    standings = {row.label: row.standing for row in board.rows}
+    # FAIR trails GOOD by the same amount at every seed: a paired interval sees that, overlapping intervals would not.
+    assert standings == {"GOOD": "best", "NEAR": "tied", "FAIR": "behind", "single-task": "behind", "POOR": "behind"}
+
+
+def test_single_task_ties_exactly_when_the_interval_of_delta_m_contains_zero(runs: Runs, single: Runs) -> None:
+    board = leaderboard([*runs("even", [79, 80, 81.5], [0.51, 0.50, 0.485]), *single()])
+    best, second = board.rows
+    assert (best.label, second.label) == ("EVEN", "single-task")
+    assert best.delta_m is not None
+    assert best.delta_m.interval is not None
+    assert 0 in best.delta_m.interval
+    assert second.standing == "tied"
+
+
+def test_a_diverged_seed_is_not_averaged_away(runs: Runs, single: Runs) -> None:
+    lost = runs("lost", [99, 99, 99], [0.1, 0.1, 0.1])
+    lost[1]["converged"] = False
+    lost[1]["test"] = {"left": {"accuracy": float("nan")}, "right": {"abs_err": float("nan")}}
+    none = [record | {"converged": False} for record in runs("none", [1, 1, 1], [1, 1, 1])]
+    row, empty = leaderboard([*lost, *none, *runs("poor", *POOR), *single()]).rows[-2:]
+    assert (row.label, row.standing, row.converged, row.seeds) == ("LOST", "diverged", (0, 2), (0, 1, 2))
+    assert row.metrics["left", "accuracy"].mean == 99
+    assert row.metrics["left", "accuracy"].interval is None
+    assert row.delta_m is not None
+    assert row.delta_m.interval is None
+    assert row.tasks_hurt is None
+    assert (empty.label, empty.metrics, empty.delta_m) == ("NONE", {}, None)
+
+
+def test_a_converged_record_with_a_nan_counts_as_diverged(runs: Runs, single: Runs) -> None:
+    board = leaderboard([*runs("ls", [80, float("nan"), 80], [0.5, 0.5, 0.5]), *single()])
+    assert board.rows[-1].converged == (0, 2)
+
+
+def test_missing_single_task_runs_leave_delta_m_out_and_name_the_command(runs: Runs, single: Runs) -> None:
+    board = leaderboard(runs("ls", *GOOD))
+    assert [row.delta_m for row in board.rows] == [None]
+    assert [row.standing for row in board.rows] == [None]
+    assert "`mtl-bench train -m experiment=digits 'only=[left],[right]' seed=0,1,2,3,4`" in board.notes[0]
+    only_left = [record for record in single() if record["hash"] == "left-hash"]
+    assert "'only=[right]'" in leaderboard([*runs("ls", *GOOD), *only_left]).notes[0]
+
+
+def test_single_task_runs_that_cannot_serve_say_why(runs: Runs, single: Runs) -> None:
+    methods = runs("ls", *GOOD)
+    elsewhere = [record | {"selection": "best_val"} for record in single()]
+    assert "another selection rule" in leaderboard([*methods, *elsewhere]).notes[0]
+    diverged = single()
+    diverged[1]["converged"] = False
+    board = leaderboard([*methods, *diverged])
+    assert "did not converge with seed 1" in board.notes[0]
+    assert all(row.delta_m is None for row in board.rows)
+    assert board.rows[-1].label == "single-task"
+    zero = leaderboard([*methods, *single(left=(0, 0, 0))])
+    assert "accuracy of left is zero" in zero.notes[0]
+
+
+def test_one_seed_has_values_but_no_interval_and_no_standing(runs: Runs, single: Runs) -> None:
+    one = leaderboard([*runs("ls", [85], [0.45]), *single(left=[80], right=[0.5])])
+    row = one.rows[0]
+    assert row.delta_m is not None
+    assert row.delta_m.mean == pytest.approx(8.125)
+    assert row.delta_m.interval is None
+    assert row.tasks_hurt is None
+    assert [row.standing for row in one.rows] == [None, None]
+
+
+def test_a_lucky_single_seed_is_no_yardstick_for_ties(runs: Runs, single: Runs) -> None:
+    board = leaderboard([*runs("lucky", [95], [0.3]), *runs("good", *GOOD), *runs("near", *NEAR), *single()])
+    standings = [(row.label, row.standing) for row in board.rows]
+    assert standings[:3] == [("LUCKY", None), ("GOOD", "best"), ("NEAR", "tied")]
+
+
+def test_different_protocols_never_share_a_table(runs: Runs, single: Runs) -> None:
+    other = runs("mgda", *FAIR, experiment={"name": "digits", "hash": "e2" * 32})
+    records = [*runs("ls", *GOOD), *other, *single()]
+    with pytest.raises(BenchError, match=r"different protocols.*one table of each"):
+        leaderboard(records)
+    assert [labels(board) for board in leaderboards(records)] == [["LS", "single-task"], ["MGDA", "single-task"]]
+
+
+def test_records_that_contradict_each_other_are_refused(runs: Runs, single: Runs) -> None:
+    drifted = [record | {"selection": "best_val"} for record in runs("mgda", *FAIR)]
+    with pytest.raises(BenchError, match="disagree on selection"):
+        leaderboard([*runs("ls", *GOOD), *drifted])
+    with pytest.raises(BenchError, match="different test values"):
+        leaderboard([*runs("ls", *GOOD), *runs("ls", *FAIR)])
+
+
+def test_copies_of_a_record_count_once(runs: Runs, single: Runs) -> None:
+    nan = float("nan")
+    board = leaderboard([*runs("ls", [nan, 85], [0.4, 0.4]), *runs("ls", [float("nan"), 85], [0.4, 0.4]), *single()])
+    assert next(row for row in board.rows if row.label == "LS").seeds == (0, 1)
+
+
+def test_two_configurations_of_one_method_keep_their_own_rows(runs: Runs, single: Runs) -> None:
+    board = leaderboard([*runs("ls", *GOOD), *runs("ls", *FAIR, hash="feedbeef"), *single()])
+    assert labels(board) == ["LS (ls-has)", "LS (feedbe)", "single-task"]
+
+
+def test_no_method_at_all_is_refused(single: Runs) -> None:
+    with pytest.raises(BenchError, match="No record of a multi-task method"):
+        leaderboards(single())
+
+
+def test_seconds_of_different_machines_are_flagged(runs: Runs, single: Runs) -> None:
+    records = runs("ls", *GOOD)
+    records[0]["measured"]["host"] = "b"
+    assert "more than one machine" in leaderboard([*records, *single()]).notes[-1]

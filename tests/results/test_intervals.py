@@ -1,0 +1,97 @@
+"""The intervals against arithmetic by hand and against simulated seeds."""
+
+from math import isinf, sqrt
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from mtl_bench.errors import BenchError
+from mtl_bench.results import difference, interval, mean_interval
+
+BETTER = {"a": {"up": True, "down": False}, "b": {"up": True}}
+TERMS = {"a": ["up", "down"], "b": ["up"]}
+
+
+def test_two_seeds_by_hand() -> None:
+    """B̄ = 50, M̄ = 55, Δm = 10; d = 100·M/50 ∈ {108, 112}, e = −100·55·B/50² ∈ {−107.8, −112.2}."""
+    method = [{"t": {"x": 54.0}}, {"t": {"x": 56.0}}]
+    found = interval(method, {"t": [{"x": 49.0}, {"x": 51.0}]}, {"t": {"x": True}}, "metric_mean", {"t": ["x"]})
+    assert found is not None
+    shares = (8 / 2, 9.68 / 2)  # var(108, 112) = 8, var(107.8, 112.2) = 9.68
+    df = sum(shares) ** 2 / (shares[0] ** 2 + shares[1] ** 2)
+    half = stats.t.ppf(0.975, df) * sqrt(sum(shares))
+    assert found.df == pytest.approx(df)
+    assert (found.low, found.high) == pytest.approx((10 - half, 10 + half))
+
+
+def test_lower_is_better_mirrors_the_interval() -> None:
+    method, single = [{"t": {"x": 54.0}}, {"t": {"x": 57.0}}], {"t": [{"x": 49.0}, {"x": 51.0}]}
+    up = interval(method, single, {"t": {"x": True}}, "task_mean", {"t": ["x"]})
+    down = interval(method, single, {"t": {"x": False}}, "task_mean", {"t": ["x"]})
+    assert up is not None
+    assert down is not None
+    assert (down.low, down.high) == pytest.approx((-up.high, -up.low))
+
+
+@pytest.mark.parametrize("seeds", [3, 5])
+@pytest.mark.parametrize("definition", ["metric_mean", "task_mean"])
+def test_coverage_is_near_95_percent(seeds: int, definition: str) -> None:
+    """Metrics of one run are correlated, single-task runs independent; true Δm is known."""
+    rng = np.random.default_rng(7)
+    method, single, draws = np.array([42.0, 0.52, 60.0]), np.array([40.0, 0.50, 61.0]), 1500
+    spread = np.linalg.cholesky([[1, 0.6, 0.4], [0.6, 1, 0.5], [0.4, 0.5, 1]])
+    gains = 100 * np.array([1, -1, 1]) * (method / single - 1)
+    truth = gains.mean() if definition == "metric_mean" else (gains[:2].mean() + gains[2]) / 2
+    hits = 0
+    for _ in range(draws):
+        rows = method * (1 + 0.010 * rng.standard_normal((seeds, 3)) @ spread.T)
+        base = single * (1 + 0.015 * rng.standard_normal((seeds, 3)))
+        found = interval(
+            [{"a": {"up": row[0], "down": row[1]}, "b": {"up": row[2]}} for row in rows],
+            {"a": [{"up": row[0], "down": row[1]} for row in base], "b": [{"up": row[2]} for row in base]},
+            BETTER,
+            definition,
+            TERMS,
+        )
+        hits += found is not None and truth in found
+    assert 0.93 < hits / draws < 0.98
+
+
+def test_no_interval_from_one_seed_of_method_or_single_task() -> None:
+    one, two = [{"x": 1.0}], [{"x": 1.0}, {"x": 1.1}]
+    for method, single in ((one, two), (two, one)):
+        runs = [{"t": run} for run in method]
+        assert interval(runs, {"t": single}, {"t": {"x": True}}, "metric_mean", {"t": ["x"]}) is None
+    assert mean_interval([1.0]) is None
+    assert difference({0: 1.0, 1: 2.0}, {1: 1.0, 2: 5.0}) is None
+
+
+def test_seeds_that_agree_to_the_bit_give_zero_width() -> None:
+    found = interval([{"t": {"x": 2.0}}] * 2, {"t": [{"x": 1.0}] * 2}, {"t": {"x": True}}, "metric_mean", {"t": ["x"]})
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx((100, 100))
+    assert isinf(found.df)
+
+
+def test_a_metric_that_is_missing_in_one_seed_is_refused() -> None:
+    with pytest.raises(BenchError, match="'x' of task 't'"):
+        interval([{"t": {"x": 1.0}}, {"t": {}}], {"t": [{"x": 1.0}] * 2}, {"t": {"x": True}}, "task_mean", {"t": ["x"]})
+
+
+def test_mean_interval_is_student_t() -> None:
+    values = [1.0, 2.0, 4.0]
+    found = mean_interval(values)
+    assert found is not None
+    expected = stats.t.interval(0.95, 2, np.mean(values), stats.sem(values))
+    assert (found.low, found.high) == pytest.approx(expected)
+
+
+def test_difference_pairs_shared_seeds_only() -> None:
+    """Paired, a shift common to both methods cancels; seed 9 has no partner."""
+    first, second = {0: 10.0, 1: 20.0, 2: 30.0, 9: 1000.0}, {0: 9.1, 1: 18.9, 2: 29.0}
+    found = difference(first, second)
+    assert found is not None
+    expected = stats.ttest_rel([10, 20, 30], [9.1, 18.9, 29]).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert 0 not in found

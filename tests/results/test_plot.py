@@ -1,0 +1,35 @@
+"""The Δm plot is written, whatever its rows hold, and refuses when there is nothing to draw."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mtl_bench.errors import BenchError
+from mtl_bench.records import Record
+from mtl_bench.results import leaderboard, plot_delta_m
+
+Runs = Callable[..., list[Record]]
+
+
+def test_one_panel_per_board_with_every_kind_of_row(runs: Runs, single: Runs, tmp_path: Path) -> None:
+    lost = runs("mgda", [70, 70, 70], [0.7, 0.7, 0.7])
+    lost[2]["converged"] = False
+    board = leaderboard([*runs("ls", [85, 86, 87], [0.45, 0.44, 0.43]), *runs("uw", [80], [0.5]), *lost, *single()])
+    path = tmp_path / "delta_m.svg"
+    plot_delta_m([board, leaderboard(runs("ls", [85], [0.45])), board], path)  # the second has no Δm
+    drawing = path.read_text()
+    assert 'id="axes_2"' in drawing
+    assert 'id="axes_3"' not in drawing
+    plot_delta_m([board], tmp_path / "delta_m.png")
+    assert (tmp_path / "delta_m.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_no_delta_m_and_no_place_to_write_are_refused(runs: Runs, single: Runs, tmp_path: Path) -> None:
+    methods = runs("ls", [85, 86, 87], [0.45, 0.44, 0.43])
+    with pytest.raises(BenchError, match="No board has a Δm"):
+        plot_delta_m([leaderboard(methods)], tmp_path / "a.png")
+    board = leaderboard([*methods, *single()])
+    for path in (tmp_path / "absent" / "a.png", tmp_path / "a.nonsense"):
+        with pytest.raises(BenchError, match="cannot be written"):
+            plot_delta_m([board], path)
