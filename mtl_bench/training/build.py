@@ -65,5 +65,7 @@ def build_optimizer(training: Training, model: MultiTaskModel) -> torch.optim.Op
     if "lr" not in (getattr(factory, "keywords", None) or {}):
         raise BenchError("protocol.training.optimizer needs an explicit lr, so that a record says what was used.")
     lr = factory.keywords["lr"]  # type: ignore[attr-defined]
-    groups = [{"params": shared}, {"params": heads, "lr": lr * training.head_lr_factor}]
+    groups: list[dict[str, Any]] = [{"params": [*shared, *heads]}]
+    if training.head_lr_factor != 1:  # one group where it can be: every group is a kernel launch of its own
+        groups = [{"params": shared}, {"params": heads, "lr": lr * training.head_lr_factor}]
     return factory(groups, fused=True) if "fused" in signature else factory(groups)

@@ -26,7 +26,8 @@ class WandbLogger(Logger):
     online    sent while training; where the server does not answer within `timeout` seconds the run goes on offline
     disabled  wandb's own no-op
 
-    An outage after the start costs at most `timeout` seconds, in `finish`; the data stay on disk for `wandb sync`.
+    An outage after the start costs at most `timeout` seconds, in `finish`. Either way the data stay on disk, and one
+    warning names the command that sends them.
     Scalars and configuration are sent; console output, code, git state, packages, machine statistics and error reports
     are not.
     """
@@ -72,7 +73,7 @@ class WandbLogger(Logger):
         try:
             within(self.timeout + GRACE, self._run.finish)
         except TimeoutError:
-            log.warning("W&B did not take everything in %g s: wandb sync %s", self.timeout, self._kept())
+            log.warning("W&B took more than %g s: wandb sync --include-online %s", self.timeout, self._kept())
 
     def _kept(self) -> Path:
         return Path(self._run.dir).parent
