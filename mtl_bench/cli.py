@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -23,26 +24,29 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if debug := "--debug" in arguments:
         arguments.remove("--debug")
-        os.environ["HYDRA_FULL_ERROR"] = "1"
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     try:
-        _run(arguments)
-    except BenchError as error:
-        if debug:
-            raise
-        print(f"mtl-bench: {error}", file=sys.stderr)
-        sys.exit(1)
+        _run(arguments, debug)
+    except KeyboardInterrupt:
+        sys.exit(130)
     except BrokenPipeError:  # `mtl-bench report | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except Exception as error:
+        if debug:
+            traceback.print_exception(error)
+        from mtl_bench.explain import explain  # late: it knows Hydra's errors, which most verbs never load
+
+        print(f"mtl-bench: {explain(error)}", file=sys.stderr)
+        sys.exit(1)
 
 
-def _run(arguments: list[str]) -> None:
+def _run(arguments: list[str], debug: bool) -> None:
     verb = arguments[0] if arguments else ""
     if verb in ("train", "prepare"):  # Hydra reads the rest
         from mtl_bench.jobs import hydra_verb
 
-        hydra_verb(verb, arguments[1:])
+        hydra_verb(verb, arguments[1:], debug)
         return
     parsed = _parser().parse_args(arguments or ["--help"])
     action: Callable[[argparse.Namespace], None] = parsed.action

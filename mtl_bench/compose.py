@@ -19,4 +19,4 @@ def compose_plan(overrides: Sequence[str] = (), data: Path = Path("data")) -> Pl
     del config.hydra
     plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
     names = Names(str(choices.experiment), str(choices.method))
-    return make_plan(names, {name: plain[name] for name in NODES}, plain["seed"], plain["only"], data)
+    return make_plan(names, {name: plain.get(name) for name in NODES}, plain["seed"], plain["only"], data)

@@ -2,22 +2,27 @@
 
 import os
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
+from mtl_bench.chosen import chosen, method_name, single_task_command
 from mtl_bench.configs_folder import configs_folder
 from mtl_bench.errors import BenchError
+from mtl_bench.explain import explain
+
+if TYPE_CHECKING:
+    from mtl_bench.training.trainer import Options
 
 
-def hydra_verb(verb: str, arguments: list[str]) -> None:
+def hydra_verb(verb: str, arguments: list[str], debug: bool = False) -> None:
     """Hand the arguments to Hydra. User classes are found in the working directory and in --config-dir."""
     wrong = next((a for a in arguments if a.startswith("optimizer=")), None)
     if wrong is not None:
@@ -26,9 +31,13 @@ def hydra_verb(verb: str, arguments: list[str]) -> None:
             "protocol.training.optimizer."
         )
     sys.path[:0] = [os.getcwd(), *_config_dirs(arguments)]
-    sys.argv = [f"mtl-bench {verb}", *arguments]
-    job = {"train": _train, "prepare": _prepare}[verb]
-    hydra.main(version_base="1.3", config_path=str(configs_folder()), config_name=verb)(_bounded(job))()
+    sys.argv = [f"mtl-bench {verb}", *sorted(arguments, key=_is_override)]  # Hydra wants its flags in one place
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises what it would print, and we say it in one sentence
+    failures: list[Exception] = []
+    job = _bounded({"train": _train, "prepare": _prepare}[verb], failures, debug)
+    hydra.main(version_base="1.3", config_path=str(configs_folder()), config_name=verb)(job)()
+    if failures:
+        raise failures[0]
 
 
 def _config_dirs(arguments: list[str]) -> list[str]:
@@ -41,43 +50,71 @@ def _config_dirs(arguments: list[str]) -> list[str]:
     return found
 
 
-def _bounded(job: Callable[[DictConfig], None]) -> Callable[[DictConfig], None]:
-    """Our errors become Hydra's compact ones, so that a failing cell prints one sentence and a sweep goes on."""
+def _is_override(argument: str) -> bool:
+    return argument.startswith("~") or ("=" in argument and not argument.startswith("-"))
+
+
+def _bounded(job: Callable[[DictConfig], None], failures: list[Exception], debug: bool) -> Callable[[DictConfig], None]:
+    """A failure ends a single job after Hydra is done with it; in a sweep it is one line, and the sweep goes on."""
 
     def bounded(config: DictConfig) -> None:
         try:
             job(config)
-        except (BenchError, OmegaConfBaseException) as error:
-            sentence = f"mtl-bench: {' '.join(str(error).split())}"
-            if HydraConfig.get().mode == RunMode.MULTIRUN:  # Hydra shows the first failure only, at the very end
-                print(sentence, file=sys.stderr)
-            raise CompactHydraException(sentence) from error
+        except Exception as error:
+            if HydraConfig.get().mode != RunMode.MULTIRUN:
+                failures.append(error)
+                return
+            if debug:
+                traceback.print_exception(error)
+            print(f"mtl-bench: {' '.join(HydraConfig.get().overrides.task)}: {explain(error)}", file=sys.stderr)
+            raise CompactHydraException(
+                "Not every cell of this sweep finished, see above; the same command runs again only those that did not."
+            ) from None
 
     return bounded
 
 
 def _train(config: DictConfig) -> None:
+    from mtl_bench.training.build import build
+    from mtl_bench.training.trainer import Options
+
+    plain = _plain(config)
+    options = build(plain["options"], "options", Options)
+    only = [plain["only"]] if isinstance(plain["only"], str) else plain["only"]
+    tasks = list(plain.get("tasks") or ()) if only is None else only
+    if plain["single_task"] and len(tasks) > 1:
+        for task in tasks:
+            _train_cell(plain, [task], options, baseline=True)
+    _train_cell(plain, only, options)
+
+
+def _train_cell(plain: Mapping[str, Any], only: list[str] | None, options: "Options", baseline: bool = False) -> None:
+    """One cell and what a person sees of it; a baseline that is there already, or being trained, is no news."""
     from mtl_bench.records.lock import RunLocked
     from mtl_bench.summary import show_run
+    from mtl_bench.training.arguments import check_arguments
     from mtl_bench.training.assemble import Place
     from mtl_bench.training.build import build
     from mtl_bench.training.cell import run_cell
     from mtl_bench.training.loggers import Guarded, Logger
     from mtl_bench.training.plan import NODES, Names, make_plan
-    from mtl_bench.training.trainer import Options
 
-    plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
-    paths = {name: Path(path) for name, path in plain["paths"].items()}
-    place = Place(paths["runs"], plain["device"], plain["threads"], plain["deterministic"], plain["resume"])
+    paths = _paths(plain)
+    where = {name: plain[name] for name in ("device", "threads", "deterministic", "resume")}
+    check_arguments(Place, {"runs": str(paths["runs"]), **where}, "")
+    place = Place(paths["runs"], **where)
     logger = Guarded(build(plain["logger"], "logger", Logger))
     summary: Mapping[str, float] = {}
     try:
-        names = Names(_chosen("experiment"), _method_name(plain["method"]))
-        plan = make_plan(names, {name: plain[name] for name in NODES}, plain["seed"], plain["only"], paths["data"])
-        outcome = run_cell(plan, place, build(plain["options"], "options", Options), logger)
-        summary = show_run(outcome, [paths["runs"], paths["reference"]])
+        names = Names(chosen("experiment"), method_name(plain.get("method") or {}))
+        plan = make_plan(names, {name: plain.get(name) for name in NODES}, plain["seed"], only, paths["data"])
+        outcome = run_cell(plan, place, options, logger)
+        if not (baseline and outcome.skipped):
+            summary = show_run(
+                outcome, [paths["runs"], paths["reference"]], single_task_command(outcome.record["tasks"])
+            )
     except RunLocked as error:
-        if HydraConfig.get().mode != RunMode.MULTIRUN:
+        if not baseline and HydraConfig.get().mode != RunMode.MULTIRUN:
             raise
         print(f"{error} Left alone.")  # another process of the same sweep is on it
     finally:
@@ -90,28 +127,23 @@ def _prepare(config: DictConfig) -> None:
     from mtl_bench.data.dataset import Dataset, prepare
     from mtl_bench.training.build import build
 
-    plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
-    dataset = build(plain["dataset"], "dataset", Dataset)
+    plain = _plain(config)
+    dataset = build(plain.get("dataset") or {}, "dataset", Dataset)
     source = plain["source"]
-    if source is not None and not Path(source).is_dir():
+    if source is not None and not Path(str(source)).is_dir():
         raise BenchError(f"There is no folder {source}; source names the folder with the official files.")
-    root = Path(plain["paths"]["data"])
-    packed = prepare(dataset, root, None if source is None else Path(source))
+    root = _paths(plain)["data"]
+    packed = prepare(dataset, root, None if source is None else Path(str(source)))
     sizes = ", ".join(f"{name} {size}" for name, size in packed.manifest.splits.items())
     show(f"{dataset.name}: {sizes} in {root / 'packed' / dataset.folder_name} (digest {packed.digest[:12]})")
 
 
-def _chosen(group: str) -> str:
-    return str(HydraConfig.get().runtime.choices.get(group) or "custom")
+def _plain(config: DictConfig) -> dict[str, Any]:
+    return cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
 
 
-def _method_name(method: Mapping[str, Any]) -> str:
-    """The name of the chosen YAML, unless `method._target_` was pointed at another class: then that class's name."""
-    name = _chosen("method")
-    target = str(method.get("_target_", ""))
-    for source in HydraConfig.get().runtime.config_sources:
-        path = Path(source.path) / "method" / f"{name}.yaml"
-        if source.schema == "file" and path.is_file():
-            preset = cast(DictConfig, OmegaConf.load(path))
-            return name if preset.get("_target_") == target else target.rpartition(".")[2]
-    return name
+def _paths(plain: Mapping[str, Any]) -> dict[str, Path]:
+    for name, path in plain["paths"].items():
+        if not isinstance(path, str) or not path:
+            raise BenchError(f"paths.{name} must name a folder, got {path!r}.")
+    return {name: Path(path) for name, path in plain["paths"].items()}

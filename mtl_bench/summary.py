@@ -8,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from mtl_bench.errors import BenchError
 from mtl_bench.records.record import Record, find_records
 from mtl_bench.results import delta_m
 from mtl_bench.training.cell import Outcome
@@ -16,51 +17,64 @@ from mtl_bench.training.identity import SINGLE
 Values = dict[str, dict[str, float]]
 
 
-def show_run(outcome: Outcome, roots: Sequence[Path]) -> dict[str, float]:
-    """Print every test metric, and Δm when single-task records lie under `roots`; returns what loggers get at the end."""
+def show_run(outcome: Outcome, roots: Sequence[Path], baseline_command: str) -> dict[str, float]:
+    """Print every test metric, and Δm when single-task records lie under `roots`, else the command that trains them.
+
+    Returns what loggers get at the end.
+    """
     record, console = outcome.record, Console()
-    title = f"{record['experiment']['name']} · {record['method']['label']} · seed {record['seed']}"
+    title = f"{record['experiment']['name']} · {name_of(record)} · seed {record['seed']}"
     if outcome.skipped:
-        console.print(
-            f"{title}: finished already ({outcome.folder.path})", highlight=False, markup=False, soft_wrap=True
-        )
+        _say(console, f"{title}: finished already ({outcome.folder.path})")
         return {}
-    single = record["method"]["name"] == SINGLE
-    baselines = {} if single else single_task_means(record, roots)
-    console.print(f"\n{title}", style="bold", markup=False, highlight=False)
-    console.print(_table(record, baselines))
     summary = {f"test/{task}/{name}": v for task, found in record["test"].items() for name, v in found.items()}
-    if len(baselines) == len(record["tasks"]):
-        change = delta_m(
-            record["test"], baselines, _better(record), record["delta_m"]["definition"], record["delta_m"]["terms"]
-        )
+    _say(console, f"\n{title}", style="bold")
+    baselines, change, line = _compare(record, roots, baseline_command)
+    console.print(_table(record, baselines))
+    if line:
+        _say(console, line)
+    if change is not None:
         summary["delta_m"] = change
-        console.print(f"Δm {change:+.2f} % ({record['delta_m']['definition']}, higher is better) against single-task")
-    elif not single:
-        only = ",".join(f"[{task}]" for task in record["tasks"])
-        command = f"mtl-bench train -m experiment={record['experiment']['name']} 'only={only}' seed=0,1,2,3,4"
-        console.print(
-            f"For Δm, train the single-task baselines: {command}", highlight=False, markup=False, soft_wrap=True
+    failures = record["failures"]
+    if failures["nonfinite_steps"] or failures["solver"]:
+        counts = (
+            f"{failures['nonfinite_steps']} non-finite steps were skipped, {failures['solver']} solver residuals missed"
         )
-    if record["failures"]["nonfinite_steps"] or record["failures"]["solver"]:
-        console.print(
-            f"[yellow]{record['failures']['nonfinite_steps']} non-finite steps were skipped, "
-            f"{record['failures']['solver']} solver residuals missed[/]"
-        )
+        _say(console, counts, style="yellow")
     measured = record["measured"]
-    console.print(
-        f"{measured['seconds']:.1f} s, {1000 * measured['seconds_per_step']:.1f} ms per step, "
-        f"{record['counts']['passes']:.0f} passes · {outcome.folder.record}\n",
-        style="dim",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+    spent = f"{measured['seconds']:.1f} s, {1000 * measured['seconds_per_step']:.1f} ms per step"
+    _say(console, f"{spent}, {record['counts']['passes']:.0f} passes · {outcome.folder.record}\n", style="dim")
     return summary
 
 
+def _say(console: Console, text: str, style: str = "") -> None:
+    """One line that no terminal folds, so that paths and commands can be copied."""
+    console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+
+
+def _compare(record: Record, roots: Sequence[Path], command: str) -> tuple[Values, float | None, str]:
+    """Single-task means, Δm where it exists, and the line that says so."""
+    setting = record["delta_m"]
+    if record["method"]["name"] == SINGLE:
+        return {}, None, ""
+    try:
+        baselines = single_task_means(record, roots)
+        if len(baselines) < len(record["tasks"]):
+            return baselines, None, f"For Δm, train the single-task baselines: {command}"
+        change = delta_m(record["test"], baselines, _better(record), setting["definition"], setting["terms"])
+    except BenchError as error:  # mostly about another record; this run is finished and stays so
+        return {}, None, f"Δm is left out: {error}"
+    return baselines, change, f"Δm {change:+.2f} % ({setting['definition']}, higher is better) against single-task"
+
+
+def name_of(record: Record) -> str:
+    """The method as people call it; of a single-task run, the task it was trained on."""
+    label = record["method"]["label"]
+    return f"{record['tasks'][0]} alone" if label == SINGLE else label
+
+
 def single_task_means(record: Record, roots: Sequence[Path]) -> Values:
-    """Mean test metrics of each task's single-task runs, over their seeds; tasks without a finished run are left out."""
+    """Mean test metrics of each task's single-task runs, over their seeds; tasks without one are left out."""
     wanted = {digest: task for task, digest in record["baselines"].items()}
     runs: dict[str, dict[int, Values]] = {}
     for other in find_records(roots):

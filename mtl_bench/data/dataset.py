@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from mtl_bench.data.packed import TARGET_ENCODINGS, Field, Manifest, Packed
+from mtl_bench.errors import BenchError
 
 
 class Dataset(ABC):
@@ -47,7 +48,12 @@ class Dataset(ABC):
     @property
     def parameters(self) -> dict[str, Any]:
         """Everything the packed content depends on beside the official files."""
-        arguments = {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        names = inspect.signature(type(self)).parameters
+        if unknown := [name for name in names if not hasattr(self, name)]:
+            raise BenchError(
+                f"{type(self).__name__} must keep its argument `{unknown[0]}` as an attribute of that name."
+            )
+        arguments = {name: getattr(self, name) for name in names}
         return {"class": type(self).__name__, **arguments, "revision": self.revision}
 
     @property

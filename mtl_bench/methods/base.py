@@ -60,5 +60,3 @@ class Method(ABC):
         """Names from every class of the hierarchy, so that a subclass adds to `state` and never replaces it."""
         for owner in reversed(type(self).__mro__):
             yield from owner.__dict__.get("state", ())
-
-

@@ -14,12 +14,12 @@ from mtl_bench.methods.weighting import LossWeighting, pick
 
 @dataclass(kw_only=True, eq=False)
 class DynamicWeightAverage(LossWeighting):
-    """w = K · softmax(r / T), r_k = L̄_k(t−1) / L̄_k(t−2) over the mean losses of two preceding epochs (Liu et al., CVPR 2019).
+    """w = K · softmax(r / T), r_k = L̄_k(t−1) / L̄_k(t−2), mean losses of two preceding epochs (Liu et al., CVPR 2019).
 
-    w = 1 in the first two epochs. T > 0 is the temperature (paper: 2). Losses are averaged over labelled samples; a task
-    without a label in one of the two epochs keeps r = 1. Widely copied code replaces epochs by windows of 25 iterations
-    and averages the weighted losses; this is the paper's form. The softmax always runs over all K tasks, so the weight
-    of a task does not depend on which others have a label in the batch.
+    w = 1 in the first two epochs. T > 0 is the temperature (paper: 2). Losses are averaged over labelled samples; a
+    task without a label in one of the two epochs gets r = 1. Widely copied code replaces epochs by windows of 25
+    iterations and averages the weighted losses; this is the paper's form. The softmax always runs over all K tasks, so
+    the weight of a task does not depend on which others have a label in the batch.
     Cost: 1 forward, 1 backward; one host-to-device copy of K numbers per epoch.
 
     Raises BenchError for temperature <= 0.
@@ -47,5 +47,5 @@ class DynamicWeightAverage(LossWeighting):
     def end_epoch(self, means: Float[Tensor, "K"]) -> None:
         self.history = [*self.history, means][-2:]
         if len(self.history) == 2:
-            ratio = self.history[1] / self.history[0]
-            self.ratios = torch.where(ratio.isfinite(), ratio, torch.ones_like(ratio)).to(self.ratios)
+            ratio = (self.history[1] / self.history[0]).to(self.ratios)
+            self.ratios = torch.where(ratio.isfinite(), ratio, torch.ones_like(ratio))

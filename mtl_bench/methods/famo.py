@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -15,9 +16,10 @@ from mtl_bench.methods.task_scalars import TaskScalars
 class FAMO(Method):
     """Equal relative improvement of all tasks at the cost of one more forward (Liu et al., NeurIPS 2023, alg. 1).
 
-    z = softmax(ξ), D_k = l_k − b_k + 1e-8, c = 1 / Σ z_k / D_k; the model descends c Σ z_k log D_k, whose weights on the
-    raw gradients, c z_k / D_k, sum to 1 (times k here; `raw_scale=True`: as published). The same batch is then evaluated
-    again and ξ descends δ_k = z_k (r_k − Σ_j z_j r_j), r_k = log D_k − log D'_k: a task that improved faster gets less.
+    z = softmax(ξ), D_k = l_k − b_k + 1e-8, c = 1 / Σ z_k / D_k; the model descends c Σ z_k log D_k, whose weights on
+    the raw gradients, c z_k / D_k, sum to 1 (times k here; `raw_scale=True`: as published). The same batch is then
+    evaluated again and ξ descends δ_k = z_k (r_k − Σ_j z_j r_j), r_k = log D_k − log D'_k: a task that improved faster
+    gets less.
 
     Paper: ξ ← ξ − β (δ + γ ξ). Released code, and this class: Adam(lr=`lr`) with weight decay γ = `gamma`, which passes
     through the second-moment normalisation. γ: 1e-2 on Cityscapes, 1e-3 elsewhere. `minimum` is b_k; a loss below it
@@ -49,4 +51,5 @@ class FAMO(Method):
         self.logits.descend(z * (rate - (z * rate).sum()), losses.tasks)
 
     def excess(self, values: Float[Tensor, "k"]) -> Float[Tensor, "k"]:
-        return values.float() - self.minimum + 1e-8  # 1e-8 as released: keeps the logarithm finite at a loss of 0
+        above = values.float() - self.minimum + 1e-8  # 1e-8 as released: keeps the logarithm finite at a loss of 0
+        return torch.where(above > 0, above, torch.nan)  # 1 / D would stay finite and turn the weight's sign

@@ -51,9 +51,11 @@ class TaskGradients(Protocol):
     def assign(self, direction: Tensor | Mapping[str, Tensor], heads: Float[Tensor, "k"] | None = None) -> None:
         """Write a direction: a vector as long as a row, or a mapping that names every layer."""
 
-    def matrix(self) -> Float[Tensor, "k P"]: ...
+    def matrix(self) -> Float[Tensor, "k P"]:
+        """The rows themselves, not a copy: their memory is reused once this object is gone."""
 
-    def layers(self) -> Iterator[tuple[str, Float[Tensor, "k *shape"]]]: ...
+    def layers(self) -> Iterator[tuple[str, Float[Tensor, "k *shape"]]]:
+        """Views of the rows by parameter name."""
 
 
 class Step(Protocol):

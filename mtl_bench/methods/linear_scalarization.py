@@ -39,14 +39,15 @@ class LinearScalarization(LossWeighting):
         super().setup(context)
         if self.priority is not None and self.fixed is not None:
             raise BenchError("Give either priority or fixed weights, not both.")
-        chosen = self.priority or self.fixed or context.static_weights or dict.fromkeys(context.tasks, 1.0)
+        given = self.fixed if self.priority is None else self.priority
+        chosen = (context.static_weights or dict.fromkeys(context.tasks, 1.0)) if given is None else given
         if set(chosen) != set(context.tasks):
             raise BenchError(
                 f"Task weights name {sorted(chosen)}, but the tasks are {sorted(context.tasks)}; name each task once."
             )
         values = torch.tensor([float(chosen[task]) for task in context.tasks], dtype=torch.float64)
         if self.priority is not None:
-            if abs(values.sum().item() - 1) > 1e-6 or (values < 0).any():
+            if not (abs(values.sum().item() - 1) <= 1e-6 and (values >= 0).all()):  # NaN is refused too
                 raise BenchError(f"priority must be non-negative and sum to 1, got {dict(self.priority)}.")
             values = values * len(context.tasks)
         self.vector = values.float().to(context.device)

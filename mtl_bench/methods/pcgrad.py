@@ -37,6 +37,6 @@ class PCGrad(GramianWeighting):
         for i in range(k):
             for j in torch.randperm(k, generator=generator).tolist():
                 product = coefficients[i] @ inner[:, j]
-                if j != i and product < 0:
+                if j != i and product < 0 < inner[j, j]:  # a squared norm may underflow to 0
                     coefficients[i, j] -= product / inner[j, j]
         return torch.from_numpy(coefficients.sum(axis=0))

@@ -16,7 +16,7 @@ class TaskScalars:
     """
 
     def __init__(self, tasks: int, initial: float, lr: float, weight_decay: float, device: torch.device) -> None:
-        self.scalars = [torch.full((), initial, device=device, requires_grad=True) for _ in range(tasks)]
+        self.scalars = [torch.full((), float(initial), device=device, requires_grad=True) for _ in range(tasks)]
         self.optimizer = torch.optim.Adam(self.scalars, lr=lr, weight_decay=weight_decay, fused=True)
 
     def values(self, tasks: tuple[int, ...]) -> Float[Tensor, "k"]:

@@ -20,7 +20,7 @@ class UncertaintyWeighting(LossWeighting):
     The objective of task k is a_k e^{−s_k} l_k + b_k s_k, so w_k = a_k e^{−s_k} and ∂/∂s_k = b_k − w_k l_k:
 
     * `form="paper"`: a = ½ for regression, 1 for classification, b = ½;
-    * `form="half"`: ½ (e^{−s} l + s) for every task (the Nash-MTL code family: s₀ = 0, Adam lr 0.025; LibMTL: s₀ = −0.5);
+    * `form="half"`: ½ (e^{−s} l + s) for every task (Nash-MTL code family: s₀ = 0, Adam lr 0.025; LibMTL: s₀ = −0.5);
     * `form="plain"`: e^{−s} l + ½ s for every task (Aligned-MTL code).
 
     s starts at `initial`, is trained by its own Adam (`lr`; the lr matters and differs between codes; no weight decay,

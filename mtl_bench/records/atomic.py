@@ -7,6 +7,12 @@ from pathlib import Path
 from mtl_bench.errors import BenchError
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Delete what processes killed within `write_atomic` left in `folder`; only for the one that holds its lock."""
+    for path in folder.glob(".*.tmp"):
+        path.unlink(missing_ok=True)
+
+
 def write_atomic(path: Path, data: bytes | str) -> None:
     """Replace the content of `path` (text as UTF-8) in one step.
 

@@ -4,13 +4,10 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import UnionType
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, Literal, TypedDict, cast, get_args, get_origin, get_type_hints, is_typeddict
 
 from mtl_bench.errors import BenchError
 from mtl_bench.records.atomic import write_atomic
-
-if TYPE_CHECKING:
-    from mtl_bench.records.folder import RunFolder
 
 SCHEMA = 1
 RECORD_NAME = "record.json"
@@ -102,10 +99,10 @@ def validate(record: Any) -> None:
     _check(record, Record, "record")
 
 
-def save_record(folder: "RunFolder", record: Record) -> None:
+def save_record(path: Path, record: Record) -> None:
     """Write a valid record. The NaN of a diverged run is written as `NaN`, which Python and pandas read back."""
     validate(record)
-    write_atomic(folder.record, json.dumps(record, indent=1) + "\n")
+    write_atomic(path, json.dumps(record, indent=1) + "\n")
 
 
 def load_record(path: Path) -> Record:

@@ -19,6 +19,7 @@ from mtl_bench.training.identity import PLAIN
 from mtl_bench.training.loggers import Guarded, Logger
 from mtl_bench.training.machine import Machine
 from mtl_bench.training.plan import Plan
+from mtl_bench.training.rehearsal import check_model, check_state, check_targets, rehearse
 from mtl_bench.training.trainer import Options, Trainer
 
 PRECISIONS = {"fp64": torch.float64, "fp32": torch.float32, "tf32": torch.float32, "bf16": torch.float32}
@@ -42,7 +43,10 @@ def assemble(plan: Plan, place: Place, options: Options, logger: Logger) -> Trai
     configure(device, place.threads, training.precision, place.deterministic)
     method: Method = build(PLAIN if plan.single else plan.setting.method, "method", Method)
     model = _model(plan, device)
+    check_model(model, plan.tasks)
     splits = _splits(plan, device)
+    check_targets(plan.packed, plan.tasks)
+    rehearse(model, plan.tasks, splits["train"])
     batches = Batches(splits["train"], training.batch_size, training.drop_last, seed)
     torch.manual_seed(stream_seed("dropout", seed))
     machine = Machine(
@@ -57,6 +61,7 @@ def assemble(plan: Plan, place: Place, options: Options, logger: Logger) -> Trai
         autocast=torch.bfloat16 if training.precision == "bf16" else None,
     )
     method.setup(_context(plan, machine, batches.per_epoch))
+    check_state(method)
     folder = plan.folder(place.runs)
     return Trainer(
         name=f"{plan.names.experiment} · {plan.method} · seed {seed}",

@@ -1,6 +1,5 @@
 """Configuration nodes become objects."""
 
-import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,10 +8,13 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from mtl_bench.errors import BenchError
+from mtl_bench.errors import BenchError, unforeseen
 from mtl_bench.models.base import MultiTaskModel
 from mtl_bench.tasks import Task
+from mtl_bench.training.arguments import check_node
 from mtl_bench.training.protocol import Training
+
+FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)  # Adagrad's form is fused on the CPU only
 
 
 def build(node: Mapping[str, Any], place: str, kind: type | None = None, **injected: Any) -> Any:
@@ -20,8 +22,9 @@ def build(node: Mapping[str, Any], place: str, kind: type | None = None, **injec
 
     Raises BenchError in one sentence: the object's own if it refused its arguments, else what went wrong and where.
     """
-    if "_target_" not in node:
+    if not isinstance(node, Mapping) or "_target_" not in node:
         raise BenchError(f"{place} has no _target_: name the class to build, e.g. {place}._target_=my_file.MyClass.")
+    check_node(node, place, injected)
     try:
         built = instantiate(OmegaConf.create(dict(node)), _convert_="all", **injected)
     except InstantiationException as error:
@@ -30,10 +33,11 @@ def build(node: Mapping[str, Any], place: str, kind: type | None = None, **injec
             cause = cause.__cause__
         if isinstance(cause, BenchError):
             raise cause from error
-        reason = str(cause).splitlines()[0]
-        raise BenchError(f"{place} ({node['_target_']}) cannot be built: {reason}") from error
+        raise BenchError(f"{place} ({node['_target_']}) cannot be built: {unforeseen(cause)}.") from error
     if kind is not None and not isinstance(built, kind):
-        raise BenchError(f"{place} is a {type(built).__name__}; it must be a {kind.__module__}.{kind.__name__}.")
+        raise BenchError(
+            f"{place} ({node['_target_']}) is no {kind.__name__}; derive it from {kind.__module__}.{kind.__name__}."
+        )
     return built
 
 
@@ -55,17 +59,22 @@ def choose_tasks(known: Iterable[str], only: list[str] | None) -> list[str]:
 def build_optimizer(training: Training, model: MultiTaskModel) -> torch.optim.Optimizer:
     """The protocol's optimizer over shared parameters and heads, fused where torch has it.
 
-    Fused kernels skip a non-finite step without the host reading anything, and are the fastest form.
+    Fused kernels skip a non-finite step without the host reading anything, and are the fastest form. `fused=false` in
+    the configuration is respected.
     """
     shared = list(model.shared_parameters().values())
     heads = [p for task in range(len(model.heads)) for p in model.task_parameters(task).values()]
     factory = training.optimizer
     target = getattr(factory, "func", factory)
-    signature = inspect.signature(target).parameters
     if "lr" not in (getattr(factory, "keywords", None) or {}):
         raise BenchError("protocol.training.optimizer needs an explicit lr, so that a record says what was used.")
     lr = factory.keywords["lr"]  # type: ignore[attr-defined]
     groups: list[dict[str, Any]] = [{"params": [*shared, *heads]}]
     if training.head_lr_factor != 1:  # one group where it can be: every group is a kernel launch of its own
         groups = [{"params": shared}, {"params": heads, "lr": lr * training.head_lr_factor}]
-    return factory(groups, fused=True) if "fused" in signature else factory(groups)
+    # fused SGD starts a momentum at 0, which with dampening is not what the plain form does
+    fused = target in FUSED and not {"fused", "dampening"} & factory.keywords.keys()  # type: ignore[attr-defined]
+    try:
+        return factory(groups, fused=True) if fused else factory(groups)
+    except (TypeError, ValueError) as error:  # torch refuses a negative learning rate and the like
+        raise BenchError(f"protocol.training.optimizer cannot be built: {error}.") from error

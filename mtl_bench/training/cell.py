@@ -1,5 +1,6 @@
 """One cell: a plan becomes a record."""
 
+import logging
 import math
 import os
 import platform
@@ -9,15 +10,19 @@ from dataclasses import dataclass
 from omegaconf import OmegaConf
 
 from mtl_bench import __version__
-from mtl_bench.records.atomic import write_atomic
+from mtl_bench.errors import BenchError
+from mtl_bench.records.atomic import remove_leftovers, write_atomic
 from mtl_bench.records.folder import RunFolder
 from mtl_bench.records.record import SCHEMA, Record, load_record, save_record
 from mtl_bench.training.assemble import Place, assemble
 from mtl_bench.training.environment import peak_memory_bytes
 from mtl_bench.training.identity import method_label
+from mtl_bench.training.interrupts import Interrupted
 from mtl_bench.training.loggers import Logger, RunInfo
 from mtl_bench.training.plan import Plan
 from mtl_bench.training.trainer import Diverged, Options, Trainer
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ def run_cell(plan: Plan, place: Place, options: Options, logger: Logger) -> Outc
     with folder.lock():
         if folder.finished():  # by another process, a moment ago
             return Outcome(load_record(folder.record), folder, skipped=True)
+        remove_leftovers(folder.path)
         trainer = assemble(plan, place, options, logger)
         write_atomic(folder.config, OmegaConf.to_yaml(OmegaConf.create(plan.config)))
         trainer.logger.start(_info(plan, folder))
@@ -51,8 +57,17 @@ def run_cell(plan: Plan, place: Place, options: Options, logger: Logger) -> Outc
             trainer.run()
         except Diverged as error:
             failure = error
+        except Interrupted as error:
+            batches = trainer.machine.counts.batches
+            log.warning("Stopped by %s after batch %d; the same command goes on from there.", error.signal, batches)
+            raise
+        if trainer.machine.counts.optimizer_steps == 0:
+            raise BenchError(
+                f"{trainer.name} took no step: either `update` of {type(trainer.method).__name__} never calls "
+                "`step.apply()`, or no training sample has a label."
+            )
         record = make_record(plan, trainer)
-        save_record(folder, record)
+        save_record(folder.record, record)
         if failure is not None:
             raise failure
         return Outcome(record, folder, skipped=False)

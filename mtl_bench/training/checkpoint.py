@@ -2,6 +2,8 @@
 
 import io
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,13 @@ FORMAT = 1
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Written beside and renamed, so that a full disk or a kill leaves the former checkpoint as it was."""
     buffer = io.BytesIO()
-    torch.save({"format": FORMAT, **state}, buffer)
+    torch.save({"format": FORMAT, "cell": _cell(path), **state}, buffer)
     write_atomic(path, buffer.getvalue())
 
 
 def load_checkpoint(path: Path, device: torch.device, environment: dict[str, Any], resume: str) -> dict[str, Any]:
-    """Raises BenchError for a damaged file, and for one from another environment unless `resume` is "any"."""
+    """Raises BenchError for a damaged file, one of another cell, and one from another environment unless `resume` is
+    "any"."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         found = state["environment"]
@@ -30,6 +33,8 @@ def load_checkpoint(path: Path, device: torch.device, environment: dict[str, Any
     except (RuntimeError, ValueError, KeyError, TypeError, EOFError, OSError, pickle.UnpicklingError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BenchError(f"{path} is damaged ({reason:.80}); delete it to start this cell again.") from error
+    if state.pop("cell", None) != _cell(path):
+        raise BenchError(f"{path} belongs to another cell; delete it to start this cell again.")
     differing = sorted(key for key in environment if found.get(key) != environment[key])
     if differing and resume != "any":
         raise BenchError(
@@ -38,3 +43,31 @@ def load_checkpoint(path: Path, device: torch.device, environment: dict[str, Any
         )
     state["elsewhere"] = bool(differing) or bool(state.get("elsewhere"))
     return dict(state)
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    """`load_state_dict`, and every tensor in the type it was saved in: torch casts to the parameter's (NAdam in fp64)."""
+    optimizer.load_state_dict(saved)
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for index, entries in saved["state"].items():
+        state = optimizer.state[parameters[index]]
+        tensors = {name: value for name, value in entries.items() if isinstance(value, torch.Tensor)}
+        state.update({name: value.to(state[name].device) for name, value in tensors.items()})
+
+
+@contextmanager
+def restoring(path: Path) -> Iterator[None]:
+    """What torch objects refuse to take back is a checkpoint of other code, in one sentence."""
+    try:
+        yield
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise BenchError(
+            f"{path} does not fit this version of model, method or optimizer ({reason:.120}); delete it to start this "
+            "cell again."
+        ) from error
+
+
+def _cell(path: Path) -> str:
+    """<hash>/seed-<n>: the folders may move together, but a checkpoint does not change its cell."""
+    return "/".join(path.parts[-3:-1])

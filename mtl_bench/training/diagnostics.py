@@ -15,11 +15,10 @@ from mtl_bench.training.step import BatchStep
 def probe(machine: Machine, step: BatchStep) -> tuple[tuple[int, ...], Float[Tensor, "k k"]]:
     """Tasks and Gramian of a batch's raw losses; parameters, buffers, random streams and counts stay as they were."""
     counts = replace(machine.counts)
-    weights = dict(machine.weights)
     with step.trial():
         gradients = step.gradients(step.losses())
         gramian = gradients.gramian()
-    machine.counts, machine.weights = counts, weights
+    machine.counts = counts
     return gradients.tasks, gramian
 
 

@@ -49,7 +49,7 @@ def describe(device: torch.device, threads: int, precision: str, optimizer: torc
         "versions": {
             "mtl_bench": __version__,
             "python": platform.python_version(),
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),  # a TorchVersion, which no safe load of a checkpoint takes back
             "numpy": np.__version__,
         },
     }

@@ -19,5 +19,6 @@ class EpochMeans:
     def close(self) -> Float[Tensor, "K"]:
         """Means on the host (NaN where nothing was seen); starts the next epoch."""
         total, count = self.sums.cpu()
+        means = total / count  # before the sums are cleared: on the CPU they are the same memory
         self.sums.zero_()
-        return total / count
+        return means

@@ -18,10 +18,10 @@ from mtl_bench.training.counts import Counts
 from mtl_bench.training.failures import FailureCount, is_finite
 from mtl_bench.training.norms import NormSwitch
 from mtl_bench.training.snapshot import (
+    OptimizerSnapshot,
     RandomState,
     Snapshot,
     global_random_state,
-    optimizer_state,
     set_global_random_state,
 )
 
@@ -56,9 +56,10 @@ class Machine:
         self.failures = FailureCount(self.device)
         self._seen: list[Tensor] = []  # losses behind the gradients that the next `apply` uses
         self._observed: list[tuple[tuple[int, ...], Tensor]] = []  # losses of this batch's forwards
-        self._snapshot: tuple[int, Snapshot] | None = None
+        self._snapshot: tuple[int, Snapshot] | None = None  # of the parameters; serves every trial at that version
         self._trial = False
-        self._saved_optimizer: dict | None = None
+        self._saved_optimizer: OptimizerSnapshot | None = None
+        self._start_momentum()
 
     def count(self, forwards: int = 0, backwards: int = 0, passes: float = 0.0) -> None:
         self.counts.forwards += forwards
@@ -66,9 +67,9 @@ class Machine:
         self.counts.passes += passes
 
     def used(self, tasks: Sequence[int], first: Tensor | None, second: Tensor | None) -> None:
-        """Remember the weights that reached each task's gradient (their product), unread."""
-        for i, task in enumerate(tasks):
-            self.weights[task] = (first, second, i)
+        """Remember the weights that reached each task's gradient (their product), unread; trials leave no trace."""
+        if not self._trial:
+            self.weights |= {task: (first, second, i) for i, task in enumerate(tasks)}
 
     def forward(self, batch: Batch, tasks: Sequence[int], with_graph: frozenset[int]) -> tuple[Graph, Tensor]:
         """One encoder pass (one per task with K paths), and the scalar loss of each task."""
@@ -86,9 +87,10 @@ class Machine:
                 graph.terms[task] = term
                 graph.features[task], graph.taps[task] = shared
         stacked = torch.stack(values)
-        self._seen.append(stacked)
-        if with_graph and not self._trial:
-            self._observed.append((tuple(tasks), stacked))
+        if with_graph:
+            self._seen.append(stacked)
+            if not self._trial:
+                self._observed.append((tuple(tasks), stacked))
         return graph, stacked
 
     def batch_losses(self) -> Float[Tensor, "K"]:
@@ -159,7 +161,7 @@ class Machine:
 
     def _optimizer_step(self, finite: Tensor) -> None:
         if self._trial and self._saved_optimizer is None:
-            self._saved_optimizer = optimizer_state(self.optimizer)
+            self._saved_optimizer = OptimizerSnapshot(self.optimizer)
         if self.optimizer.defaults.get("fused"):
             # the fused kernels read this on the device: state and step count stay untouched, and nothing waits
             self.optimizer.grad_scale = None  # type: ignore[attr-defined]
@@ -167,6 +169,15 @@ class Machine:
             self.optimizer.step()
         elif bool(finite):  # other optimizers cost one read of the device
             self.optimizer.step()
+
+    def _start_momentum(self) -> None:
+        """Zero buffers for torch's fused SGD, which cannot start one parameter's momentum later than another's (absent
+        tasks), and leaves a buffer uninitialised when the step that would start it is skipped.
+        """
+        for group in self.optimizer.param_groups:
+            if group.get("fused") and group.get("momentum"):
+                for parameter in group["params"]:
+                    self.optimizer.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter))
 
     def _drop_gradients(self, except_for: Sequence[nn.Parameter]) -> None:
         kept = {id(p) for p in except_for}
@@ -177,19 +188,24 @@ class Machine:
     @contextmanager
     def trial(self) -> Iterator[None]:
         if self._snapshot is None or self._snapshot[0] != self.version:
-            self._snapshot = (self.version, Snapshot(self.model))
-        snapshot = self._snapshot[1]
-        random, norms, seen = RandomState(self.device, (self.generator, self.device_generator)), self.norms.flags(), self._seen
+            self._snapshot = None  # frees its memory before the next one is taken
+            self._snapshot = (self.version, Snapshot(self.model.parameters()))
+        parameters = self._snapshot[1]
+        buffers = Snapshot(self.model.buffers())  # anew: a forward moves them without a new version
+        random = RandomState(self.device, (self.generator, self.device_generator))
+        norms = self.norms.flags()
+        outside = self._trial, self._saved_optimizer, self._seen
         self._trial, self._saved_optimizer, self._seen = True, None, []
         try:
             yield
         finally:
-            snapshot.restore()
+            parameters.restore()
+            buffers.restore()
             random.restore()
             self.norms.restore(norms)
             if self._saved_optimizer is not None:
-                self.optimizer.load_state_dict(self._saved_optimizer)
+                self._saved_optimizer.restore()
             self._drop_gradients(except_for=())
-            self._trial, self._seen = False, seen
+            self._trial, self._saved_optimizer, self._seen = outside
             self.version += 1
-            self._snapshot = (self.version, snapshot)  # the parameters are the ones it holds
+            self._snapshot = (self.version, parameters)  # the parameters are the ones it holds

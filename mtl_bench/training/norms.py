@@ -1,7 +1,7 @@
 """When norm layers update their running statistics."""
 
 from torch import nn
-from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.hooks import RemovableHandle
 
 
@@ -10,11 +10,13 @@ class NormSwitch:
 
     The rule holds per layer, not per call: with a norm per task and one task per forward, a rule per call would leave
     the layers of tasks 2..K at their initial variance, silently. Turning `track_running_stats` off in training mode
-    normalises by the batch as before and leaves the buffers exactly alone.
+    normalises by the batch as before and leaves the buffers exactly alone. Instance norms are not switched: there
+    the flag means something else, and they would evaluate with batch statistics.
     """
 
     def __init__(self, model: nn.Module, every_forward: bool) -> None:
-        self.layers = [layer for layer in model.modules() if isinstance(layer, _NormBase) and layer.track_running_stats]
+        norms = [layer for layer in model.modules() if isinstance(layer, _BatchNorm)]
+        self.layers = [layer for layer in norms if layer.track_running_stats]
         if not every_forward:
             self._hooks: list[RemovableHandle] = [layer.register_forward_hook(_switch_off) for layer in self.layers]
 

@@ -9,10 +9,10 @@ from mtl_bench.errors import BenchError
 def parts_by_label(
     labelled: Bool[np.ndarray, "batch tasks"] | None, size: int, parts: int
 ) -> list[Int64[np.ndarray, "part"]]:
-    """Host indices of `parts` disjoint parts of nearly equal size that share their set of labelled tasks.
+    """Host indices of `parts` disjoint parts of nearly equal size, with nearly equal shares of every task's labels.
 
     Samples are ordered by their pattern of labels and dealt out in turn, so a task with at least `parts` labelled
-    samples of a pattern appears in every part. Raises BenchError for a batch smaller than the number of parts.
+    samples of one pattern appears in every part. Raises BenchError for a batch smaller than the number of parts.
     """
     if size < parts:
         raise BenchError(f"A batch of {size} samples cannot be split into {parts} parts; raise batch_size.")

@@ -8,11 +8,11 @@ from typing import Any
 
 from mtl_bench.data.dataset import Dataset, prepare
 from mtl_bench.data.packed import Packed
-from mtl_bench.errors import BenchError
 from mtl_bench.records.folder import RunFolder
 from mtl_bench.records.identity import identity_hash
 from mtl_bench.tasks import Task
 from mtl_bench.training.build import build, build_tasks, choose_tasks
+from mtl_bench.training.checks import check_dataset, check_nodes, check_seed, check_splits, check_terms, check_weights
 from mtl_bench.training.identity import SINGLE, Setting
 from mtl_bench.training.protocol import Reporting, Training
 
@@ -70,14 +70,21 @@ def make_plan(names: Names, nodes: Mapping[str, Any], seed: int, only: list[str]
 
     Raises BenchError when a node cannot be built, a task is unknown, or Δm names what does not exist.
     """
+    check_nodes(nodes, NODES)
+    check_seed(seed)
     protocol = nodes["protocol"]
     chosen = choose_tasks(nodes["tasks"], only)
     dataset = build(nodes["dataset"], "dataset", Dataset)
+    check_dataset(dataset)
     training = build(protocol["training"], "protocol.training", Training)
-    reporting = build(protocol["reporting"], "protocol.reporting", Reporting)
+    # The single-task model is a node that runs build themselves, not a part of this object.
+    rest = {name: value for name, value in protocol["reporting"].items() if name != "single_model"}
+    reporting = build(rest, "protocol.reporting", Reporting)
     tasks = build_tasks(nodes["tasks"], chosen)
-    _check_terms(reporting, nodes["tasks"], tasks)
+    check_terms(reporting, list(nodes["tasks"]), tasks)
+    check_weights(training, list(nodes["tasks"]))
     packed = prepare(dataset, data)
+    check_splits(training, reporting, tasks, packed.manifest)
     setting = Setting(
         dataset=nodes["dataset"],
         digest=packed.digest,
@@ -88,14 +95,3 @@ def make_plan(names: Names, nodes: Mapping[str, Any], seed: int, only: list[str]
         reporting=protocol["reporting"],
     )
     return Plan(names, setting, tasks, seed, dataset, packed, training, reporting)
-
-
-def _check_terms(reporting: Reporting, known: Mapping[str, Any], tasks: Mapping[str, Task]) -> None:
-    terms = reporting.delta_m["terms"]
-    if set(terms) != set(known):
-        raise BenchError(f"protocol.reporting.delta_m.terms names {list(terms)}; name the tasks {', '.join(known)}.")
-    for name, task in tasks.items():
-        metrics = [metric.name for metric in task.metrics]
-        unknown = [metric for metric in terms[name] if metric not in metrics]
-        if unknown:
-            raise BenchError(f"Task {name} has no metric {unknown[0]!r} for Δm; choose among {', '.join(metrics)}.")

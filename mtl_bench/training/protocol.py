@@ -46,9 +46,28 @@ class Training:
         }
         for name, choices in allowed.items():
             if getattr(self, name) not in choices:
-                raise BenchError(f"protocol.training.{name} is one of {', '.join(choices)}, got {getattr(self, name)!r}.")
+                raise BenchError(
+                    f"protocol.training.{name} is one of {', '.join(choices)}, got {getattr(self, name)!r}."
+                )
         if self.batch_size < 1:
             raise BenchError(f"protocol.training.batch_size must be at least 1, got {self.batch_size}.")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise BenchError(f"protocol.training.clip_norm must be positive, or null for none, got {self.clip_norm}.")
+        self._check_normalise()
+
+    def _check_normalise(self) -> None:
+        given = self.normalise
+        if given is None:
+            return
+        if (
+            set(given) != {"mean", "std"}
+            or len(given["mean"]) != len(given["std"])
+            or not all(s > 0 for s in given["std"])
+        ):
+            raise BenchError(
+                "protocol.training.normalise needs a mean and a std above 0 per channel, as in "
+                f"{{mean: [0.13], std: [0.31]}}; got {dict(given)}."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -68,7 +68,8 @@ class BestVal(SelectionRule):
         return mean if self.higher_is_better else -mean
 
     def keeps(self, val: Metrics, earlier: list[Metrics]) -> bool:
-        return all(self.scalar(val) > self.scalar(former) for former in earlier)
+        now = self.scalar(val)
+        return all(now > self.scalar(former) for former in earlier)
 
     def tests(self, remaining: int) -> bool:
         return False  # once, after training, with the kept weights

@@ -1,19 +1,19 @@
 """Everything a trial may move, so that it can be put back bit for bit."""
 
 import copy
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 class Snapshot:
-    """Copies of parameters and buffers; one serves every trial between two real updates."""
+    """Copies of parameters or buffers."""
 
-    def __init__(self, model: nn.Module) -> None:
-        self._live = [*model.parameters(), *model.buffers()]
-        with torch.no_grad():
-            self._saved = [tensor.detach().clone() for tensor in self._live]
+    def __init__(self, tensors: Iterable[Tensor]) -> None:
+        self._live = list(tensors)
+        self._saved = [tensor.detach().clone() for tensor in self._live]
 
     @torch.no_grad()
     def restore(self) -> None:
@@ -47,5 +47,20 @@ def set_global_random_state(device: torch.device, state: Tensor) -> None:
         torch.set_rng_state(state)
 
 
-def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    return copy.deepcopy(optimizer.state_dict())
+class OptimizerSnapshot:
+    """State and group options, put back as they were: `load_state_dict` would cast state to the parameters' type."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self._optimizer = optimizer
+        self._state = {parameter: _copy(state) for parameter, state in optimizer.state.items()}
+        self._groups = [_copy(group) for group in optimizer.param_groups]
+
+    def restore(self) -> None:
+        self._optimizer.state.clear()
+        self._optimizer.state.update(self._state)
+        for group, saved in zip(self._optimizer.param_groups, self._groups, strict=True):
+            group.update(saved)
+
+
+def _copy(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: copy.deepcopy(value) for name, value in options.items() if name != "params"}

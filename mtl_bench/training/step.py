@@ -42,7 +42,7 @@ class BatchStep:
 
     def losses(self, tasks: Sequence[int] | None = None, *, grad: bool | Sequence[int] = True) -> TaskLosses:
         chosen = self.tasks if tasks is None else tuple(task for task in sorted(tasks) if task in self.tasks)
-        with_graph = frozenset(chosen if grad is True else () if grad is False else grad)
+        with_graph = frozenset(chosen if grad is True else () if grad is False else grad) & frozenset(chosen)
         if self._fresh:
             self.machine.norms.new_batch()
             self._fresh = False
@@ -73,8 +73,11 @@ class BatchStep:
             raise BenchError("Per-task gradients need a graph of every task; take losses(tasks, grad=True).")
         machine = self.machine
         scale = None if weights is None else weights.detach().to(losses.values, non_blocking=True)
+        version = graph.version
 
         def used(combination: Tensor | None) -> None:
+            if at != "shared" and version != machine.version:  # the encoder sweep is still to run
+                raise BenchError(f"Gradients at {at} are older than an `apply` or a `trial`; write them before it.")
             machine.used(tasks, scale, combination)
 
         if at == "shared":
@@ -96,22 +99,28 @@ class BatchStep:
 
     @contextmanager
     def trial(self) -> Iterator[None]:
-        fresh = self._fresh
-        with self.machine.trial():
-            yield
-        self._fresh = fresh
+        fresh, dropout = self._fresh, self._dropout
+        try:
+            with self.machine.trial():
+                yield
+        finally:
+            self._fresh, self._dropout = fresh, dropout
 
     def split(self, parts: int) -> list[Step]:
         pieces = parts_by_label(self.batch.labelled, self.batch.size, parts)
         share = self.share / parts
-        return [BatchStep(self.machine, self.batch.part(i), self.epoch, self.progress, share) for i in pieces]
+        steps = [BatchStep(self.machine, self.batch.part(i), self.epoch, self.progress, share) for i in pieces]
+        common = tuple(task for task in self.tasks if all(task in step.tasks for step in steps))
+        for step in steps:
+            step.tasks = common  # a task with fewer labels than parts is in none, so that rows of all parts align
+        return [*steps]
 
     def _spend(self, losses: TaskLosses) -> Graph:
         graph, losses.graph = losses.graph, None
         if graph is None:
             raise BenchError("These losses have no graph, or it was spent; take `step.losses()` again.")
         if graph.version != self.machine.version:
-            raise BenchError("These losses are older than an `apply` or a `trial`; take `step.losses()` again after it.")
+            raise BenchError("These losses are older than an `apply` or a `trial`; take `step.losses()` after it.")
         return graph
 
 
@@ -120,5 +129,3 @@ def batch_tasks(batch: Batch, tasks: int) -> tuple[int, ...]:
     if batch.labelled is None:
         return tuple(range(tasks))
     return tuple(np.flatnonzero(batch.labelled.any(axis=0)).tolist())
-
-

@@ -14,7 +14,7 @@ from mtl_bench.errors import BenchError
 from mtl_bench.methods.base import Method
 from mtl_bench.records.history import History
 from mtl_bench.records.record import Evaluation
-from mtl_bench.training.checkpoint import load_checkpoint, save_checkpoint
+from mtl_bench.training.checkpoint import load_checkpoint, restore_optimizer, restoring, save_checkpoint
 from mtl_bench.training.diagnostics import describe_gradients, probe, used_weights
 from mtl_bench.training.epoch_means import EpochMeans
 from mtl_bench.training.evaluation import evaluate
@@ -36,9 +36,13 @@ class Options:
 
     checkpoint_seconds: float = 60.0
     diagnostics_every: int = 0  # batches; 0: off
-    log_every: int = 50  # batches
+    log_every: int = 50  # batches; 0: off
     max_nonfinite: int = 25  # skipped steps in a row before the run is given up
     progress: bool = True
+
+    def __post_init__(self) -> None:
+        if self.max_nonfinite < 1:
+            raise BenchError(f"options.max_nonfinite must be at least 1, got {self.max_nonfinite}; never is a large one.")
 
 
 class Diverged(BenchError):
@@ -91,19 +95,25 @@ class Trainer:
             self.history.truncate(0)
             return
         saved = load_checkpoint(self.checkpoint, self.machine.device, self.environment, mode)
+        with restoring(self.checkpoint):
+            self._restore(saved)
+        self.history.truncate(saved["history"])
+
+    def _restore(self, saved: dict[str, Any]) -> None:
         machine = self.machine
         machine.model.load_state_dict(saved["model"])
-        machine.optimizer.load_state_dict(saved["optimizer"])
+        restore_optimizer(machine.optimizer, saved["optimizer"])
         machine.generator.set_state(saved["generator"])
-        machine.device_generator.set_state(saved["device_generator"])
+        if saved["environment"]["device"] == machine.device.type:  # another kind has another form of state
+            machine.device_generator.set_state(saved["device_generator"])
+            set_global_random_state(machine.device, saved["dropout"])
         machine.failures.totals = saved["nonfinite"].to(machine.device)
-        set_global_random_state(machine.device, saved["dropout"])
+        machine.weights = saved["weights"]
         self.schedule.load_state_dict(saved["schedule"])
         self.method.load_state_dict(saved["method"])
         self.means.sums.copy_(saved["means"])
         self.state, machine.counts = RunState.restore(saved["state"])
         self.elsewhere = saved["elsewhere"]
-        self.history.truncate(saved["history"])
 
     def save(self) -> None:
         machine = self.machine
@@ -115,6 +125,7 @@ class Trainer:
             "device_generator": machine.device_generator.get_state(),
             "dropout": global_random_state(machine.device),
             "nonfinite": machine.failures.totals,
+            "weights": machine.weights,  # a task without a label in the next batches keeps what it had
             "schedule": self.schedule.state_dict(),
             "method": self.method.state_dict(),
             "means": self.means.sums,
@@ -133,15 +144,16 @@ class Trainer:
         saved_at = time.monotonic()
         with Interrupts() as interrupts, ProgressBar(self.name, self.options.progress) as bar:
             self.machine.model.train()
-            while self.progress < 1:
+            self._give_up(float(self.machine.failures.totals[1]))  # the checkpoint may be of a run that was given up
+            while self.progress < 1 and interrupts.received is None:
                 self._batch(bar)
-                if interrupts.received is not None:
-                    self.save()
-                    raise Interrupted(interrupts.received)
+                self._give_up(self._in_a_row())
                 if time.monotonic() - saved_at >= self.options.checkpoint_seconds:
                     self.save()
                     saved_at = time.monotonic()
-        self.save()
+            self.save()
+            if interrupts.received is not None:
+                raise Interrupted(interrupts.received)
 
     def _batch(self, bar: ProgressBar) -> None:
         started = time.perf_counter()
@@ -152,11 +164,12 @@ class Trainer:
         step = BatchStep(machine, batch, state.epoch, self.progress)
         number = machine.counts.batches
         probed = None
-        if options.diagnostics_every and number % options.diagnostics_every == 0:
+        if step.tasks and options.diagnostics_every and number % options.diagnostics_every == 0:
             probe_started = time.perf_counter()
             probed = probe(machine, step)
             started += time.perf_counter() - probe_started
-        self.method.update(step)
+        if step.tasks:  # few labels in small batches: nothing to learn from, and no method expects zero losses
+            self.method.update(step)
         losses = machine.batch_losses()
         self.means.add(losses)
         machine.counts.batches += 1
@@ -225,19 +238,27 @@ class Trainer:
         seen = self.monitor.latest()
         if seen is None:
             return
-        batch, values = seen
-        losses, in_a_row = dict(zip(self.machine.names, values, strict=False)), values[-1]
+        _, values = seen
+        losses = dict(zip(self.machine.names, values, strict=False))
         pace = self.state.seconds / max(1, self.machine.counts.batches)
         bar.update(self.progress, losses, pace)
-        if self.machine.counts.batches % self.options.log_every == 0:
+        if self.options.log_every and self.machine.counts.batches % self.options.log_every == 0:
             found = {f"train/{task}/loss": loss for task, loss in losses.items()}
             self.logger.log(found | {"seconds_per_step": pace, "lr": self.lr}, self.machine.counts.batches)
+
+    def _in_a_row(self) -> float:
+        """Steps skipped in a row, as far as the host knows without waiting for the device."""
+        seen = self.monitor.latest()
+        return 0.0 if seen is None else seen[1][-1]
+
+    def _give_up(self, in_a_row: float) -> None:
+        """Between batches and not within one, so that the checkpoint holds a state that can be resumed."""
         if in_a_row >= self.options.max_nonfinite:
             self.save()
             raise Diverged(
-                f"{self.name}: the last {int(in_a_row)} steps up to batch {batch} had a non-finite loss or gradient "
-                "and were skipped; lower the learning rate or set protocol.training.clip_norm. Its record says that it did "
-                f"not converge; the checkpoint is kept in {self.checkpoint.parent}."
+                f"{self.name}: the last {int(in_a_row)} steps up to batch {self.machine.counts.batches} had a non-finite "
+                "loss or gradient and were skipped; lower the learning rate or set protocol.training.clip_norm. Its "
+                f"record says that it did not converge; the checkpoint is kept in {self.checkpoint.parent}."
             )
 
     def selected(self) -> tuple[Metrics, Metrics]:

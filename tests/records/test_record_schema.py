@@ -13,7 +13,7 @@ from mtl_bench.records.record import REQUIRED, find_records, load_record, reprod
 def place(record: dict, root: Path) -> RunFolder:
     folder = RunFolder(root, "digits", "pcgrad", record["hash"], record["seed"])
     folder.create()
-    save_record(folder, record)
+    save_record(folder.record, record)
     return folder
 
 

@@ -64,9 +64,9 @@ def test_create_where_a_file_is_in_the_way(tmp_path: Path) -> None:
 
 def test_finished_means_a_record_of_the_same_hash(folder: RunFolder, record: dict) -> None:
     assert not folder.finished()
-    save_record(folder, record | {"hash": folder.hash})
+    save_record(folder.record, record | {"hash": folder.hash})
     assert folder.finished()
-    save_record(folder, record | {"hash": folder.hash[:12] + "f" * 52})
+    save_record(folder.record, record | {"hash": folder.hash[:12] + "f" * 52})
     assert not folder.finished()
 
 

@@ -22,6 +22,7 @@ import pytest
 from wandb.proto.wandb_internal_pb2 import Record
 
 REPOSITORY = Path(__file__).parents[2]
+ENTITY = {"id": "e", "name": "tester"}
 TIMEOUT = 2.0
 NOWHERE = "http://127.0.0.1:9"  # the discard port: refuses
 SLACK = 5.0  # seconds for two process starts on a busy machine
@@ -167,9 +168,6 @@ class Server(ThreadingHTTPServer):
             self.lines.setdefault(name, []).extend(json.loads(line) for line in chunk["content"])
             if name == "wandb-history.jsonl":
                 self.offsets.append(chunk["offset"])
-
-
-ENTITY = {"id": "e", "name": "tester"}
 
 
 class Handler(BaseHTTPRequestHandler):

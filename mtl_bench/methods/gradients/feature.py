@@ -12,10 +12,10 @@ from mtl_bench.methods.gradients.rows import HeadGradients, Rows
 
 
 class FeatureRows(Rows):
-    """Rows ∂l_i/∂z with all samples of the batch kept, z all shared tensors; with `last_shared` rows ∂l_i/∂θ_last.
+    """Rows ∂l_i/∂z with all samples of the batch kept, z all shared tensors; with `last_layer` rows ∂l_i/∂θ_last.
 
     Approximate by definition where a Gramian of parameter gradients is meant; cheapest. Writing works once, because the
-    encoder sweep runs there, from the kept cotangents at z.
+    encoder sweep runs there, from the kept cotangents at z. `read` says which shared tensors some task reads.
     """
 
     def __init__(
@@ -24,22 +24,22 @@ class FeatureRows(Rows):
         values: Float[Tensor, "k"],
         heads: HeadGradients,
         features: list[Tensor],
-        cotangents: list[list[Tensor]],
+        cotangents: Float[Tensor, "k F"],
+        read: list[bool],
+        last_layer: Float[Tensor, "k *shape"] | None,
         shared: Mapping[str, nn.Parameter],
-        last_shared: nn.Parameter | None,
         on_write: Callable[[Float[Tensor, "k"] | None], None],
     ) -> None:
         named = [(f"feature.{i}", f.shape) for i, f in enumerate(features)]
+        if last_layer is not None:
+            named = [("last_layer", last_layer.shape[1:])]
         super().__init__(tasks, values, heads, named, on_write)
         self._features: list[Tensor] | None = features
+        self._cotangents = cotangents
+        self._read = read
+        self._at_features = last_layer is None
+        self._rows = cotangents if last_layer is None else last_layer.flatten(1)
         self._shared = list(shared.values())
-        self._cotangents = torch.stack([torch.cat([c.reshape(-1) for c in task]) for task in cotangents])
-        self._rows = self._cotangents
-        self._at_features = last_shared is None
-        if last_shared is not None:
-            self.named = [("last_layer", last_shared.shape)]
-            sweeps = (torch.autograd.grad(features, last_shared, task, retain_graph=True)[0] for task in cotangents)
-            self._rows = torch.stack([row.reshape(-1) for row in sweeps])
 
     @property
     def features(self) -> Mapping[str, Tensor] | None:
@@ -51,9 +51,7 @@ class FeatureRows(Rows):
         return self._rows
 
     def combine(self, weights: Float[Tensor, "k"], heads: Float[Tensor, "k"] | None = None) -> None:
-        self.write_shared(weights.to(self._cotangents) @ self._cotangents)
-        self.heads.write(heads)
-        self._on_write(weights)
+        self._write(weights.to(self._cotangents, non_blocking=True) @ self._cotangents, weights, heads)
 
     def assign(self, direction: Tensor | Mapping[str, Tensor], heads: Float[Tensor, "k"] | None = None) -> None:
         if not self._at_features:
@@ -67,8 +65,11 @@ class FeatureRows(Rows):
         for parameter in self._shared:
             parameter.grad = None  # combine writes, backward would add
         pieces = direction.split([f.numel() for f in features])
-        cotangents = [piece.view_as(f) for piece, f in zip(pieces, features, strict=True)]
-        torch.autograd.backward(features, cotangents, inputs=self._shared)
+        # a tensor that no task reads is no end of the sweep: what lies behind it has no gradient, not a zero one
+        ends = [
+            (f, piece.view_as(f).to(f)) for f, piece, read in zip(features, pieces, self._read, strict=True) if read
+        ]
+        torch.autograd.backward([f for f, _ in ends], [c for _, c in ends], inputs=self._shared)
 
 
 def feature_rows(
@@ -84,10 +85,17 @@ def feature_rows(
     """Rows at the features, or at `last_shared` when it is given. Needs one encoder pass that all tasks read."""
     features = graph.features[tasks[0]]
     heads = HeadGradients([owned[task] for task in tasks], [])
-    cotangents = []
+    read = [False] * len(features)
+    cotangents, sweeps = [], []
     for i, task in enumerate(tasks):
         at_taps, own = graph.heads(task, None if weights is None else weights[i], owned[task])
         heads.gradients.append(own)
-        cotangents.append(at_taps)
+        read = [before or c is not None for before, c in zip(read, at_taps, strict=True)]
+        filled = [torch.zeros_like(f) if c is None else c for f, c in zip(features, at_taps, strict=True)]
+        cotangents.append(torch.cat([c.reshape(-1) for c in filled]).to(values))  # a Gramian in bf16 would be no use
+        if last_shared is not None:
+            (row,) = graph.encoder(task, at_taps, [last_shared], keep=True)
+            sweeps.append(torch.zeros_like(last_shared) if row is None else row)
     values = values if weights is None else values * weights
-    return FeatureRows(tasks, values, heads, features, cotangents, shared, last_shared, on_write)
+    last_layer = torch.stack(sweeps) if sweeps else None
+    return FeatureRows(tasks, values, heads, features, torch.stack(cotangents), read, last_layer, shared, on_write)

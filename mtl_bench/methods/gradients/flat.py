@@ -20,19 +20,22 @@ class FlatRows(Rows):
         heads: HeadGradients,
         shared: Mapping[str, nn.Parameter],
         buffer: Float[Tensor, "k P"],
+        reached: list[bool],
         on_write: Callable[[Float[Tensor, "k"] | None], None],
     ) -> None:
         super().__init__(tasks, values, heads, [(name, p.shape) for name, p in shared.items()], on_write)
         self._shared = list(shared.values())
         self._buffer = buffer
+        self._reached = reached  # by at least one task of this batch, in the order of `shared`
 
     def matrix(self) -> Float[Tensor, "k P"]:
         return self._buffer
 
     def write_shared(self, direction: Float[Tensor, "P"]) -> None:
         pieces = direction.split([p.numel() for p in self._shared])
-        for parameter, piece in zip(self._shared, pieces, strict=True):
-            parameter.grad = piece.view_as(parameter)
+        for parameter, piece, reached in zip(self._shared, pieces, self._reached, strict=True):
+            # a zero gradient is not no gradient: momentum would move what only absent tasks use
+            parameter.grad = piece.view_as(parameter) if reached else None
 
 
 def flat_rows(
@@ -47,18 +50,25 @@ def flat_rows(
 ) -> FlatRows:
     """Fill `buffer` with one row per task.
 
-    Cost: every head backward once and k encoder backwards. The encoder's graph is freed with the last task that reads
-    it, so that K paths never hold more than they need.
+    Cost: every head backward once and k encoder backwards. A task with a path of its own takes one backward through
+    both, which also reaches the parameters that it owns inside the encoder (norms per task). The encoder's graph is
+    freed with the last task that reads it, so that K paths never hold more than they need.
     """
     parameters = list(shared.values())
+    reached = [False] * len(parameters)
     heads = HeadGradients([owned[task] for task in tasks], [])
     for i, task in enumerate(tasks):
-        cotangents, own = graph.heads(task, None if weights is None else weights[i], owned[task])
+        weight = None if weights is None else weights[i]
+        others = [other for other in tasks if other != task and graph.features[other] is graph.features[task]]
+        if others:
+            cotangents, own = graph.heads(task, weight, owned[task])
+            row = graph.encoder(task, cotangents, parameters, keep=max(others) > task)
+        else:
+            found = graph.whole(task, weight, [*parameters, *owned[task]])
+            row, own = found[: len(parameters)], found[len(parameters) :]
         heads.gradients.append(own)
-        features = graph.features[task]
-        last = all(graph.features[later] is not features for later in tasks[i + 1 :])
-        row = torch.autograd.grad(features, parameters, cotangents, retain_graph=not last, allow_unused=True)
+        reached = [before or g is not None for before, g in zip(reached, row, strict=True)]
         filled = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, row, strict=True)]
         torch.cat([g.reshape(-1) for g in filled], out=buffer[i])
         graph.terms[task] = graph.terms[task].detach()  # frees what this head alone kept alive
-    return FlatRows(tasks, values if weights is None else values * weights, heads, shared, buffer, on_write)
+    return FlatRows(tasks, values if weights is None else values * weights, heads, shared, buffer, reached, on_write)

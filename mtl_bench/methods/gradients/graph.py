@@ -23,13 +23,25 @@ class Graph:
 
     def heads(
         self, task: int, weight: Tensor | None, parameters: Sequence[nn.Parameter]
-    ) -> tuple[list[Tensor], list[Tensor | None]]:
+    ) -> tuple[list[Tensor | None], list[Tensor | None]]:
         """Backward of one head: gradients of weight · l at the taps and at the head's own parameters.
 
-        Asking for taps and own parameters only frees this head's graph and leaves the encoder's untouched.
+        Asking for taps and own parameters only frees this head's graph and leaves the encoder's untouched. None stands
+        for a tap that the head does not read, or a parameter that it does not reach.
         """
-        term = self.terms[task] if weight is None else self.terms[task] * weight
         taps = self.taps[task]
-        found = torch.autograd.grad(term, [*taps, *parameters], allow_unused=True)
-        cotangents = [torch.zeros_like(tap) if g is None else g for tap, g in zip(taps, found, strict=False)]
-        return cotangents, list(found[len(taps) :])
+        found = self.whole(task, weight, [*taps, *parameters])
+        return found[: len(taps)], found[len(taps) :]
+
+    def encoder(
+        self, task: int, cotangents: Sequence[Tensor | None], parameters: Sequence[nn.Parameter], keep: bool
+    ) -> list[Tensor | None]:
+        """Backward of the encoder, from the shared tensors that the head of `task` reads; `keep` for a later sweep."""
+        read = [(f, c) for f, c in zip(self.features[task], cotangents, strict=True) if c is not None]
+        features, arriving = [f for f, _ in read], [c for _, c in read]
+        return list(torch.autograd.grad(features, parameters, arriving, retain_graph=keep, allow_unused=True))
+
+    def whole(self, task: int, weight: Tensor | None, inputs: Sequence[Tensor]) -> list[Tensor | None]:
+        """Backward of weight · l down to `inputs`, in one go."""
+        term = self.terms[task] if weight is None else self.terms[task] * weight
+        return list(torch.autograd.grad(term, inputs, allow_unused=True))

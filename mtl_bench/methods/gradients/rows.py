@@ -22,11 +22,12 @@ class HeadGradients:
     gradients: list[list[Tensor | None]]
 
     def write(self, factors: Float[Tensor, "k"] | None) -> None:
+        """`factors` live on the device."""
         # Always a fresh tensor: clipping scales .grad in place, and the kept gradients may be written again.
         for i, (parameters, gradients) in enumerate(zip(self.parameters, self.gradients, strict=True)):
             for parameter, gradient in zip(parameters, gradients, strict=True):
                 if gradient is not None:
-                    parameter.grad = gradient.clone() if factors is None else gradient * factors[i].to(gradient)
+                    parameter.grad = gradient.clone() if factors is None else gradient * factors[i]
 
 
 class Rows:
@@ -38,7 +39,7 @@ class Rows:
         values: Float[Tensor, "k"],
         heads: HeadGradients,
         named: Sequence[tuple[str, torch.Size]],
-        on_write: Callable[[Float[Tensor, "k"] | None], None],
+        on_write: Callable[[Float[Tensor, "k"] | None], None],  # before it writes: the weights, if there are any
     ) -> None:
         self.tasks = tasks
         self.heads = heads
@@ -74,9 +75,7 @@ class Rows:
 
     def combine(self, weights: Float[Tensor, "k"], heads: Float[Tensor, "k"] | None = None) -> None:
         rows = self.matrix()
-        self.write_shared(weights.to(rows) @ rows)
-        self.heads.write(heads)
-        self._on_write(weights)
+        self._write(weights.to(rows, non_blocking=True) @ rows, weights, heads)
 
     def assign(self, direction: Tensor | Mapping[str, Tensor], heads: Float[Tensor, "k"] | None = None) -> None:
         if isinstance(direction, Mapping):
@@ -84,9 +83,16 @@ class Rows:
             if missing:
                 raise BenchError(f"A direction must name every layer; missing: {', '.join(missing)}.")
             direction = torch.cat([direction[name].reshape(-1) for name, _ in self.named])
+        else:
+            direction = direction.clone()  # clipping scales .grad in place, and the vector may be the method's state
+        self._write(direction, None, heads)
+
+    def _write(
+        self, direction: Float[Tensor, "P"], weights: Float[Tensor, "k"] | None, heads: Float[Tensor, "k"] | None
+    ) -> None:
+        self._on_write(weights)
         self.write_shared(direction)
-        self.heads.write(heads)
-        self._on_write(None)
+        self.heads.write(None if heads is None else heads.to(direction, non_blocking=True))
 
     def layers(self) -> Iterator[tuple[str, Float[Tensor, "k *shape"]]]:
         start = 0

@@ -59,18 +59,21 @@ class Guarded(Logger):
 
     def __init__(self, logger: Logger) -> None:
         self._logger = logger
+        self._started = False
 
     def start(self, info: RunInfo) -> None:
         with self._guard(BenchError):
             self._logger.start(info)
+            self._started = True
 
     def log(self, values: Mapping[str, float], batch: int) -> None:
         with self._guard():
             self._logger.log(values, batch)
 
     def finish(self, summary: Mapping[str, float]) -> None:
-        with self._guard():
-            self._logger.finish(summary)
+        if self._started:  # a cell that was skipped or refused has nothing to finish
+            with self._guard():
+                self._logger.finish(summary)
 
     @contextmanager
     def _guard(self, *passing: type[Exception]) -> Iterator[None]:

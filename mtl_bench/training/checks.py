@@ -1,0 +1,81 @@
+"""What a configuration must say before anything is packed, built or written."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mtl_bench.data.dataset import Dataset
+from mtl_bench.data.packed import Manifest
+from mtl_bench.errors import BenchError
+from mtl_bench.tasks import Task
+from mtl_bench.training.arguments import check_node
+from mtl_bench.training.protocol import Reporting, Training
+
+DEFINITIONS = ("metric_mean", "task_mean", "one_per_task")
+INJECTED = ("outputs", "input_shape")  # arguments of every model, given by the trainer
+
+
+def check_nodes(nodes: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Every node is there, and model and method take their arguments. Raises BenchError."""
+    for name in names:
+        if not isinstance(nodes.get(name), Mapping) or not nodes[name]:
+            raise BenchError(
+                f"The configuration has no {name}; choose one with {name}=NAME, see `mtl-bench list {name}`."
+            )
+    for name in ("training", "reporting"):
+        if not isinstance(nodes["protocol"].get(name), Mapping):
+            raise BenchError(f"protocol.{name} is missing; choose a protocol, see `mtl-bench list protocol`.")
+    check_node(nodes["method"], "method")
+    check_node(nodes["model"], "model", INJECTED)
+    if single_model := nodes["protocol"]["reporting"].get("single_model"):
+        check_node(single_model, "protocol.reporting.single_model", INJECTED)
+
+
+def check_seed(seed: Any) -> None:
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise BenchError(f"seed must be a whole number from 0 on, got {seed!r}.")
+
+
+def check_dataset(dataset: Dataset) -> None:
+    if "image" not in dataset.fields:
+        raise BenchError(f"Dataset {dataset.name} has no field `image`; its fields are {', '.join(dataset.fields)}.")
+
+
+def check_terms(reporting: Reporting, known: Sequence[str], tasks: Mapping[str, Task]) -> None:
+    """Δm counts metrics that exist, of every task and of no other. Raises BenchError."""
+    definition, terms = reporting.delta_m.get("definition"), reporting.delta_m.get("terms")
+    if definition not in DEFINITIONS:
+        raise BenchError(
+            f"protocol.reporting.delta_m.definition is one of {', '.join(DEFINITIONS)}, got {definition!r}."
+        )
+    if not isinstance(terms, Mapping) or set(terms) != set(known):
+        named = ", ".join(terms) if isinstance(terms, Mapping) else terms
+        raise BenchError(f"protocol.reporting.delta_m.terms names {named}; the tasks are {', '.join(known)}.")
+    for name, chosen in terms.items():
+        if not isinstance(chosen, list) or not chosen:
+            raise BenchError(f"protocol.reporting.delta_m.terms.{name} is a list of metrics, got {chosen!r}.")
+        if definition == "one_per_task" and len(chosen) > 1:
+            raise BenchError(
+                f"Δm one_per_task takes one metric of task {name}, got {chosen}; keep one or use task_mean."
+            )
+    for name, task in tasks.items():
+        metrics = [metric.name for metric in task.metrics]
+        if unknown := [metric for metric in terms[name] if metric not in metrics]:
+            raise BenchError(f"Task {name} has no metric {unknown[0]!r} for Δm; choose among {', '.join(metrics)}.")
+
+
+def check_weights(training: Training, known: Sequence[str]) -> None:
+    if (given := training.static_weights) and set(given) != set(known):
+        raise BenchError(
+            f"protocol.training.static_weights names {', '.join(given)}, but the tasks are {', '.join(known)}; "
+            "name each once."
+        )
+
+
+def check_splits(training: Training, reporting: Reporting, tasks: Mapping[str, Task], manifest: Manifest) -> None:
+    """There is something to train on, to test on, and to select by. Raises BenchError."""
+    for split in ("train", "test"):
+        if not manifest.splits.get(split):
+            raise BenchError(f"Dataset {manifest.name} has no split `{split}`; it has {', '.join(manifest.splits)}.")
+    held_out = training.val == "held_out" and manifest.splits.get("val")
+    zeros = {name: {metric.name: 0.0 for metric in task.metrics} for name, task in tasks.items()}
+    reporting.selection.keeps(zeros if held_out else {}, [])  # a rule refuses here what it cannot judge

@@ -1,0 +1,120 @@
+"""A few samples go through model and tasks once, so that parts which do not fit are named before training starts."""
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from mtl_bench.data.packed import Packed
+from mtl_bench.data.split import Batch, Split
+from mtl_bench.errors import BenchError, unforeseen
+from mtl_bench.methods.base import Method
+from mtl_bench.models.base import MultiTaskModel
+from mtl_bench.tasks import Task
+
+SAMPLES = 3  # not 1 or 2: a wrong axis should not have the right length by chance
+
+
+def check_model(model: MultiTaskModel, tasks: Mapping[str, Task]) -> None:
+    """Raises BenchError when heads and tasks differ, or nothing is shared."""
+    name, found = type(model).__name__, list(getattr(model, "heads", ()))
+    if found != list(tasks):
+        raise BenchError(
+            f"Model {name} has heads for {', '.join(found) or 'no task'}, but the tasks are {', '.join(tasks)}; fill "
+            "`heads` with one per name in `outputs`, in that order."
+        )
+    if not model.shared_parameters():
+        raise BenchError(
+            f"Model {name} shares no parameter between its tasks, so there is nothing to compare methods on."
+        )
+
+
+def check_targets(packed: Packed, tasks: Mapping[str, Task]) -> None:
+    """Raises BenchError for a stored class that a head has no output for: on a GPU it would end the whole process."""
+    for split in packed.manifest.splits:
+        arrays = packed.arrays(split)
+        for name, task in tasks.items():
+            classes = task.likelihood == "classification" and packed.manifest.fields[name].encoding == "class"
+            if classes and not -1 <= int(arrays[name].min()) <= (top := int(arrays[name].max())) < task.outputs:
+                raise BenchError(
+                    f"Task {name} has {task.outputs} classes, but split `{split}` holds labels from "
+                    f"{arrays[name].min()} to {top}; set tasks.{name}.classes, or store -1 where there is no label."
+                )
+
+
+def check_state(method: Method) -> None:
+    """Raises BenchError when a checkpoint could not keep what the method remembers, long before one is needed."""
+    name, buffer = type(method).__name__, io.BytesIO()
+    try:
+        torch.save(method.state_dict(), buffer)
+        buffer.seek(0)
+        torch.load(buffer, weights_only=True)
+    except Exception as error:  # pickling runs code of the user's
+        raise BenchError(
+            f"The `state` of method {name} does not survive a checkpoint; name attributes that hold tensors, numbers, "
+            f"text, or lists and dicts of them ({_last_line(error)})."
+        ) from error
+
+
+def _last_line(error: Exception) -> str:
+    """torch.load explains at length; the line with the culprit names a global."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    return next((line.strip() for line in lines if "GLOBAL" in line), lines[0])[:160]
+
+
+@torch.no_grad()
+def rehearse(model: MultiTaskModel, tasks: Mapping[str, Task], split: Split) -> None:
+    """In evaluation mode and without a trace: buffers and random streams are as before.
+
+    Raises BenchError naming the part and the shapes when encoder, heads, losses or metrics do not fit each other.
+    """
+    batch = split.batch(torch.arange(min(SAMPLES, split.size)))
+    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    devices = [batch.image.device] if batch.image.device.type == "cuda" else []
+    training = model.training
+    with torch.random.fork_rng(devices=devices):
+        model.eval()
+        for k, (name, task) in enumerate(tasks.items()):
+            _rehearse_task(model, k, name, task, batch)
+    model.train(training)
+    for buffer, saved in buffers:
+        buffer.copy_(saved)
+
+
+def _rehearse_task(model: MultiTaskModel, k: int, name: str, task: Task, batch: Batch) -> None:
+    kind, target = type(model).__name__, batch.targets[name]
+    image = batch.image.to(next(model.parameters()).dtype)
+    with _named(f"Model {kind} cannot encode images of shape {list(batch.image.shape[1:])}"):
+        features = model.encode(image, k if model.per_task_path else None)
+    if not isinstance(features, list) or not all(_is_tensor(part, batch.size) for part in features):
+        raise BenchError(f"`encode` of model {kind} must return a list of tensors, each with the batch as first axis.")
+    with _named(f"Model {kind} cannot decode task {name}"):
+        output = model.decode(features, k)
+    if not _is_tensor(output, batch.size) or output.ndim < 2 or output.shape[1] != task.outputs:
+        shape = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise BenchError(f"Model {kind} gives {shape} for task {name}, expected [{batch.size}, {task.outputs}, …].")
+    with _named(f"The loss of task {name} failed on output {list(output.shape)} and target {list(target.shape)}"):
+        loss = task.loss(output, target)
+    if not isinstance(loss, tuple) or [part.ndim for part in loss if isinstance(part, Tensor)] != [0, 0]:
+        raise BenchError(f"The loss of task {name} must return two tensors without axes: the sum and what divides it.")
+    with _named(f"The metrics of task {name} failed on output {list(output.shape)} and target {list(target.shape)}"):
+        totals = task.measure(output, target)
+    if list(totals.shape) != [task.totals]:
+        raise BenchError(f"`measure` of task {name} must return {task.totals} totals, got shape {list(totals.shape)}.")
+
+
+def _is_tensor(value: object, size: int) -> bool:
+    return isinstance(value, Tensor) and value.ndim > 0 and len(value) == size
+
+
+@contextmanager
+def _named(what: str) -> Iterator[None]:
+    """The user's code may raise anything here."""
+    try:
+        yield
+    except BenchError:
+        raise
+    except Exception as error:
+        raise BenchError(f"{what}: {unforeseen(error)}.") from error

@@ -1,0 +1,121 @@
+"""Mathematics that every weighting from a Gramian obeys, and what their family does with the weights."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from mtl_bench.errors import BenchError
+from mtl_bench.methods import GramianWeighting
+from mtl_bench.methods.mgda import MGDA
+from mtl_bench.methods.pcgrad import PCGrad
+from tests.methods.assertions import CHECKS, Check, weights_of
+from tests.methods.toys import context, toy
+
+METHODS: dict[str, Callable[[], GramianWeighting]] = {
+    "mgda": MGDA,
+    "mgda l2": lambda: MGDA(normalise="l2"),
+    "mgda loss": lambda: MGDA(normalise="loss"),
+    "mgda loss+": lambda: MGDA(normalise="loss+"),
+    "pcgrad": PCGrad,
+}
+DOUBLE = torch.float64
+
+
+@pytest.fixture(params=METHODS)
+def make(request: pytest.FixtureRequest) -> Callable[[], GramianWeighting]:
+    return METHODS[request.param]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_mathematics(make: Callable[[], GramianWeighting], check: Check) -> None:
+    method = make()
+    method.setup(context())
+    check(method)
+
+
+def test_the_direction_is_the_weighted_sum_of_the_rows(make: Callable[[], GramianWeighting]) -> None:
+    problem, method = toy(dtype=DOUBLE), make()
+    method.setup(problem.context)
+    rows = problem.task_gradients(0)
+    step = problem.step(0)
+    losses = step.losses()
+    method.write(step.gradients(losses), step)
+    generator = torch.Generator().manual_seed(2)  # the machine's
+    weights = method.weights(rows @ rows.T, losses=losses.values, tasks=step.tasks, generator=generator)
+    written = torch.cat([p.grad.reshape(-1) for p in problem.machine.shared.values() if p.grad is not None])
+    assert_close(written, method.scaled(weights) @ rows)
+
+
+@pytest.mark.parametrize("scale_heads", [False, True])
+def test_heads_feel_the_weight_only_when_asked(scale_heads: bool) -> None:
+    problem, method = toy(dtype=DOUBLE), MGDA(scale_heads=scale_heads)
+    method.setup(problem.context)
+    step = problem.step(0)
+    losses = step.losses()
+    graph = losses.graph
+    assert graph is not None
+    plain = [torch.autograd.grad(graph.terms[k], problem.machine.owned[k], retain_graph=True) for k in step.tasks]
+    gradients = step.gradients(losses)
+    weights = method.scaled(method.weights(gradients.gramian()))
+    method.write(gradients, step)
+    for k, expected in enumerate(plain):
+        for parameter, gradient in zip(problem.machine.owned[k], expected, strict=True):
+            assert parameter.grad is not None
+            assert_close(parameter.grad, gradient * (weights[k] if scale_heads else 1.0))
+
+
+def test_raw_scale_keeps_the_papers_scale() -> None:
+    gramian = 3.0 * torch.eye(4, dtype=DOUBLE)
+    for raw, total in ((False, 4.0), (True, 1.0)):  # MGDA: published weights sum to 1
+        assert_close(weights_of(MGDA(raw_scale=raw), gramian).sum().item(), total)
+    for raw in (False, True):  # PCGrad: published weights are the sum already
+        assert_close(weights_of(PCGrad(raw_scale=raw), gramian).sum().item(), 4.0)
+
+
+def test_max_norm_bounds_the_direction() -> None:
+    gramian = torch.tensor([[4.0, 1.0], [1.0, 9.0]], dtype=DOUBLE)
+    weights = torch.tensor([1.0, 1.0], dtype=DOUBLE)  # norm √15
+    bounded = PCGrad(max_norm=1.5).bounded(weights, gramian)
+    assert_close((bounded @ gramian @ bounded).sqrt().item(), 1.5)
+    assert_close(bounded / bounded[0], weights)  # the direction stays
+    assert torch.equal(PCGrad(max_norm=4.0).bounded(weights, gramian), weights)
+    assert torch.equal(PCGrad().bounded(weights, gramian), weights)
+
+
+@pytest.mark.parametrize("gramian", [torch.zeros(2, 2), torch.tensor([[1.0, -1.0], [-1.0, 1.0 - 1e-12]])])
+def test_max_norm_survives_a_direction_of_length_zero(gramian: torch.Tensor) -> None:
+    weights = torch.ones(2, dtype=DOUBLE)
+    assert torch.equal(PCGrad(max_norm=1.0).bounded(weights, gramian.double()), weights)
+
+
+def test_max_norm_is_seen_in_the_written_gradient() -> None:
+    problem, method = toy(dtype=DOUBLE), MGDA(max_norm=1e-3)
+    method.setup(problem.context)
+    step = problem.step(0)
+    method.write(step.gradients(step.losses()), step)
+    written = [p.grad.reshape(-1) for p in problem.machine.shared.values() if p.grad is not None]
+    assert_close(torch.cat(written).norm().item(), 1e-3)
+
+
+def test_no_solver_sees_nan() -> None:
+    class Watched(PCGrad):
+        def weights(self, gramian: torch.Tensor, **rest: object) -> torch.Tensor:
+            raise AssertionError("called with NaN")
+
+    problem, method = toy(), Watched()
+    method.setup(problem.context)
+    problem.batches[0].image[0] = torch.nan
+    before = problem.parameters
+    method.update(problem.step(0))
+    assert torch.equal(problem.parameters, before)
+    assert problem.machine.failures.totals.tolist() == [1, 1]
+
+
+def test_gradients_live_where_they_can() -> None:
+    with pytest.raises(BenchError, match="path per task"):
+        PCGrad(at="feature").setup(context(per_task_path=True))
+    with pytest.raises(BenchError, match="`shared` or `feature`"):
+        PCGrad(at="last_layer").setup(context())  # type: ignore[arg-type]
+    PCGrad().setup(context(per_task_path=True))

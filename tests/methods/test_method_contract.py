@@ -1,0 +1,255 @@
+"""What every method in configs/method promises, and a few compositions: resuming, bad batches, absent tasks, cost."""
+
+import copy
+import io
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from mtl_bench.methods import LossWeighting, Method
+from mtl_bench.methods.base import Method as Base
+from mtl_bench.methods.dwa import DynamicWeightAverage
+from mtl_bench.methods.mgda import MGDA
+from mtl_bench.methods.pcgrad import PCGrad
+from mtl_bench.methods.rlw import RandomLossWeighting
+from mtl_bench.methods.uw import UncertaintyWeighting
+from tests.methods.toys import Toy, context, toy
+
+FOLDER = Path(__file__).parents[2] / "configs" / "method"
+CONFIGS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+OPEN: dict[str, dict[str, Any]] = {  # what the user has to give
+    "priority": {"priority": {"shape": 0.6, "depth": 0.3, "colour": 0.1}},
+    "fixed": {"fixed": {"shape": 1.0, "depth": 0.5, "colour": 2.0}},
+}
+COMPOSED: dict[str, Callable[[], Method]] = {
+    "pcgrad under uw": lambda: PCGrad(weighting=UncertaintyWeighting()),
+    "mgda under dwa": lambda: MGDA(weighting=DynamicWeightAverage(), scale_heads=True, max_norm=1.0),
+    "mgda-ub": lambda: MGDA(at="feature", normalise="loss+"),
+    "rgw": lambda: RandomLossWeighting(scale_heads=False),
+}
+# forwards, backwards, passes of one batch with three tasks; a method without a line here is a loss weighting
+COST = {
+    "famo": (2, 1, 3),
+    "graddrop": (1, 1, 2),
+    "mgda": (1, 3, 4),
+    "pcgrad": (1, 3, 4),
+    "pcgrad under uw": (1, 3, 4),
+    "mgda under dwa": (1, 3, 4),
+    "mgda-ub": (1, 1, 2),
+}
+
+
+def make(name: str) -> Method:
+    if name in COMPOSED:
+        return COMPOSED[name]()
+    return instantiate(OmegaConf.load(FOLDER / f"{name}.yaml"), **OPEN.get(name, {}), _convert_="all")
+
+
+@pytest.fixture(params=[*CONFIGS, *COMPOSED])
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def train(problem: Toy, method: Method, batches: range) -> None:
+    """Epochs of four batches; their mean losses fall at different rates."""
+    for batch in batches:
+        method.update(problem.step(batch))
+        if batch % 4 == 3:
+            method.end_epoch(torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64) / (batch + 1) ** torch.arange(3))
+
+
+def everything(problem: Toy, method: Method) -> dict[str, Any]:
+    machine = problem.machine
+    return {
+        "method": method.state_dict(),
+        "model": machine.model.state_dict(),
+        "optimizer": machine.optimizer.state_dict(),
+        "generator": machine.generator.get_state(),
+        "device_generator": machine.device_generator.get_state(),
+    }
+
+
+def saved_and_loaded(state: dict[str, Any]) -> dict[str, Any]:
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    buffer.seek(0)
+    return dict(torch.load(buffer, weights_only=True))
+
+
+def restore(problem: Toy, method: Method, state: dict[str, Any]) -> None:
+    machine = problem.machine
+    method.load_state_dict(state["method"])
+    machine.model.load_state_dict(state["model"])
+    machine.optimizer.load_state_dict(state["optimizer"])
+    machine.generator.set_state(state["generator"])
+    machine.device_generator.set_state(state["device_generator"])
+
+
+def assert_equal(one: Any, other: Any) -> None:
+    """Bit for bit, through dicts and lists."""
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, other)
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_equal(one[key], other[key])
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other)
+        for a, b in zip(one, other, strict=True):
+            assert_equal(a, b)
+    else:
+        assert one == other
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_a_config_says_what_it_is_and_how_to_run_it(config: str) -> None:
+    first, *rest = (FOLDER / f"{config}.yaml").read_text(encoding="utf-8").splitlines()
+    assert first.startswith("# ")
+    assert f"mtl-bench train method={config}" in first
+    values = OmegaConf.to_container(OmegaConf.create("\n".join(rest)))
+    assert isinstance(values, dict)
+    method = make(config)
+    given = {str(key): value for key, value in values.items() if key != "_target_" and value != "???"}
+    assert given == {key: getattr(type(method)(), key) for key in given}  # defaults of the class, spelled out
+
+
+@pytest.mark.parametrize("split", [1, 6, 9])
+def test_resuming_is_exact(name: str, split: int) -> None:
+    whole, first, second = (toy("adam", absent=2) for _ in range(3))
+    methods = [make(name) for _ in range(3)]
+    for problem, method in zip((whole, first, second), methods, strict=True):
+        method.setup(problem.context)
+    train(whole, methods[0], range(14))
+    train(first, methods[1], range(split))
+    restore(second, methods[2], saved_and_loaded(everything(first, methods[1])))
+    train(second, methods[2], range(split, 14))
+    assert_equal(everything(second, methods[2]), everything(whole, methods[0]))
+
+
+@pytest.mark.parametrize("poison", [torch.nan, torch.inf, 1e30])
+@pytest.mark.parametrize("where", ["image", "target"])
+def test_a_bad_batch_enters_no_state(name: str, where: str, poison: float) -> None:
+    """An image that spoils every task, or one target that spoils one: nothing moves, in method or model."""
+    problem, method = toy("adam"), make(name)
+    method.setup(problem.context)
+    train(problem, method, range(9))
+    if where == "image":
+        problem.batches[1].image[0] = poison
+    else:
+        problem.batches[1].targets["depth"][0] = poison if poison == poison else torch.inf  # NaN is a missing value
+    before, parameters = copy.deepcopy(method.state_dict()), problem.parameters
+    method.update(problem.step(1))
+    for _, tensor in tensors_of(method.state_dict()):
+        assert tensor.isfinite().all()
+    assert problem.parameters.isfinite().all()
+    if where == "target" or poison != 1e30:  # a huge image is a finite, saturated batch for some tasks
+        assert_equal(method.state_dict(), before)
+        assert torch.equal(problem.parameters, parameters)
+        assert problem.machine.failures.totals.tolist() == [1, 1]
+
+
+def tensors_of(state: Any, place: str = "") -> list[tuple[str, torch.Tensor]]:
+    if isinstance(state, torch.Tensor):
+        return [(place, state)]
+    items = state.items() if isinstance(state, dict) else enumerate(state) if isinstance(state, list) else ()
+    return [found for key, value in items for found in tensors_of(value, f"{place}.{key}")]
+
+
+def test_training_goes_on_after_a_bad_batch(name: str) -> None:
+    problem, method = toy("adam"), make(name)
+    method.setup(problem.context)
+    problem.batches[1].image[0] = torch.nan
+    train(problem, method, range(2))
+    before = problem.parameters
+    method.update(problem.step(2))
+    assert not torch.equal(problem.parameters, before)
+    assert problem.machine.failures.totals.tolist() == [1, 0]
+
+
+def test_an_absent_task_leaves_no_trace_in_its_head(name: str) -> None:
+    problem, method = toy("adam", absent=1), make(name)
+    method.setup(problem.context)
+    train(problem, method, range(5))
+    head = problem.machine.owned[1]
+    before = [p.detach().clone() for p in head]
+    method.update(problem.step(5))  # no label of task 1; Adam has momentum for its head
+    assert all(torch.equal(p, q) for p, q in zip(head, before, strict=True))
+    method.update(problem.step(6))
+    assert not any(torch.equal(p, q) for p, q in zip(head, before, strict=True))
+
+
+def test_a_batch_of_one_task_is_plain_descent() -> None:
+    """With k = 1 every method whose weights have a sum takes the same step."""
+    ends = []
+    for config in ("ls", "rlw", "famo", "pcgrad", "mgda"):
+        problem, method = toy(dtype=torch.float64), make(config)
+        method.setup(problem.context)
+        step = problem.step(0)
+        step.tasks = (1,)
+        method.update(step)
+        ends.append(problem.parameters)
+    for end in ends[1:]:
+        torch.testing.assert_close(end, ends[0])
+
+
+def test_cost(name: str) -> None:
+    problem, method = toy(), make(name)
+    method.setup(problem.context)
+    train(problem, method, range(3))
+    counts = problem.machine.counts
+    found = (counts.forwards / 3, counts.backwards / 3, counts.passes / 3)
+    assert found == COST.get(name, (1, 1, 2))
+    assert counts.optimizer_steps == 3
+    assert name in COST or isinstance(method, LossWeighting)
+
+
+def test_no_two_methods_walk_the_same_way() -> None:
+    ends = {}
+    for config in (*CONFIGS, *COMPOSED):
+        problem, method = toy(), make(config)
+        method.setup(problem.context)
+        train(problem, method, range(12))
+        assert problem.parameters.isfinite().all()
+        ends[config] = problem.parameters
+    for one, other in combinations(ends, 2):
+        assert not torch.allclose(ends[one], ends[other], rtol=1e-4, atol=1e-5), (one, other)
+
+
+def test_a_subclass_adds_to_the_state() -> None:
+    class Counting(UncertaintyWeighting):
+        state = ("batches",)
+        batches = 0
+
+        def observe(self, values: torch.Tensor, *, tasks: tuple[int, ...]) -> None:
+            self.batches += 1
+            super().observe(values, tasks=tasks)
+
+    problem, method, other = toy(), Counting(), Counting()
+    for each in (method, other):
+        each.setup(context())
+    train(problem, method, range(3))
+    method.solver_failures = 4
+    assert set(method.state_dict()) == {"solver_failures", "log_variance", "batches"}
+    other.load_state_dict(saved_and_loaded(method.state_dict()))
+    assert (other.batches, other.solver_failures) == (3, 4)
+    assert_equal(other.state_dict(), method.state_dict())
+
+
+def test_the_common_scale() -> None:
+    class One(Base):
+        natural_sum = 1
+
+        def update(self, step: object) -> None: ...
+
+    weights = torch.tensor([0.2, 0.3, 0.5])
+    assert torch.equal(One().scaled(weights), weights * 3)
+    assert torch.equal(One().scaled(weights[:2]), weights[:2] * 2)  # k, the tasks in the batch
+    assert torch.equal(One(raw_scale=True).scaled(weights), weights)
+    for kind in (UncertaintyWeighting, DynamicWeightAverage, PCGrad):  # no fixed sum, or K already
+        assert torch.equal(kind().scaled(weights), weights)

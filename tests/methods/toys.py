@@ -1,0 +1,150 @@
+"""A three-task problem small enough for a laptop's patience, on the real machine and step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mtl_bench.data.split import Batch
+from mtl_bench.methods import Method
+from mtl_bench.methods.interface import Context, Level, TaskGradients, TaskLosses
+from mtl_bench.models import MLP
+from mtl_bench.tasks import Classification, Regression, Task
+from mtl_bench.training.machine import Machine
+from mtl_bench.training.step import BatchStep
+
+INPUT = (1, 4, 4)
+CPU = torch.device("cpu")
+
+
+def context(tasks: Sequence[str] = ("shape", "depth", "colour"), **changes: Any) -> Context:
+    """What `setup` is told; tasks named `depth…` are regressions."""
+    given: dict[str, Any] = {
+        "tasks": tuple(tasks),
+        "likelihoods": tuple("regression" if task.startswith("depth") else "classification" for task in tasks),
+        "static_weights": {},
+        "epochs": 4,
+        "steps_per_epoch": 4,
+        "device": CPU,
+        "per_task_path": False,
+        "last_shared": None,
+        "shared": {},
+    }
+    return Context(**{**given, **changes})
+
+
+@dataclass
+class Toy:
+    """Machine and batches; batch n of the run is `batches[n % 4]`."""
+
+    machine: Machine
+    batches: list[Batch]
+    context: Context
+
+    def step(self, batch: int) -> "RecordedStep":
+        return RecordedStep(self.machine, self.batches[batch % len(self.batches)], epoch=0, progress=0.0)
+
+    def train(self, method: Method, batches: Sequence[int]) -> None:
+        for batch in batches:
+            method.update(self.step(batch))
+
+    @property
+    def parameters(self) -> Float[Tensor, "P"]:
+        """Every parameter in one vector, heads included."""
+        return torch.cat([p.detach().reshape(-1) for p in self.machine.model.parameters()])
+
+    def task_gradients(self, batch: int) -> Float[Tensor, "k P"]:
+        """Rows on the shared parameters, one plain autograd call per task: what every engine must agree with."""
+        shared = list(self.machine.model.shared_parameters().values())
+        step = self.step(batch)
+        graph = step.losses().graph
+        assert graph is not None
+        rows = [torch.autograd.grad(graph.terms[task], shared, retain_graph=True) for task in step.tasks]
+        return torch.stack([torch.cat([g.reshape(-1) for g in row]) for row in rows])
+
+
+@dataclass
+class Calls:
+    """What a method asked of its step, in order."""
+
+    names: list[str] = field(default_factory=list)
+    values: list[Tensor] = field(default_factory=list)  # losses of each forward
+    weights: list[Tensor | None] = field(default_factory=list)  # of `backward` and `gradients`
+
+
+class RecordedStep(BatchStep):
+    """The real step, which remembers the calls."""
+
+    def __init__(self, machine: Machine, batch: Batch, epoch: int, progress: float) -> None:
+        super().__init__(machine, batch, epoch, progress)
+        self.calls = Calls()
+
+    def losses(self, tasks: Sequence[int] | None = None, *, grad: bool | Sequence[int] = True) -> TaskLosses:
+        found = super().losses(tasks, grad=grad)
+        self.calls.names.append("losses" if grad is not False else "losses without grad")
+        self.calls.values.append(found.values)
+        return found
+
+    def backward(self, losses: TaskLosses, weights: Float[Tensor, "k"]) -> None:
+        self.calls.names.append("backward")
+        self.calls.weights.append(weights)
+        super().backward(losses, weights)
+
+    def gradients(
+        self, losses: TaskLosses, at: Level = "shared", weights: Float[Tensor, "k"] | None = None
+    ) -> TaskGradients:
+        self.calls.names.append(f"gradients at {at}")
+        self.calls.weights.append(weights)
+        return super().gradients(losses, at, weights)
+
+    def apply(self, only: Literal["all", "shared"] = "all", rule: Literal["optimizer", "sgd"] = "optimizer") -> None:
+        self.calls.names.append("apply")
+        super().apply(only, rule)
+
+
+def toy(
+    optimizer: Literal["sgd", "adam"] = "sgd", dtype: torch.dtype = torch.float32, absent: int | None = None
+) -> Toy:
+    """Four batches of 12 samples, always the same; task `absent` has no label in odd batches."""
+    draw = torch.Generator().manual_seed(0)
+    tasks: dict[str, Task] = {"shape": Classification(4), "depth": Regression(2, "mse"), "colour": Classification(3)}
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        model = MLP({name: task.outputs for name, task in tasks.items()}, INPUT, hidden=(8,)).to(dtype)
+    kind = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[optimizer]
+    machine = Machine(
+        model=model,
+        tasks=tasks,
+        optimizer=kind(model.parameters(), lr=0.1 if optimizer == "sgd" else 0.01, fused=True),
+        generator=torch.Generator().manual_seed(2),
+        device_generator=torch.Generator().manual_seed(3),
+        device=CPU,
+    )
+    batches = [make_batch(draw, dtype, absent if batch % 2 else None) for batch in range(4)]
+    shapes = {name: parameter.shape for name, parameter in machine.shared.items()}
+    return Toy(machine, batches, context(tuple(tasks), shared=shapes, last_shared=model.last_shared))
+
+
+def make_batch(draw: torch.Generator, dtype: torch.dtype, absent: int | None) -> Batch:
+    targets = {
+        "shape": torch.randint(0, 4, (12,), generator=draw),
+        "depth": torch.randn(12, 2, generator=draw).to(dtype),
+        "colour": torch.randint(0, 3, (12,), generator=draw),
+    }
+    labelled = None
+    if absent is not None:
+        name = list(targets)[absent]
+        targets[name] = torch.full_like(targets[name], torch.nan if name == "depth" else -1)
+        labelled = np.ones((12, 3), dtype=bool)
+        labelled[:, absent] = False
+    return Batch(torch.rand((12, *INPUT), generator=draw).to(dtype), targets, labelled)
+
+
+def gramian_of(rows: int, columns: int, seed: int) -> Float[Tensor, "k k"]:
+    """A random Gramian; conflicts are common, ranks are full when `columns` allows it."""
+    matrix = torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return matrix @ matrix.T

@@ -1,0 +1,168 @@
+"""2N batches are N batches, a checkpoint, fresh objects and N batches: bit for bit."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from mtl_bench.data.split import Batch
+from mtl_bench.training.plan import Plan
+from mtl_bench.training.trainer import Trainer
+from tests.resume.conftest import Compose
+from tests.resume.runs import (
+    METHODS,
+    PER_EPOCH,
+    REQUIRED,
+    STOPS,
+    Left,
+    assert_same,
+    begin,
+    differing,
+    train,
+    vary,
+)
+
+PARTIAL = {"dataset": {"labels": "partial"}}
+TOY = {"model": {"_target_": "tests.resume.models.NormDropout"}}
+VARIANTS: dict[str, Any] = {"full": {}, "partial": PARTIAL, "norm and dropout": PARTIAL | TOY}
+SELECTION, TRAINING, OPTIMIZER = (
+    "++protocol.reporting.selection",
+    "++protocol.training",
+    "++protocol.training.optimizer",
+)
+BEST_VAL = [f"{SELECTION}._target_=mtl_bench.training.selection.BestVal"]
+MEAN_LAST = [f"{SELECTION}._target_=mtl_bench.training.selection.MeanLastK", f"{SELECTION}.k=2"]
+SINGLES = [f"{TRAINING}.batch_size=1", f"{TRAINING}.budget.amount=12", f"{TRAINING}.budget.unit=batches"]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_stopped_run_is_the_undisturbed_one(
+    method: str, variant: str, compose: Compose, data: Path, tmp_path: Path
+) -> None:
+    plan = vary(compose(f"method={method}", *REQUIRED.get(method, [])), data, VARIANTS[variant])
+    whole = train(plan, tmp_path / "whole", data)
+    assert_same(train(plan, tmp_path / "stopped", data, STOPS), whole)
+    assert whole.record["counts"]["batches"] == 2 * PER_EPOCH
+    assert whole.record["converged"]
+    assert [row["batch"] for row in whole.rows] == [PER_EPOCH, 2 * PER_EPOCH]
+    if "model" in VARIANTS[variant]:
+        _measure(plan, whole, data, tmp_path)
+
+
+def _measure(plan: Plan, whole: Left, data: Path, tmp_path: Path) -> None:
+    """Diagnostics are measured beside training, without effect on it, also when the run is stopped."""
+    measured = train(plan, tmp_path / "measured", data, diagnostics_every=2)
+    assert_same(train(plan, tmp_path / "measured and stopped", data, STOPS, diagnostics_every=2), measured)
+    rows = [row for row in measured.rows if "diagnostics" not in row]
+    assert len(measured.rows) == len(rows) + PER_EPOCH
+    assert rows == whole.rows
+    assert measured.record == whole.record
+    assert differing(measured.checkpoint, whole.checkpoint) == [".history"]
+
+
+@pytest.mark.parametrize(("method", "weighting"), [("pcgrad", "uw"), ("mgda", "dwa"), ("graddrop", "rlw")])
+def test_the_state_of_a_nested_weighting_goes_on(
+    method: str, weighting: str, compose: Compose, data: Path, tmp_path: Path
+) -> None:
+    plan = compose(f"method={method}", f"+method@method.weighting={weighting}", "dataset.labels=partial")
+    assert_same(train(plan, tmp_path / "stopped", data, STOPS), train(plan, tmp_path / "whole", data))
+
+
+@pytest.mark.parametrize(
+    ("amount", "unit", "selection", "batches"),
+    [
+        (9, "batches", BEST_VAL, 9),
+        (12, "optimizer_steps", MEAN_LAST, 12),
+        (40, "passes", [], 14),  # three passes per batch: stops with the batch that reaches 42
+        (1.2, "epochs", [*BEST_VAL, "++protocol.reporting.evaluate_every=2"], 9),
+        (13, "batches", [*MEAN_LAST, f"{TRAINING}.val=none"], 13),
+    ],
+)
+def test_every_unit_and_selection_rule(
+    amount: float, unit: str, selection: list[str], batches: int, compose: Compose, data: Path, tmp_path: Path
+) -> None:
+    budget = [f"{TRAINING}.budget.{name}={value}" for name, value in (("amount", amount), ("unit", unit))]
+    plan = compose("method=pcgrad", *budget, *selection)
+    whole = train(plan, tmp_path / "whole", data)
+    assert_same(train(plan, tmp_path / "stopped", data, (3, PER_EPOCH, 8)), whole)
+    assert whole.record["counts"]["batches"] == batches
+    assert whole.record["test_evaluations"] == (2 if selection[:2] == MEAN_LAST else 1)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        [f"{OPTIMIZER}._target_=torch.optim.SGD", f"{OPTIMIZER}.momentum=0.9", f"{TRAINING}.clip_norm=1"],
+        [f"{OPTIMIZER}._target_=torch.optim.NAdam", f"{TRAINING}.precision=fp64"],
+        [f"{OPTIMIZER}.fused=false", f"{OPTIMIZER}.amsgrad=true", f"{TRAINING}.head_lr_factor=3"],
+        [f"{OPTIMIZER}._target_=torch.optim.Adagrad", f"{TRAINING}.precision=bf16"],
+        [f"{TRAINING}.schedule._target_=mtl_bench.training.schedules.Milestones", f"{TRAINING}.drop_last=false"],
+    ],
+    ids=["sgd", "nadam", "adam", "adagrad", "milestones"],
+)
+def test_every_optimizer_and_schedule(optimizer: list[str], compose: Compose, data: Path, tmp_path: Path) -> None:
+    plan = compose("dataset.labels=partial", *optimizer)
+    assert_same(train(plan, tmp_path / "stopped", data, STOPS), train(plan, tmp_path / "whole", data))
+
+
+def test_weights_of_tasks_that_later_batches_do_not_hold_go_on(compose: Compose, data: Path, tmp_path: Path) -> None:
+    plan = compose("dataset.labels=partial", *SINGLES)
+    trainer = begin(plan, tmp_path, data)
+    labelled = trainer.splits["train"].labelled
+    assert labelled is not None
+    assert not labelled[trainer.batches.indices(0, 11)].all()
+    whole = train(plan, tmp_path / "whole", data)
+    assert set(whole.rows[-1]["weights"]) == {"left", "right"}
+    assert_same(train(plan, tmp_path / "stopped", data, [11]), whole)
+
+
+def test_a_signal_within_the_last_batch_loses_nothing(compose: Compose, data: Path, tmp_path: Path) -> None:
+    plan = compose()
+    whole = train(plan, tmp_path / "whole", data)
+    assert_same(train(plan, tmp_path / "stopped", data, [2 * PER_EPOCH]), whole)
+
+
+@pytest.mark.parametrize("variant", ["full", "norm and dropout"])
+def test_methods_share_batches_start_and_dropout(variant: str, compose: Compose, data: Path, tmp_path: Path) -> None:
+    """One seed, one order and one encoder, however much a method draws."""
+    seen = {}
+    for method in ("ls", "rlw", "pcgrad", "graddrop"):
+        plan = vary(compose(f"method={method}"), data, VARIANTS[variant])
+        trainer = begin(plan, tmp_path, data)
+        start = {name: value.clone() for name, value in trainer.machine.model.state_dict().items()}
+        batches = _spy(trainer)
+        trainer.checkpoint.parent.mkdir(parents=True)
+        trainer.run()
+        seen[method] = (start, batches, torch.get_rng_state())
+    first = seen.pop("ls")
+    assert len(first[1]) == 2 * PER_EPOCH
+    assert len({tuple(batch.tolist()) for batch in first[1]}) == 2 * PER_EPOCH
+    for method, found in seen.items():
+        assert differing(found, first) == [], method
+
+
+def _spy(trainer: Trainer) -> list[Tensor]:
+    """The indices of every batch that the trainer takes."""
+    taken: list[Tensor] = []
+    split = trainer.splits["train"]
+    original = split.batch
+
+    def batch(index: Tensor) -> Batch:
+        taken.append(index.clone())
+        return original(index)
+
+    split.batch = batch  # type: ignore[method-assign]
+    return taken
+
+
+def test_a_new_start_forgets_the_history_of_a_run_without_checkpoint(
+    compose: Compose, data: Path, tmp_path: Path
+) -> None:
+    plan = compose()
+    folder = plan.folder(tmp_path / "stopped")
+    folder.create()
+    folder.history.write_text('{"batch": 7, "of": "a process killed before its first checkpoint"}\n')
+    assert_same(train(plan, tmp_path / "stopped", data), train(plan, tmp_path / "whole", data))

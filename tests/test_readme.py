@@ -1,0 +1,55 @@
+"""What the README shows is what the commands beside it give."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from mtl_bench.configs_folder import configs_folder
+from mtl_bench.records.record import find_records
+from mtl_bench.results import leaderboards, markdown
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+COMMANDS = [
+    line.partition("#")[0].strip()
+    for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("mtl-bench train")
+]
+BOARDS = leaderboards(find_records([ROOT / "results" / "reference"]))
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.experiment)
+def test_tables_are_derived_from_the_committed_records(board: object) -> None:
+    table = [line for line in markdown(board).splitlines() if line.startswith("|")]  # type: ignore[arg-type]
+    assert "\n".join(table) in README
+
+
+def test_the_reference_grid_is_complete() -> None:
+    found = {(board.experiment, row.label, row.seeds) for board in BOARDS for row in board.rows}
+    labels = ("single-task", "ls", "uw", "dwa", "pcgrad", "mgda", "famo")
+    for experiment in ("multimnist", "multifashion", "multifashion_mnist"):
+        for label in labels:
+            assert any(e == experiment and name.startswith(label) and seeds == (0, 1, 2, 3, 4) for e, name, seeds in found)
+
+
+def test_single_task_multimnist_reaches_the_literature() -> None:
+    records = [r for r in find_records([ROOT / "results" / "reference" / "multimnist" / "single"]) if "left" in r["test"]]
+    accuracies = [record["test"]["left"]["accuracy"] for record in records]
+    assert len(accuracies) == 5
+    assert sum(accuracies) / 5 >= 97.0
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_compose(command: str) -> None:
+    arguments = shlex.split(command)[2:]
+    if "--config-dir" in arguments or any("my_file" in argument for argument in arguments):
+        pytest.skip("needs the reader's own files; tests/cli/test_own_parts.py runs it")
+    overrides = [re.sub(r"=([\w.]+),.*", r"=\1", a) for a in arguments if not a.startswith("-")]  # of a sweep the first
+    with initialize_config_dir(str(configs_folder()), version_base="1.3"):
+        config = compose("train", overrides=overrides)
+    OmegaConf.to_container(config, resolve=True, throw_on_missing=True)

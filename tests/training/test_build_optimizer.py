@@ -1,0 +1,44 @@
+"""Which optimizers run fused."""
+
+from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from mtl_bench.training.build import build_optimizer
+from tests.training.toys import OneTensor, TaskNorms
+
+
+def built(factory: Callable[..., Any], head_lr_factor: float = 1.0) -> torch.optim.Optimizer:
+    training: Any = SimpleNamespace(optimizer=factory, head_lr_factor=head_lr_factor)
+    return build_optimizer(training, OneTensor())
+
+
+@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD])
+def test_fused_where_the_kernel_can_skip_a_step(kind: type[torch.optim.Optimizer]) -> None:
+    assert built(partial(kind, lr=0.1)).defaults["fused"]
+
+
+@pytest.mark.parametrize(
+    "factory",
+    [
+        partial(torch.optim.RMSprop, lr=0.1),
+        partial(torch.optim.Adagrad, lr=0.1),  # fused on the CPU only
+        partial(torch.optim.SGD, lr=0.1, momentum=0.9, dampening=0.5),  # a fused momentum starts at 0
+        partial(torch.optim.Adam, lr=0.1, fused=False),
+    ],
+)
+def test_plain_elsewhere(factory: Callable[..., Any]) -> None:
+    assert not built(factory).defaults.get("fused")
+
+
+def test_every_parameter_once_and_heads_at_their_own_rate() -> None:
+    training: Any = SimpleNamespace(optimizer=partial(torch.optim.Adam, lr=0.1), head_lr_factor=2.0)
+    model = TaskNorms()
+    shared, heads = build_optimizer(training, model).param_groups
+    assert (shared["lr"], heads["lr"]) == (0.1, 0.2)
+    assert {id(p) for p in shared["params"]} == {id(p) for p in model.shared_parameters().values()}
+    assert len(shared["params"]) + len(heads["params"]) == len(list(model.parameters()))
