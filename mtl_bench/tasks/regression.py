@@ -62,4 +62,5 @@ class Regression(Task):
 def _residual(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     target = target.reshape(output.shape)  # a scalar target per sample meets a head with one output
     valid = ~target.isnan()
-    return torch.where(valid, output - target.nan_to_num(), torch.zeros_like(output)), valid
+    zero = torch.zeros_like(output)
+    return torch.where(valid, output - torch.where(valid, target, zero), zero), valid

@@ -1,4 +1,5 @@
 """`mtl-bench train` in a process that may die: forked from a server that has imported everything already."""
+import faulthandler; faulthandler.dump_traceback_later(25)
 
 import os
 import signal

@@ -103,7 +103,7 @@ def test_exact_resume_is_not_marked(plan: Plan, stopped: Path, data: Path) -> No
 
 
 def test_from_a_gpu_to_the_cpu(plan: Plan, stopped: Path, data: Path, elsewhere: Callable[..., None]) -> None:
-    """Random states of the two kinds of device have different sizes; those of the CPU start anew, the host's goes on."""
+    """The random states of two kinds of device differ in form: the device's start anew, the host's goes on."""
     of_a_gpu = torch.zeros(16, dtype=torch.uint8)
     before = read_checkpoint(plan, stopped)
     elsewhere({"dropout": of_a_gpu, "device_generator": of_a_gpu}, device="cuda", device_name="a GPU")
@@ -130,5 +130,5 @@ def test_a_history_shorter_than_its_checkpoint_is_one_sentence(plan: Plan, data:
     with pytest.raises(Interrupted):
         run_cell(plan, Place(tmp_path, device="cpu"), Options(progress=False, log_every=1), StopAt(PER_EPOCH))
     plan.folder(tmp_path).history.write_text("")
-    with pytest.raises(BenchError, match="delete .* to start this run again"):
+    with pytest.raises(BenchError, match=r"delete .* to start this run again"):
         run_cell(plan, Place(tmp_path, device="cpu"), Options(progress=False), NoLogger())
