@@ -90,12 +90,19 @@ def _report(parsed: argparse.Namespace) -> None:
         if str(parsed.markdown) == "-":
             print(text)
         else:
-            from mtl_bench.records.atomic import write_atomic
-
-            write_atomic(parsed.markdown, text)
+            _write(parsed.markdown, text)
         return
     for board in boards:
         show(board)
+
+
+def _write(path: Path, text: str) -> None:
+    from mtl_bench.records.atomic import write_atomic
+
+    if path.exists() and not path.is_file() and not path.is_dir():
+        path.write_text(text)  # /dev/stdout or a pipe: replacing it, as root could, would break it for everyone
+    else:
+        write_atomic(path, text)
 
 
 def _list(parsed: argparse.Namespace) -> None:

@@ -20,7 +20,7 @@ def unforeseen(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if _is_own(Path(frame.filename))]
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(Path(__file__).parent)]
-    if not frames:
+    if not frames or isinstance(error, SyntaxError):  # which says itself where
         return named
     frame = (own or ours or frames)[-1]
     return f"{named} ({Path(frame.filename).name}, line {frame.lineno}, in {frame.name})"

@@ -82,6 +82,8 @@ def _train(config: DictConfig) -> None:
     options = build(plain["options"], "options", Options)
     only = [plain["only"]] if isinstance(plain["only"], str) else plain["only"]
     tasks = list(plain.get("tasks") or ()) if only is None else only
+    if not isinstance(plain["single_task"], bool):  # `no` is text to Hydra, and any text would count as true
+        raise BenchError(f"single_task must be true or false, got {plain['single_task']!r}.")
     if plain["single_task"] and len(tasks) > 1:
         for task in tasks:
             _train_cell(plain, [task], options, baseline=True)
@@ -122,8 +124,6 @@ def _train_cell(plain: Mapping[str, Any], only: list[str] | None, options: "Opti
 
 
 def _prepare(config: DictConfig) -> None:
-    from rich import print as show
-
     from mtl_bench.data.dataset import Dataset, prepare
     from mtl_bench.training.build import build
 
@@ -135,7 +135,7 @@ def _prepare(config: DictConfig) -> None:
     root = _paths(plain)["data"]
     packed = prepare(dataset, root, None if source is None else Path(str(source)))
     sizes = ", ".join(f"{name} {size}" for name, size in packed.manifest.splits.items())
-    show(f"{dataset.name}: {sizes} in {root / 'packed' / dataset.folder_name} (digest {packed.digest[:12]})")
+    print(f"{dataset.name}: {sizes} in {root / 'packed' / dataset.folder_name} (digest {packed.digest[:12]})")
 
 
 def _plain(config: DictConfig) -> dict[str, Any]:

@@ -78,7 +78,9 @@ def k_backward(built: Trainer) -> Callable[[], None]:
     return step
 
 
-def ratio(ours: Callable[[], None], reference: Callable[[], None], blocks: int, steps: int) -> tuple[float, float, float]:
+def ratio(
+    ours: Callable[[], None], reference: Callable[[], None], blocks: int, steps: int
+) -> tuple[float, float, float]:
     """Medians over interleaved blocks: ratio, milliseconds of ours, of the reference."""
     for _ in range(steps):
         ours(), reference()
@@ -119,9 +121,7 @@ def main() -> None:
             ("pcgrad", k_backward, "K-backward cost", 1.15),
         ):
             built = trainer(arguments.experiment, method, Path(folder), arguments.data, arguments.device)
-            found, ours, theirs = ratio(
-                through_the_trainer(built), reference(built), arguments.blocks, arguments.steps
-            )
+            found, ours, theirs = ratio(through_the_trainer(built), reference(built), arguments.blocks, arguments.steps)
             print(f"{method:7s} {ours:7.2f} ms   {name:18s} {theirs:7.2f} ms   ratio {found:.3f} (at most {bar})")
 
 

@@ -71,13 +71,13 @@ def test_ten_identities_are_pinned() -> None:
 
 def test_one_task_ignores_method_and_loss_weights(tmp_path: Path) -> None:
     weights = "+protocol.training.static_weights={left: 2.0, right: 1.0}"
-    alone = {
-        compose_plan(["only=[left]", *more], tmp_path).hash for more in ([], ["method=pcgrad"], [weights])
-    }
+    alone = {compose_plan(["only=[left]", *more], tmp_path).hash for more in ([], ["method=pcgrad"], [weights])}
     together = {compose_plan(more, tmp_path).hash for more in ([], ["method=pcgrad"], [weights])}
     assert len(alone) == 1
     assert len(together) == 3
-    assert compose_plan(["only=[left]"], tmp_path).hash == compose_plan([], tmp_path).setting.baselines(["left"])["left"]
+    assert (
+        compose_plan(["only=[left]"], tmp_path).hash == compose_plan([], tmp_path).setting.baselines(["left"])["left"]
+    )
 
 
 def test_reporting_changes_the_table_but_not_the_run(tmp_path: Path) -> None:

@@ -34,11 +34,15 @@ def test_the_reference_grid_is_complete() -> None:
     labels = ("single-task", "ls", "uw", "dwa", "pcgrad", "mgda", "famo")
     for experiment in ("multimnist", "multifashion", "multifashion_mnist"):
         for label in labels:
-            assert any(e == experiment and name.startswith(label) and seeds == (0, 1, 2, 3, 4) for e, name, seeds in found)
+            assert any(
+                e == experiment and name.startswith(label) and seeds == (0, 1, 2, 3, 4) for e, name, seeds in found
+            )
 
 
 def test_single_task_multimnist_reaches_the_literature() -> None:
-    records = [r for r in find_records([ROOT / "results" / "reference" / "multimnist" / "single"]) if "left" in r["test"]]
+    records = [
+        r for r in find_records([ROOT / "results" / "reference" / "multimnist" / "single"]) if "left" in r["test"]
+    ]
     accuracies = [record["test"]["left"]["accuracy"] for record in records]
     assert len(accuracies) == 5
     assert sum(accuracies) / 5 >= 97.0

@@ -49,7 +49,9 @@ def test_trains(method: str, model: str, data: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_trains_with_partial_labels(method: str, data: Path, tmp_path: Path) -> None:
-    record = train([f"method={method}", "model=mlp", "dataset.labels=partial", *REQUIRED.get(method, [])], data, tmp_path)
+    record = train(
+        [f"method={method}", "model=mlp", "dataset.labels=partial", *REQUIRED.get(method, [])], data, tmp_path
+    )
     assert record["converged"]
 
 

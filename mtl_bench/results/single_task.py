@@ -39,7 +39,7 @@ def _how_to_train(experiment: str, tasks: Sequence[str]) -> str:
     only = ",".join(f"[{task}]" for task in tasks)
     return (
         f"Δm is left out: single-task runs of {', '.join(tasks)} are missing; train them with "
-        f"`mtl-bench train -m experiment={experiment} 'only={only}' seed={SEEDS}`."
+        f"`mtl-bench train -m experiment={experiment} 'only={only}' seed={SEEDS}` and what else these runs were given."
     )
 
 

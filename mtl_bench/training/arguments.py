@@ -3,10 +3,10 @@
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from pkgutil import resolve_name
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from hydra.utils import get_object
 from torch import Tensor
 
 from mtl_bench.errors import BenchError, unforeseen
@@ -65,12 +65,11 @@ def _load(path: Any, place: str) -> Callable[..., Any]:
     if not isinstance(path, str):
         raise BenchError(f"{place}._target_ must name a class, as in my_file.MyClass; got {path!r}.")
     try:
-        target = get_object(path)
+        target = resolve_name(path)
     except Exception as error:  # importing runs a module of the user's, which may raise anything
-        cause = error.__cause__ or error
-        reason = str(error) if isinstance(cause, ImportError) else unforeseen(cause)
+        reason = str(error) if isinstance(error, ImportError | AttributeError) else unforeseen(error)
         raise BenchError(
-            f"{place}._target_={path} cannot be imported ({' '.join(reason.split())}); check the spelling, and that "
+            f"{place}._target_={path} cannot be imported ({reason}); check the spelling, and that "
             "its file lies in the working directory or in --config-dir."
         ) from error
     if not callable(target):
@@ -135,5 +134,5 @@ def _words(kind: Any) -> str:
     if origin in (list, tuple, Sequence):
         return f"a list [{' | '.join(dict.fromkeys(_words(one) for one in inner if one is not Ellipsis))}, …]"
     if origin in (dict, Mapping):
-        return f"a map {{name: {_words(inner[1])}}}"
+        return f"a map {{name: {'…' if inner[1] is Any else _words(inner[1])}}}"
     return WORDS.get(kind) or f"a node with a _target_ ({getattr(kind, '__name__', 'function')})"

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -33,7 +34,7 @@ class Place:
     device: str = "auto"
     threads: int = 1
     deterministic: bool = False
-    resume: str = "exact"  # or "any": go on in another environment, and say so in the record
+    resume: Literal["exact", "any"] = "exact"  # any: go on in another environment, and say so in the record
 
 
 def assemble(plan: Plan, place: Place, options: Options, logger: Logger) -> Trainer:

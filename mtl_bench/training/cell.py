@@ -61,10 +61,10 @@ def run_cell(plan: Plan, place: Place, options: Options, logger: Logger) -> Outc
             batches = trainer.machine.counts.batches
             log.warning("Stopped by %s after batch %d; the same command goes on from there.", error.signal, batches)
             raise
-        if trainer.machine.counts.optimizer_steps == 0:
+        if not (trainer.machine.counts.optimizer_steps and trainer.machine.counts.backwards):
             raise BenchError(
-                f"{trainer.name} took no step: either `update` of {type(trainer.method).__name__} never calls "
-                "`step.apply()`, or no training sample has a label."
+                f"{trainer.name} learned nothing: either `update` of {type(trainer.method).__name__} does not take "
+                "gradients and call `step.apply()`, or no training sample has a label."
             )
         record = make_record(plan, trainer)
         save_record(folder.record, record)

@@ -42,7 +42,9 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.max_nonfinite < 1:
-            raise BenchError(f"options.max_nonfinite must be at least 1, got {self.max_nonfinite}; never is a large one.")
+            raise BenchError(
+                f"options.max_nonfinite must be at least 1, got {self.max_nonfinite}; never is a large one."
+            )
 
 
 class Diverged(BenchError):
@@ -220,7 +222,9 @@ class Trainer:
         self.logger.log(values | {"epoch": evaluation["epoch"]}, machine.counts.batches)
 
     def metrics(self, split: str) -> Metrics:
-        return evaluate(self.machine.model, self.machine.tasks, self.splits[split], self.reporting.evaluation_batch_size)
+        return evaluate(
+            self.machine.model, self.machine.tasks, self.splits[split], self.reporting.evaluation_batch_size
+        )
 
     def _remaining(self) -> int:
         """Evaluations still to come, taking the batches so far as typical (exact for epochs and batches)."""

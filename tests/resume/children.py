@@ -1,5 +1,4 @@
 """`mtl-bench train` in a process that may die: forked from a server that has imported everything already."""
-import faulthandler; faulthandler.dump_traceback_later(25)
 
 import os
 import signal

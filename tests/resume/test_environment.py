@@ -14,8 +14,7 @@ from mtl_bench.training.interrupts import Interrupted
 from mtl_bench.training.loggers import NoLogger
 from mtl_bench.training.plan import Plan
 from mtl_bench.training.trainer import Options
-from tests.resume.conftest import Compose
-from tests.resume.runs import PER_EPOCH, StopAt, read_checkpoint, train
+from tests.runs import PER_EPOCH, Compose, StopAt, read_checkpoint, train
 
 STOP = 5
 

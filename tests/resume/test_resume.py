@@ -10,12 +10,12 @@ from torch import Tensor
 from mtl_bench.data.split import Batch
 from mtl_bench.training.plan import Plan
 from mtl_bench.training.trainer import Trainer
-from tests.resume.conftest import Compose
-from tests.resume.runs import (
+from tests.runs import (
     METHODS,
     PER_EPOCH,
     REQUIRED,
     STOPS,
+    Compose,
     Left,
     assert_same,
     begin,

@@ -3,7 +3,7 @@
 import copy
 import json
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from mtl_bench.training.loggers import NoLogger
 from mtl_bench.training.plan import NODES, Plan, make_plan
 from mtl_bench.training.trainer import Options, Trainer
 
-METHODS = sorted(path.stem for path in (Path(__file__).parents[2] / "configs" / "method").glob("*.yaml"))
+Compose = Callable[..., Plan]  # of the fixture `compose`
+METHODS = sorted(path.stem for path in (Path(__file__).parents[1] / "configs" / "method").glob("*.yaml"))
 REQUIRED = {
     "priority": ["method.priority={left: 0.8, right: 0.2}"],
     "fixed": ["method.fixed={left: 1, right: 0.5}"],
@@ -93,7 +94,8 @@ def train(
 
 
 def read(plan: Plan, runs: Path, record: Record) -> Left:
-    return Left(as_json(record), plan.folder(runs).history.read_bytes(), read_checkpoint(plan, runs))
+    history = plan.folder(runs).history  # none when a run was given up before its first evaluation
+    return Left(as_json(record), history.read_bytes() if history.exists() else b"", read_checkpoint(plan, runs))
 
 
 def read_checkpoint(plan: Plan, runs: Path) -> dict[str, Any]:

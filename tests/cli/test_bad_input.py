@@ -1,0 +1,411 @@
+"""Bad input: one sentence that a stranger can act on, a non-zero exit, no traceback, and nothing finished is lost."""
+
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mtl_bench.data.digits import MultiDigits
+from mtl_bench.records.record import load_record, reproducible
+from tests.cli.conftest import Type
+from tests.cli.console import Typed
+
+LONGEST = 420  # characters; most sentences have half of that
+BEST_VAL = "protocol.reporting.selection._target_=mtl_bench.training.selection.BestVal"
+NO_SPACE = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))"
+NO_NETWORK = "import urllib.request as u\ndef none(*a, **k): raise OSError('no network')\nu.urlopen = none"
+
+
+def refused(typed: Typed, *says: str) -> None:
+    """Everything a refusal promises; `says` are parts of its sentence."""
+    assert typed.status == 1, typed
+    lines = typed.err.splitlines()
+    assert len(lines) == 1, typed.err
+    assert lines[0].startswith("mtl-bench: ")
+    assert len(lines[0]) < LONGEST
+    for part in says:
+        assert part in lines[0]
+    assert typed.out == ""
+
+
+@pytest.fixture(autouse=True)
+def _nothing_finished_is_lost(folder: Path, cell: Path) -> Iterator[None]:
+    """Whatever a test does to other files, the finished record stays, and no other one appears."""
+    finished = (cell / "record.json").read_bytes()
+    yield
+    records = list(folder.glob("runs/**/record.json")) if (folder / "runs").is_dir() else []
+    assert [record.read_bytes() for record in records if record.parent == cell] in ([finished], [])
+    assert len(records) <= 1
+
+
+CONFIGURATION = {  # what is typed after `mtl-bench train`, and what the sentence says
+    "unknown method": (["method=nothing"], "There is no method 'nothing'; choose among dwa,"),
+    "unknown experiment": (["experiment=nothing"], "There is no experiment 'nothing'; choose among multidigits,"),
+    "unknown model": (["model=nothing"], "There is no model 'nothing'; choose among lenet, mlp,"),
+    "unknown logger": (["logger=nothing"], "There is no logger 'nothing'; choose among none,"),
+    "misspelt key": (["modle=mlp"], "Could not override 'modle': did you mean model?"),
+    "misspelt option": (["model.hiden=[9]"], "did you mean hidden? To append to your config use +model.hiden=[9]."),
+    "key like no other": (["xyz=1"], "`mtl-bench train --cfg job` prints every key."),
+    "unreadable override": (["method.fixed={left: 1"], "cannot be read", "quote it for the shell"),
+    "two values, no sweep": (["seed=1,2"], "add --multirun to your command line"),
+    "method as optimizer": (["optimizer=pcgrad"], "a method is chosen with method=pcgrad"),
+    "missing value": (["method=priority"], "method.priority has no value yet (???)"),
+    "unknown argument": (["+method.lr=1"], "method.lr is no argument of LinearScalarization; it takes fixed,"),
+    "missing argument": (["~tasks.left.classes"], "Classification needs tasks.left.classes"),
+    "text for a number": (["protocol.training.batch_size=abc"], "must be a whole number, got 'abc'"),
+    "fraction for a count": (["protocol.training.batch_size=9.5"], "must be a whole number, got 9.5"),
+    "text in a partial": (["protocol.training.optimizer.lr=abc"], "optimizer.lr must be a number, got 'abc'"),
+    "text for a list": (["model.hidden=abc"], "model.hidden must be a list [a whole number, …], got 'abc'"),
+    "value for a node": (["protocol.training.budget=5"], "must be a node with a _target_ (Budget), got 5"),
+    "value for a map": (["protocol.reporting.delta_m=null"], "delta_m must be a map"),
+    "unknown choice": (["dataset.labels=some"], "dataset.labels must be one of full, partial, got 'some'"),
+    "no dataset": (["~dataset"], "The configuration has no dataset; choose one with dataset=NAME"),
+    "no protocol": (["~protocol.reporting"], "protocol.reporting is missing"),
+    "batch larger than the dataset": (
+        ["protocol.training.batch_size=9999"],
+        "A batch of 9999 is larger than the 4788 training samples",
+    ),
+    "empty batch": (["protocol.training.batch_size=0"], "batch_size must be at least 1, got 0"),
+    "no budget": (["protocol.training.budget.amount=0"], "The budget must be positive, got 0 batches"),
+    "endless budget": (["protocol.training.budget.amount=inf"], "budget.amount is inf; use a finite number"),
+    "unknown unit": (["protocol.training.budget.unit=years"], "one of epochs, batches, optimizer_steps, passes"),
+    "negative learning rate": (["protocol.training.optimizer.lr=-1"], "Invalid learning rate: -1"),
+    "no learning rate": (["~protocol.training.optimizer.lr"], "needs an explicit lr"),
+    "no such optimizer": (["protocol.training.optimizer._target_=torch.optim.Adamm"], "Adamm cannot be imported"),
+    "negative clip": (["+protocol.training.clip_norm=-1"], "clip_norm must be positive, or null"),
+    "unknown precision": (["+protocol.training.precision=fp16"], "must be one of fp64, fp32, tf32, bf16"),
+    "half a normalisation": (["+protocol.training.normalise={mean: [0.1]}"], "needs a mean and a std above 0"),
+    "normalisation of other images": (
+        ["+protocol.training.normalise={mean: [0, 0, 0], std: [1, 1, 1]}"],
+        "Input normalisation needs 1 means and 1 stds",
+    ),
+    "priority that sums to 1.2": (
+        ["method=priority", "method.priority={left: 0.8, right: 0.4}"],
+        "priority must be non-negative and sum to 1",
+    ),
+    "priority of an unknown task": (
+        ["method=priority", "method.priority={left: 0.8, depth: 0.2}"],
+        "Task weights name",
+    ),
+    "static weight of an unknown task": (
+        ["+protocol.training.static_weights={left: 1, depth: 2}"],
+        "static_weights names left, depth, but the tasks are left, right",
+    ),
+    "unknown task": (["only=[depth]"], "must name some of the tasks left, right"),
+    "no task": (["only=[]"], "must name some of the tasks left, right"),
+    "task that the dataset lacks": (
+        ["+tasks.depth=${tasks.left}", "+protocol.reporting.delta_m.terms.depth=[accuracy]"],
+        "Dataset multidigits has no target `depth`; choose among left, right",
+    ),
+    "labels out of range": (["tasks.left.classes=5"], "Task left has 5 classes", "labels from 0 to 9"),
+    "one class": (["tasks.left.classes=1"], "at least 2 classes"),
+    "Δm of an unknown metric": (["protocol.reporting.delta_m.terms.left=[miou]"], "no metric 'miou' for Δm"),
+    "Δm of another task": (["+protocol.reporting.delta_m.terms.depth=[accuracy]"], "terms names left, right, depth"),
+    "Δm of two metrics per task": (
+        ["protocol.reporting.delta_m.terms.left=[accuracy, cross_entropy]"],
+        "takes one metric of task left",
+    ),
+    "unknown Δm": (["protocol.reporting.delta_m.definition=mean"], "is one of metric_mean, task_mean, one_per_task"),
+    "selection without validation": ([BEST_VAL, "+protocol.training.val=none"], "needs a validation split"),
+    "selection by an unknown metric": ([BEST_VAL, "+protocol.reporting.selection.metric=miou"], "the metric 'miou'"),
+    "images too small for the model": (
+        ["model=lenet", "model.channels=[4, 4, 4, 4]"],
+        "needs images of at least",
+        "use larger images, fewer `model.channels`, or model=mlp",
+    ),
+    "nothing to share": (["model.hidden=[]"], "give `model.hidden` at least one width"),
+    "no threads": (["threads=0"], "threads must be at least 1, got 0"),
+    "text for threads": (["threads=two"], "threads must be a whole number, got 'two'"),
+    "unknown resume": (["resume=maybe"], "resume must be one of exact, any, got 'maybe'"),
+    "neither true nor false": (["deterministic=maybe"], "deterministic must be true or false, got 'maybe'"),
+    "neither, for single_task": (["single_task=no"], "single_task must be true or false, got 'no'"),
+    "GPU that is not here": (["device=cuda:7"], "Device 'cuda:7' is not available here; use device=cpu"),
+    "unknown device": (["device=quantum"], "Device 'quantum' is not available here"),
+    "negative seed": (["seed=-1"], "seed must be a whole number from 0 on, got -1"),
+    "text for the seed": (["seed=abc"], "seed must be a whole number from 0 on, got 'abc'"),
+    "no run folder": (["paths.runs=null"], "paths.runs must name a folder, got None"),
+    "YAMLs that are nowhere": (["--config-dir", "nowhere"], "nowhere' not found"),
+}
+
+
+@pytest.mark.parametrize(("typed", "says"), [(case[0], case[1:]) for case in CONFIGURATION.values()], ids=CONFIGURATION)
+def test_configuration(typed: list[str], says: tuple[str, ...], train: Type) -> None:
+    refused(train("seed=1", *typed), *says)
+
+
+OWN_PARTS = {
+    "module that is not there": (["method._target_=nowhere.M"], "No module named 'nowhere'", "check the spelling"),
+    "class that is not there": (["method._target_=parts.M"], "method._target_=parts.M cannot be imported"),
+    "module with a syntax error": (["method._target_=broken.M"], "SyntaxError", "broken.py, line 1"),
+    "module that fails": (["method._target_=failing.M"], "cannot be imported (ZeroDivisionError", "failing.py, line 1"),
+    "module for a class": (["method._target_=parts"], "is a module; name a class in it, as in parts.MyClass"),
+    "number for a class": (["method._target_=5"], "method._target_ must name a class"),
+    "class without update": (["method._target_=parts.NoUpdate"], "parts.NoUpdate (method) lacks `update`; write it"),
+    "no method": (["method._target_=parts.NoMethod"], "is no Method; derive it from mtl_bench.methods.base.Method"),
+    "mistake in update": (
+        ["method._target_=parts.Mistaken"],
+        "mtl-bench: KeyError: 'left' (parts.py, line ",
+        ", in update); --debug shows the traceback.",
+    ),
+    "update that takes no step": (["method._target_=parts.Idle"], "learned nothing", "`update` of Idle"),
+    "losses used twice": (["method._target_=parts.Twice"], "take `step.losses()` again"),
+    "state that cannot be saved": (["method._target_=parts.Unsaved"], "does not survive a checkpoint", "frozenset"),
+    "output without axes": (["model._target_=parts.ScalarOutput"], "gives [] for task left, expected [3, 10, …]"),
+    "output of other classes": (["model._target_=parts.ThreeClasses"], "gives [3, 3] for task left"),
+    "features not in a list": (["model._target_=parts.NoList"], "must return a list of tensors"),
+    "model for other images": (
+        ["model._target_=parts.OtherImages"],
+        "Model OtherImages cannot encode images of shape [1, 24, 24]: RuntimeError: mat1 and mat2",
+    ),
+    "task without a head": (["model._target_=parts.OneHead"], "has heads for left, but the tasks are left, right"),
+    "nothing shared": (["model._target_=parts.NothingShared"], "shares no parameter"),
+    "model that takes no shape": (["model._target_=parts.NoInputShape"], "must take an argument `input_shape`"),
+    "loss per sample": (["tasks.left._target_=parts.VectorLoss"], "loss of task left must return two tensors"),
+    "loss without a count": (["tasks.left._target_=parts.MeanLoss"], "loss of task left must return two tensors"),
+    "dataset that forgets an argument": (["dataset._target_=parts.Forgetful"], "must keep its argument `size`"),
+}
+
+
+@pytest.mark.parametrize(("typed", "says"), [(case[0], case[1:]) for case in OWN_PARTS.values()], ids=OWN_PARTS)
+def test_own_parts(typed: list[str], says: tuple[str, ...], train: Type, folder: Path) -> None:
+    shutil.copy(Path(__file__).with_name("parts.py"), folder)
+    (folder / "broken.py").write_text("class M(:\n")
+    (folder / "failing.py").write_text("M = 1 / 0\n")
+    refused(train("seed=1", *typed, before="import warnings; warnings.simplefilter('ignore')"), *says)
+
+
+def test_debug_shows_the_traceback(train: Type, folder: Path) -> None:
+    shutil.copy(Path(__file__).with_name("parts.py"), folder)
+    typed = train("--debug", "seed=1", "method._target_=parts.Mistaken")
+    assert typed.status == 1
+    assert typed.err.startswith("Traceback")
+    assert typed.err.splitlines()[-1].startswith("mtl-bench: KeyError: 'left'")
+
+
+@pytest.mark.parametrize("part", ["tasks.left._target_=parts.NaN", "method._target_=parts.Infinite"])
+def test_divergence_is_recorded_and_not_repeated(part: str, mtl_bench: Type, folder: Path, cell: Path) -> None:
+    shutil.copy(Path(__file__).with_name("parts.py"), folder)
+    shutil.rmtree(cell)
+    command = ["train", "model=mlp", "protocol.training.budget.amount=1", "options.max_nonfinite=3", part]
+    refused(mtl_bench(*command), "had a non-finite loss or gradient", "lower the learning rate")
+    (record,) = [load_record(path) for path in folder.glob("runs/**/record.json")]
+    assert not record["converged"]
+    assert record["failures"]["nonfinite_steps"] >= 3
+    assert "finished already" in mtl_bench(*command).out
+
+
+@pytest.fixture
+def packed(folder: Path, data: Path, train: Type) -> Path:
+    """The packed data, copied to be damaged; use it with paths.data=copy."""
+    name = MultiDigits().folder_name
+    return Path(shutil.copytree(data / "packed" / name, folder / "copy" / "packed" / name))
+
+
+def test_truncated_packed_file(packed: Path, train: Type) -> None:
+    with (packed / "train.image.npy").open("r+b") as file:
+        file.truncate(1000)
+    says = "train.image.npy is truncated or changed", "run `mtl-bench prepare dataset=multidigits`"
+    refused(train("seed=1", "paths.data=copy"), *says)
+
+
+def test_missing_packed_file(packed: Path, train: Type) -> None:
+    (packed / "val.left.npy").unlink()
+    refused(train("seed=1", "paths.data=copy"), "val.left.npy is missing; delete the folder and run")
+
+
+def test_packed_file_of_another_type(packed: Path, train: Type) -> None:
+    path = packed / "test.right.npy"
+    np.save(path, np.load(path).astype(np.float64))
+    manifest = json.loads((packed / "manifest.json").read_text())
+    manifest["files"][path.name]["bytes"] = path.stat().st_size
+    (packed / "manifest.json").write_text(json.dumps(manifest))
+    refused(train("seed=1", "paths.data=copy"), "field `right` of split `test` is float64", "instead of int8")
+
+
+def test_damaged_manifest(packed: Path, train: Type) -> None:
+    (packed / "manifest.json").write_text("{")
+    refused(train("seed=1", "paths.data=copy"), "manifest.json is missing or damaged; delete the folder")
+
+
+def test_data_folder_that_is_a_file(folder: Path, train: Type) -> None:
+    (folder / "data").touch()
+    refused(train("seed=1", "paths.data=data"), "could not be written", "choose a data folder you may write to")
+
+
+def test_disk_full_while_packing(folder: Path, train: Type) -> None:
+    refused(train("seed=1", "paths.data=new", before=NO_SPACE), "could not be written", "free disk space")
+    assert not list(folder.glob("new/packed/*"))
+
+
+def test_official_files_that_are_nowhere(mtl_bench: Type) -> None:
+    typed = mtl_bench("train", "experiment=multimnist", "paths.data=new", before=NO_NETWORK)
+    refused(typed, "MNIST is not here", "put train-images-idx3-ubyte.gz,", "into new/raw/mnist")
+
+
+def test_official_files_of_garbage(folder: Path, mtl_bench: Type) -> None:
+    for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        (folder / f"{name}-ubyte").write_text("not found")
+    typed = mtl_bench("prepare", "dataset=multimnist", "source=.", "paths.data=new")
+    refused(typed, "train-images-idx3-ubyte is not an IDX file", "download it again")
+
+
+def test_source_that_is_nowhere(mtl_bench: Type) -> None:
+    refused(mtl_bench("prepare", "dataset=multimnist", "source=nowhere"), "There is no folder nowhere")
+
+
+def test_dataset_that_is_nowhere(mtl_bench: Type) -> None:
+    refused(mtl_bench("prepare", "dataset=nothing"), "There is no dataset 'nothing'; choose among multidigits,")
+
+
+def test_damaged_record(cell: Path, train: Type) -> None:
+    (cell / "record.json").write_text('{"schema": 1,')
+    refused(train(), "record.json is damaged", "delete it and run its cell again")
+    (cell / "record.json").unlink()
+    assert train().status == 0
+    (cell / "record.json").unlink()
+
+
+def test_record_of_another_schema(cell: Path, train: Type) -> None:
+    changed = (cell / "record.json").read_text().replace('"schema": 1', '"schema": 99')
+    (cell / "record.json").write_text(changed)
+    refused(train(), "does not follow record schema 1; read it with the version that wrote it")
+    assert (cell / "record.json").read_text() == changed
+    (cell / "record.json").unlink()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half a file"])
+def test_corrupted_checkpoint(content: bytes, cell: Path, train: Type) -> None:
+    (cell / "record.json").unlink()
+    (cell / "checkpoint.pt").write_bytes(content)
+    refused(train(), "checkpoint.pt is damaged", "delete it to start this cell again")
+
+
+def test_checkpoint_of_another_program(cell: Path, train: Type) -> None:
+    (cell / "record.json").unlink()
+    torch.save({"epoch": 3}, cell / "checkpoint.pt")
+    refused(train(), "checkpoint.pt is damaged", "delete it to start this cell again")
+
+
+def test_checkpoint_of_another_cell(cell: Path, train: Type) -> None:
+    other = cell.with_name("seed-1")
+    cell.rename(other)
+    (other / "record.json").unlink()
+    refused(train("seed=1"), "checkpoint.pt belongs to another cell; delete it")
+
+
+def test_checkpoint_of_another_model(cell: Path, train: Type) -> None:
+    (cell / "record.json").unlink()
+    saved = torch.load(cell / "checkpoint.pt", weights_only=True)
+    saved["model"]["encoder.1.weight"] = torch.zeros(2, 2)
+    torch.save(saved, cell / "checkpoint.pt")
+    refused(train(), "does not fit this version of model, method or optimizer", "delete it to start")
+
+
+def test_history_shorter_than_its_checkpoint(cell: Path, train: Type) -> None:
+    (cell / "record.json").unlink()
+    (cell / "history.jsonl").write_text("")
+    refused(train(), "history.jsonl has 0 bytes, its checkpoint was written at", "to start this run again")
+
+
+def test_another_environment_on_resume(cell: Path, train: Type) -> None:
+    (cell / "record.json").unlink()
+    refused(train("threads=2"), "written in another environment (threads differ)", "go on with resume=any")
+    assert train("threads=2", "resume=any").status == 0
+    assert load_record(cell / "record.json")["resumed_elsewhere"]
+    (cell / "record.json").unlink()
+
+
+def test_second_process_on_the_same_cell(cell: Path, train: Type) -> None:
+    (cell / "record.json").unlink()
+    with (cell / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        refused(train(), "is in use by another process; wait for it or stop it")
+
+
+@pytest.mark.parametrize("runs", ["file/runs", "/proc/runs", "/dev/null/runs"])
+def test_run_folder_that_cannot_be_made(runs: str, folder: Path, train: Type) -> None:
+    (folder / "file").touch()
+    refused(train("seed=1", f"paths.runs={runs}"), f"{runs}/multidigits/ls", "cannot be created", "another folder")
+
+
+def test_disk_full_while_training(cell: Path, train: Type) -> None:
+    whole = reproducible(load_record(cell / "record.json"))
+    shutil.rmtree(cell)
+    refused(train(before=NO_SPACE), "checkpoint.pt cannot be written (File too large); free some space")
+    assert train().status == 0
+    assert reproducible(load_record(cell / "record.json")) == whole
+    (cell / "record.json").unlink()
+
+
+@pytest.mark.parametrize(("logger", "package"), [("tensorboard", "torch.utils.tensorboard"), ("wandb", "wandb")])
+def test_logger_that_is_not_installed(logger: str, package: str, train: Type) -> None:
+    typed = train("seed=1", f"logger={logger}", before=f"import sys; sys.modules['{package}'] = None")
+    refused(typed, f"logger={logger} needs a package that is missing: pip install {logger}")
+
+
+def test_mode_that_a_logger_does_not_know(train: Type) -> None:
+    refused(
+        train("seed=1", "logger=wandb", "logger.mode=often"), "logger.mode must be one of offline, online, disabled"
+    )
+
+
+def test_a_refused_cell_does_not_trouble_its_logger(train: Type) -> None:
+    refused(train("seed=1", "logger=tensorboard", "protocol.training.batch_size=9999"), "larger than the 4788")
+
+
+REPORTS = {
+    "folder that is nowhere": (["nowhere"], "There is no folder nowhere; run `mtl-bench train` first"),
+    "folder without a record": (["empty"], "No record of a multi-task method was found"),
+    "unknown experiment": (["--experiment", "nothing"], "No record of a method on nothing lies in runs"),
+    "no baselines to plot": (["--plot", "plot.png"], "No board has a Δm to plot; train the single-task runs first"),
+    "nowhere to write": (["--markdown", "/proc/board.md"], "/proc/board.md cannot be written"),
+}
+
+
+@pytest.mark.parametrize(("typed", "says"), REPORTS.values(), ids=REPORTS)
+def test_report(typed: list[str], says: str, mtl_bench: Type, folder: Path) -> None:
+    (folder / "empty").mkdir()
+    refused(mtl_bench("report", *typed), says)
+
+
+@pytest.mark.parametrize(
+    ("found", "made", "says"),
+    [
+        ('"seed": 0', '"seed": "zero"', "is damaged (record.seed is 'zero' where int is expected)"),
+        ('"schema": 1', '"schema": 2', "does not follow record schema 1"),
+        ("}", "", "is damaged"),
+    ],
+)
+def test_report_on_a_strange_record(found: str, made: str, says: str, mtl_bench: Type, cell: Path) -> None:
+    other = Path(shutil.copytree(cell, cell.parents[4] / "more" / "seed-7"))
+    (other / "record.json").write_text((other / "record.json").read_text().replace(found, made))
+    refused(mtl_bench("report", "runs", "more"), "more/seed-7/record.json", says)
+
+
+def test_a_strange_record_elsewhere_does_not_fail_a_run(train: Type, cell: Path, folder: Path) -> None:
+    other = Path(shutil.copytree(cell, folder / "results" / "reference"))
+    (other / "record.json").write_text("{")
+    typed = train("seed=1")
+    assert typed.status == 0, typed.err
+    assert "Δm is left out:" in typed.words
+    assert "results/reference/record.json is damaged" in typed.words
+    shutil.rmtree(cell.with_name("seed-1"))
+
+
+def test_list_of_an_unknown_group(mtl_bench: Type) -> None:
+    refused(mtl_bench("list", "nonsense"), "There is no group 'nonsense'; choose among experiment, method,")
+
+
+@pytest.mark.parametrize(
+    "typed", [["frobnicate"], ["report", "--frob"], ["train", "--frob"], ["train", "--config-dir"], ["list", "a", "b"]]
+)
+def test_wrong_usage_exits_with_2(typed: list[str], mtl_bench: Type) -> None:
+    found = mtl_bench(*typed)
+    assert found.status == 2
+    assert "usage: mtl-bench" in found.err
+    assert "Traceback" not in found.err

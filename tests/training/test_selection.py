@@ -1,0 +1,140 @@
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from mtl_bench.errors import BenchError
+from mtl_bench.training.plan import Plan
+from mtl_bench.training.selection import BestVal, Last, MeanLastK, Metrics, SelectionRule, mean_metrics
+from tests.runs import PER_EPOCH, Compose, begin, train, vary
+
+SELECTION = "mtl_bench.training.selection"
+
+
+def metrics(left: float, right: float, name: str = "accuracy") -> Metrics:
+    return {"left": {name: left}, "right": {name: right}}
+
+
+def kept(rule: SelectionRule, validations: list[Metrics]) -> int:
+    """Index of the evaluation whose weights are kept in the end; -1 for none."""
+    chosen = -1
+    for i, val in enumerate(validations):
+        if rule.keeps(val, validations[:i]):
+            chosen = i
+    return chosen
+
+
+@pytest.mark.parametrize("rule", [Last(), MeanLastK(2)])
+def test_only_best_val_keeps_weights(rule: SelectionRule) -> None:
+    assert kept(rule, [metrics(1, 1), metrics(2, 2)]) == -1
+
+
+@pytest.mark.parametrize(
+    ("values", "better", "expected"),
+    [
+        ([(1, 5), (4, 4), (2, 5)], True, 1),  # the mean over tasks decides
+        ([(4, 4), (3, 5), (4, 4)], True, 0),  # earlier wins ties
+        ([(4, 4), (1, 1), (2, 2)], False, 1),
+        ([(math.nan, 9), (1, 1), (math.nan, 9)], True, 1),  # a diverged evaluation is never the best
+        ([(math.nan, 9), (1, 1)], False, 1),
+        ([(math.nan, 1), (1, math.nan)], True, 0),  # unless there is no other
+        ([(-3, -3), (-1, -1)], True, 1),
+    ],
+)
+def test_best_val_keeps_the_best_mean(values: list[tuple[float, float]], better: bool, expected: int) -> None:
+    assert kept(BestVal(higher_is_better=better), [metrics(*pair) for pair in values]) == expected
+
+
+@pytest.mark.parametrize("val", [{}, metrics(1, 1, "mae"), {**metrics(1, 1), "left": {"mae": 1.0}}])
+def test_best_val_needs_its_metric_in_every_task(val: Metrics) -> None:
+    with pytest.raises(BenchError, match="needs a validation split and the metric 'accuracy' in every task"):
+        BestVal().keeps(val, [])
+
+
+def test_when_the_test_split_is_looked_at() -> None:
+    remaining = [4, 3, 2, 1, 0]
+    assert [Last().tests(n) for n in remaining] == [False, False, False, False, True]
+    assert [MeanLastK(2).tests(n) for n in remaining] == [False, False, False, True, True]
+    assert not any(BestVal().tests(n) for n in remaining)
+
+
+def test_names_tell_rules_apart() -> None:
+    assert [rule.name for rule in (Last(), BestVal("mae", False), MeanLastK(3))] == [
+        "last",
+        "best_val(mae)",
+        "mean_last_3",
+    ]
+
+
+def test_mean_metrics() -> None:
+    assert mean_metrics([metrics(1, 2), metrics(3, 6), metrics(2, 1)]) == metrics(2, 3)
+
+
+def selecting(plan: Plan, data: Path, rule: dict[str, Any], every: int = 1, **budget: Any) -> Plan:
+    training, reporting = plan.setting.training, plan.setting.reporting
+    protocol = {
+        "training": {**training, "budget": {**training["budget"], **budget}},
+        "reporting": {**reporting, "selection": rule, "evaluate_every": every},
+    }
+    return vary(plan, data, {"protocol": protocol})
+
+
+@pytest.mark.parametrize(
+    ("amount", "unit", "every", "evaluations"),
+    [(5, "epochs", 1, 5), (3.3, "epochs", 2, 2), (4.2, "epochs", 1, 5), (31, "batches", 1, 5), (100, "passes", 2, 4)],
+)
+@pytest.mark.parametrize("k", [1, 2, 9])
+def test_mean_last_k_is_the_mean_of_the_last_k(
+    amount: float, unit: str, every: int, evaluations: int, k: int, compose: Compose, data: Path, tmp_path: Path
+) -> None:
+    """The test split is looked at in the last k evaluations and in no other, however the budget ends."""
+    rule = {"_target_": f"{SELECTION}.MeanLastK", "k": k}
+    record = train(selecting(compose(), data, rule, every, amount=amount, unit=unit), tmp_path, data).record
+    tested = [evaluation["test"] for evaluation in record["evaluations"]]
+    assert len(tested) == evaluations
+    chosen = [test for test in tested[-k:] if test is not None]
+    assert len(chosen) == min(k, evaluations) == record["test_evaluations"]
+    assert tested[:-k] == [None] * len(tested[:-k])
+    assert record["test"] == mean_metrics(chosen)
+    assert record["val"] == mean_metrics([evaluation["val"] for evaluation in record["evaluations"][-k:]])
+    assert record["selection"] == f"mean_last_{k}"
+
+
+def test_last_is_the_end_of_the_budget(compose: Compose, data: Path, tmp_path: Path) -> None:
+    left = train(compose(), tmp_path, data)
+    first, last = left.record["evaluations"]
+    assert (first["test"], first["batch"]) == (None, PER_EPOCH)
+    assert left.record["test"] == last["test"]
+    assert left.record["val"] == last["val"]
+    assert left.record["test"] == measured(compose(), left.checkpoint["model"], data, tmp_path)
+
+
+def test_best_val_reports_the_weights_it_kept(compose: Compose, data: Path, tmp_path: Path) -> None:
+    """Here the rule is asked for the worst accuracy, so that the kept weights are not the last ones."""
+    rule = {"_target_": f"{SELECTION}.BestVal", "higher_is_better": False}
+    plan = selecting(compose(), data, rule, amount=4)
+    left = train(plan, tmp_path, data)
+    evaluations = left.record["evaluations"]
+    worst = min(range(4), key=lambda i: sum(found["accuracy"] for found in evaluations[i]["val"].values()))
+    assert worst < 3
+    assert left.record["val"] == evaluations[worst]["val"]
+    assert left.record["test"] == evaluations[worst]["test"]
+    assert left.record["test_evaluations"] == 1
+    kept_weights = left.checkpoint["state"]["kept"]
+    assert left.record["test"] == measured(plan, kept_weights, data, tmp_path)
+    assert any(not torch.equal(kept_weights[name], value) for name, value in left.checkpoint["model"].items())
+
+
+def measured(plan: Plan, weights: dict[str, torch.Tensor], data: Path, tmp_path: Path) -> Metrics:
+    """Test metrics of weights in a fresh model."""
+    trainer = begin(plan, tmp_path / "anew", data)
+    trainer.machine.model.load_state_dict(weights)
+    return trainer.metrics("test")
+
+
+def test_best_val_without_a_validation_split_does_not_start(compose: Compose, data: Path) -> None:
+    plan = compose("++protocol.training.val=none")
+    with pytest.raises(BenchError, match="needs a validation split"):
+        selecting(plan, data, {"_target_": f"{SELECTION}.BestVal"})
