@@ -99,8 +99,8 @@ def _report(parsed: argparse.Namespace) -> None:
 def _write(path: Path, text: str) -> None:
     from mtl_bench.records.atomic import write_atomic
 
-    if path.exists() and not path.is_file() and not path.is_dir():
-        path.write_text(text)  # /dev/stdout or a pipe: replacing it, as root could, would break it for everyone
+    if path.is_symlink() or path.is_fifo() or path.is_char_device():
+        path.write_text(text)  # /dev/stdout and the like: replacing it, as root could, would break it for everyone
     else:
         write_atomic(path, text)
 

@@ -21,15 +21,13 @@ class GradientMethod(Method):
 
     `weighting` scales the losses before gradients are taken (None: the protocol's static weights). `at` is where the
     gradients live: all "shared" parameters (exact) or the "feature" (the shared tensors, all samples kept; one encoder
-    backward). Heads receive the gradient of their own weighted loss; `scale_heads=True` multiplies it by the method's
-    weight as well.
+    backward). Heads receive the gradient of their own weighted loss.
     """
 
     state: ClassVar[tuple[str, ...]] = ("active_weighting",)
 
     weighting: LossWeighting | None = None
     at: Literal["shared", "feature"] = "shared"
-    scale_heads: bool = False
     active_weighting: LossWeighting = field(init=False, repr=False)
 
     def setup(self, context: Context) -> None:
@@ -38,6 +36,8 @@ class GradientMethod(Method):
             raise BenchError("at=feature needs one shared encoder pass; this model has a path per task: use at=shared.")
         if self.at not in ("shared", "feature"):
             raise BenchError(f"at is `shared` or `feature`, got {self.at!r}.")
+        if self.weighting is not None and not self.weighting.scale_heads:
+            raise BenchError("scale_heads=false works for a weighting on its own, not inside a gradient method.")
         self.active_weighting = self.weighting or LinearScalarization()
         self.active_weighting.setup(context)
 
@@ -60,10 +60,12 @@ class GradientMethod(Method):
 class GramianWeighting(GradientMethod):
     """d = Gᵀw with w = f(G Gᵀ): after the k × k Gramian no algebra of parameter size is needed.
 
-    `max_norm` bounds ‖d‖ = √(wᵀGw) (part of some methods; independent of the protocol's clip).
+    `scale_heads=True` multiplies each head's gradient by its task's weight as well. `max_norm` bounds ‖d‖ = √(wᵀGw)
+    (part of some methods; independent of the protocol's clip).
     Cost: 1 forward, k encoder backwards at "shared" (1 at "feature"), k × P memory, one host copy.
     """
 
+    scale_heads: bool = False
     max_norm: float | None = None
 
     @abstractmethod

@@ -12,10 +12,20 @@ class TaskScalars:
 
     One tensor per task, not one of length K: Adam moves every entry of a tensor, so in one [K] tensor the scalar of a
     task that is absent from the batch would drift by momentum. A non-finite gradient moves nothing (decided on the
-    device, through the fused optimizer's `found_inf`).
+    device, through the fused optimizer's `found_inf`). After a step a scalar is held within ± `bound`, so that it does
+    not wander off where its gradient has vanished.
     """
 
-    def __init__(self, tasks: int, initial: float, lr: float, weight_decay: float, device: torch.device) -> None:
+    def __init__(
+        self,
+        tasks: int,
+        initial: float,
+        lr: float,
+        weight_decay: float,
+        device: torch.device,
+        bound: float | None = None,
+    ) -> None:
+        self.bound = bound
         self.scalars = [torch.full((), float(initial), device=device, requires_grad=True) for _ in range(tasks)]
         self.optimizer = torch.optim.Adam(self.scalars, lr=lr, weight_decay=weight_decay, fused=True)
 
@@ -30,6 +40,9 @@ class TaskScalars:
         self.optimizer.found_inf = (~gradient.isfinite().all()).float()  # type: ignore[attr-defined]
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+        if self.bound is not None:
+            for task in tasks:
+                self.scalars[task].data.clamp_(-self.bound, self.bound)
 
     def state_dict(self) -> dict[str, Any]:
         return {"scalars": [scalar.detach() for scalar in self.scalars], "optimizer": self.optimizer.state_dict()}

@@ -12,6 +12,8 @@ from mtl_bench.methods.interface import Context
 from mtl_bench.methods.task_scalars import TaskScalars
 from mtl_bench.methods.weighting import LossWeighting, pick
 
+BOUND = 10.0  # of log σ²
+
 
 @dataclass(kw_only=True, eq=False)
 class UncertaintyWeighting(LossWeighting):
@@ -24,7 +26,7 @@ class UncertaintyWeighting(LossWeighting):
     * `form="plain"`: e^{−s} l + ½ s for every task (Aligned-MTL code).
 
     s starts at `initial`, is trained by its own Adam (`lr`; the lr matters and differs between codes; no weight decay,
-    schedule or clip of the protocol) and is used clamped to [−10, 10]: without a bound a task whose loss goes to 0
+    schedule or clip of the protocol) and is clamped to [−10, 10]: without a bound a task whose loss goes to 0
     takes all. At the optimum of s the weight is b_k / l_k: UW is scale-invariant weighting with a lag.
     Reading w before s moves makes this equal to joint training of s and θ (without a joint clip).
     Cost: 1 forward, 1 backward, K scalars. Raises BenchError for an unknown form.
@@ -48,13 +50,15 @@ class UncertaintyWeighting(LossWeighting):
         }
         if self.form not in factors:
             raise BenchError(f"form is one of {', '.join(factors)}, got {self.form!r}.")
+        if abs(self.initial) > BOUND:
+            raise BenchError(f"initial must lie within ±{BOUND:g}, got {self.initial}.")
         self.factor = torch.tensor(factors[self.form], device=context.device)
-        self.log_variance = TaskScalars(len(context.tasks), self.initial, self.lr, 0.0, context.device)
+        self.log_variance = TaskScalars(len(context.tasks), self.initial, self.lr, 0.0, context.device, BOUND)
 
     def weights(
         self, values: Float[Tensor, "k"], *, tasks: tuple[int, ...], generator: torch.Generator | None = None
     ) -> Float[Tensor, "k"]:
-        return pick(self.factor, tasks) * (-self.log_variance.values(tasks).clamp(-10, 10)).exp()
+        return pick(self.factor, tasks) * (-self.log_variance.values(tasks)).exp()
 
     def observe(self, values: Float[Tensor, "k"], *, tasks: tuple[int, ...]) -> None:
         self.log_variance.descend(0.5 - self.weights(values, tasks=tasks) * values, tasks)

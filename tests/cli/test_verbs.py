@@ -1,5 +1,6 @@
 """Each verb as a user types it, and what it prints."""
 
+import fcntl
 import os
 import re
 import shlex
@@ -15,8 +16,19 @@ from mtl_bench.configs_folder import configs_folder
 from mtl_bench.listing import GROUPS, describe
 from mtl_bench.records.record import find_records, load_record
 from tests.cli.conftest import FAST, Type
+from tests.cli.console import Console, Typed
 
 SCRIPT = Path(sys.executable).with_name("mtl-bench")
+NO_TIMM = """
+import importlib.metadata, os
+os.environ["MTL_BENCH_DATA"] = "copy"
+version = importlib.metadata.version
+def without_timm(name):
+    if name == "timm":
+        raise importlib.metadata.PackageNotFoundError(name)
+    return version(name)
+importlib.metadata.version = without_timm
+"""
 STARTUP = 1.2  # seconds of processor time: 1, and a little slack; torch alone would cost more
 
 
@@ -94,15 +106,10 @@ def test_doctor_finds_everything_well(mtl_bench: Type) -> None:
 def test_doctor_finds_what_is_damaged(mtl_bench: Type, folder: Path, data: Path) -> None:
     copy = shutil.copytree(data / "packed", folder / "copy" / "packed")
     next(copy.glob("*/train.left.npy")).write_bytes(b"")
-    lost = "import importlib.metadata as m; f = m.version\ndef version(name):\n if name == 'timm': raise "
-    typed = mtl_bench(
-        "doctor",
-        before=f"import os; os.environ['MTL_BENCH_DATA'] = 'copy'\n{lost}m.PackageNotFoundError(name)\n return f(name)\n"
-        "m.version = version",
-    )
+    typed = mtl_bench("doctor", before=NO_TIMM)
     assert typed.status == 1
     assert "✗ timm missing; run `pip install timm`" in typed.words
-    assert "train.left.npy is truncated" in typed.words.replace(" is truncated", " is truncated")
+    assert "train.left.npy is truncated" in typed.words
     assert "Traceback" not in typed.err
 
 
@@ -156,10 +163,7 @@ def test_a_sweep_goes_on_after_a_failing_cell(mtl_bench: Type, folder: Path) -> 
     assert typed.status == 1
     assert {record["method"]["name"] for record in find_records([folder / "runs"])} == {"ls", "uw", "rlw"}
     first, *_, last = typed.err.splitlines()
-    assert (
-        first
-        == f"mtl-bench: {' '.join(FAST)} method=priority: method.priority has no value yet (???): give it one with method.priority=…"
-    )
+    assert first.startswith(f"mtl-bench: {' '.join(FAST)} method=priority: method.priority has no value yet (???)")
     assert last.startswith("mtl-bench: Not every cell of this sweep finished, see above")
     assert "Traceback" not in typed.err
     again = mtl_bench(*sweep)
@@ -169,17 +173,16 @@ def test_a_sweep_goes_on_after_a_failing_cell(mtl_bench: Type, folder: Path) -> 
 
 def test_a_sweep_leaves_a_locked_cell_alone(mtl_bench: Type, cell: Path) -> None:
     (cell / "record.json").unlink()
-    before = f"import fcntl; fcntl.flock(open({str(cell / 'lock')!r}), fcntl.LOCK_EX)"
-    typed = mtl_bench(
-        "train", "-m", *FAST, "seed=0,1", before=f"global lock\nlock = open({str(cell / 'lock')!r})\n{before}"
-    )
+    with (cell / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        typed = mtl_bench("train", "-m", *FAST, "seed=0,1")
     assert typed.status == 0, typed.err
     assert "is in use by another process; wait for it or stop it. Left alone." in typed.words
     assert cell.with_name("seed-1").joinpath("record.json").is_file()
 
 
 @pytest.fixture(scope="module")
-def suite(console, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:  # type: ignore[no-untyped-def]
+def suite(console: Console, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The quickstart suite, shortened: single-task and three methods, two seeds; not to be changed."""
     folder = tmp_path_factory.mktemp("suite")
     command = ["train", "-m", "+suite=quickstart", *FAST, "seed=0,1"]
@@ -197,7 +200,7 @@ def test_a_suite_trains_baselines_once(suite: Path) -> None:
 
 @pytest.fixture
 def report(suite: Path, mtl_bench: Type) -> Type:
-    def typed(*arguments: str, before: str = ""):  # type: ignore[no-untyped-def]
+    def typed(*arguments: str, before: str = "") -> Typed:
         return mtl_bench("report", str(suite / "runs"), *arguments, before=before)
 
     return typed
@@ -218,8 +221,15 @@ def test_report_as_markdown(report: Type, folder: Path) -> None:
     assert text.startswith("### multidigits · ")
     assert {line.count("|") for line in text.splitlines() if line.startswith("|")} == {11}
     assert report("--markdown", "-").out.strip() == text.strip()
-    assert report("--markdown", "/dev/stdout").out.strip() == text.strip()
-    assert Path("/dev/stdout").is_symlink()  # written through, not replaced
+
+
+def test_report_writes_through_a_link(report: Type, folder: Path) -> None:
+    """As /dev/stdout is one: root could replace it, for every process of the machine."""
+    (folder / "board.md").touch()
+    (folder / "link").symlink_to("board.md")
+    assert report("--markdown", "link").status == 0
+    assert (folder / "link").is_symlink()
+    assert (folder / "board.md").read_text().startswith("### multidigits")
 
 
 def test_report_of_one_experiment(report: Type) -> None:
@@ -249,8 +259,7 @@ def test_a_plot_of_an_unknown_kind(report: Type) -> None:
 @pytest.mark.slow
 def test_the_quickstart_command(tmp_path: Path, data: Path) -> None:
     """The console script itself, whole suite, shortened training: what the README promises to a newcomer."""
-    os.environ["MTL_BENCH_DATA"] = str(data)
-    typed = installed("train", "-m", "+suite=quickstart", *FAST, folder=tmp_path)
+    typed = installed("train", "-m", "+suite=quickstart", *FAST, f"paths.data={data}", folder=tmp_path)
     assert typed.returncode == 0, typed.stderr
     typed = installed("report", "runs", "--plot", "plot.png", folder=tmp_path)
     assert typed.returncode == 0, typed.stderr
