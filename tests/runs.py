@@ -68,27 +68,26 @@ def vary(plan: Plan, data: Path, changes: Mapping[str, Mapping[str, Any]] | None
     return make_plan(plan.names, nodes, plan.seed, list(plan.tasks), data)
 
 
-def begin(plan: Plan, runs: Path, data: Path, **options: Any) -> Trainer:
+def begin(plan: Plan, runs: Path, **options: Any) -> Trainer:
     """A trainer that has not started; no file is written."""
-    return assemble(vary(plan, data), Place(runs, device="cpu"), Options(progress=False, **options), NoLogger())
+    return assemble(plan, Place(runs, device="cpu"), Options(progress=False, **options), NoLogger())
 
 
 def train(
     plan: Plan,
     runs: Path,
-    data: Path,
     stops: Sequence[int] = (),
     place: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Left:
-    """Train to the end; before that, stop after each batch of `stops` and go on with fresh objects."""
+    """Train to the end; before that, stop after each batch of `stops` and go on with a fresh trainer."""
     where = Place(runs, device="cpu", **(place or {}))
     settings = Options(**{"progress": False, "log_every": 1, **options})
     for batch in stops:
         with pytest.raises(Interrupted):
-            run_cell(vary(plan, data), where, settings, StopAt(batch))
+            run_cell(plan, where, settings, StopAt(batch))
         assert read_checkpoint(plan, runs)["state"]["counts"]["batches"] == batch
-    outcome = run_cell(vary(plan, data), where, settings, NoLogger())
+    outcome = run_cell(plan, where, settings, NoLogger())
     assert not outcome.skipped
     return read(plan, runs, outcome.record)
 

@@ -46,7 +46,7 @@ def load_checkpoint(path: Path, device: torch.device, environment: dict[str, Any
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
-    """`load_state_dict`, and every tensor in the type it was saved in: torch casts to the parameter's (NAdam in fp64)."""
+    """`load_state_dict`, and every tensor in its saved type: torch casts to the parameter's (NAdam in fp64)."""
     optimizer.load_state_dict(saved)
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for index, entries in saved["state"].items():

@@ -259,9 +259,10 @@ class Trainer:
         """Between batches and not within one, so that the checkpoint holds a state that can be resumed."""
         if in_a_row >= self.options.max_nonfinite:
             self.save()
+            batches = self.machine.counts.batches
             raise Diverged(
-                f"{self.name}: the last {int(in_a_row)} steps up to batch {self.machine.counts.batches} had a non-finite "
-                "loss or gradient and were skipped; lower the learning rate or set protocol.training.clip_norm. Its "
+                f"{self.name}: the last {int(in_a_row)} steps up to batch {batches} had a non-finite loss or gradient "
+                "and were skipped; lower the learning rate or set protocol.training.clip_norm. Its "
                 f"record says that it did not converge; the checkpoint is kept in {self.checkpoint.parent}."
             )
 

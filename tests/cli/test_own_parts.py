@@ -199,7 +199,7 @@ def test_a_class_beside_the_yamls(mtl_bench: Type, folder: Path) -> None:
 
 
 def test_a_model_of_ones_own(mtl_bench: Type, folder: Path) -> None:
-    typed = mtl_bench("train", "--config-dir", "yamls", *FAST[1:], "model=mine", "model.width=7", "method=pcgrad")
+    typed = mtl_bench("train", "--config-dir", "yamls", *FAST[1:], "model=mine", "+model.width=7", "method=pcgrad")
     assert typed.status == 0, typed.err
     assert by_method(folder)["pcgrad"]["config"]["model"] == {"_target_": "my_file.MyModel", "width": 7}
 

@@ -33,7 +33,7 @@ def plan(compose: Compose) -> Plan:
 
 
 @pytest.fixture
-def stopped(plan: Plan, data: Path, tmp_path: Path) -> Path:
+def stopped(plan: Plan, tmp_path: Path) -> Path:
     """The runs folder of a cell that was stopped in the middle of its first epoch."""
     with pytest.raises(Interrupted):
         run_cell(plan, Place(tmp_path, device="cpu"), Options(progress=False, log_every=1), StopAt(STOP))
@@ -77,11 +77,9 @@ def test_other_versions_are_refused(plan: Plan, stopped: Path, elsewhere: Callab
         run_cell(plan, Place(stopped, device="cpu"), Options(progress=False), NoLogger())
 
 
-def test_resume_any_goes_on_and_the_record_says_so(
-    plan: Plan, stopped: Path, data: Path, elsewhere: Callable[..., None]
-) -> None:
+def test_resume_any_goes_on_and_the_record_says_so(plan: Plan, stopped: Path, elsewhere: Callable[..., None]) -> None:
     elsewhere({}, threads=2)
-    left = train(plan, stopped, data, place={"resume": "any"})
+    left = train(plan, stopped, place={"resume": "any"})
     assert left.record["resumed_elsewhere"]
     assert left.record["environment"]["threads"] == 1
     assert left.record["counts"]["batches"] == 2 * PER_EPOCH
@@ -89,24 +87,24 @@ def test_resume_any_goes_on_and_the_record_says_so(
 
 
 def test_later_stops_do_not_forget_it(
-    plan: Plan, stopped: Path, data: Path, tmp_path: Path, elsewhere: Callable[..., None]
+    plan: Plan, stopped: Path, tmp_path: Path, elsewhere: Callable[..., None]
 ) -> None:
     elsewhere({}, threads=2)
     with pytest.raises(Interrupted):
         run_cell(plan, Place(stopped, device="cpu", resume="any"), Options(progress=False, log_every=1), StopAt(9))
-    assert train(plan, stopped, data).record["resumed_elsewhere"]  # in one environment since then
+    assert train(plan, stopped).record["resumed_elsewhere"]  # in one environment since then
 
 
-def test_exact_resume_is_not_marked(plan: Plan, stopped: Path, data: Path) -> None:
-    assert not train(plan, stopped, data).record["resumed_elsewhere"]
+def test_exact_resume_is_not_marked(plan: Plan, stopped: Path) -> None:
+    assert not train(plan, stopped).record["resumed_elsewhere"]
 
 
-def test_from_a_gpu_to_the_cpu(plan: Plan, stopped: Path, data: Path, elsewhere: Callable[..., None]) -> None:
+def test_from_a_gpu_to_the_cpu(plan: Plan, stopped: Path, elsewhere: Callable[..., None]) -> None:
     """The random states of two kinds of device differ in form: the device's start anew, the host's goes on."""
     of_a_gpu = torch.zeros(16, dtype=torch.uint8)
     before = read_checkpoint(plan, stopped)
     elsewhere({"dropout": of_a_gpu, "device_generator": of_a_gpu}, device="cuda", device_name="a GPU")
-    left = train(plan, stopped, data, place={"resume": "any"})
+    left = train(plan, stopped, place={"resume": "any"})
     assert left.record["resumed_elsewhere"]
     assert left.record["counts"]["batches"] == 2 * PER_EPOCH
     assert torch.equal(left.checkpoint["generator"], before["generator"])  # graddrop draws on the device only
@@ -125,7 +123,7 @@ def test_a_damaged_checkpoint_is_one_sentence(plan: Plan, stopped: Path, content
         run_cell(plan, Place(stopped, device="cpu"), Options(progress=False), NoLogger())
 
 
-def test_a_history_shorter_than_its_checkpoint_is_one_sentence(plan: Plan, data: Path, tmp_path: Path) -> None:
+def test_a_history_shorter_than_its_checkpoint_is_one_sentence(plan: Plan, tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         run_cell(plan, Place(tmp_path, device="cpu"), Options(progress=False, log_every=1), StopAt(PER_EPOCH))
     plan.folder(tmp_path).history.write_text("")

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from mtl_bench.data.split import Batch
-from mtl_bench.training.plan import Plan
 from mtl_bench.training.trainer import Trainer
 from tests.runs import (
     METHODS,
@@ -16,7 +15,6 @@ from tests.runs import (
     REQUIRED,
     STOPS,
     Compose,
-    Left,
     assert_same,
     begin,
     differing,
@@ -26,7 +24,7 @@ from tests.runs import (
 
 PARTIAL = {"dataset": {"labels": "partial"}}
 TOY = {"model": {"_target_": "tests.resume.models.NormDropout"}}
-VARIANTS: dict[str, Any] = {"full": {}, "partial": PARTIAL, "norm and dropout": PARTIAL | TOY}
+VARIANTS: dict[str, Any] = {"full": {}, "partial, norm and dropout": PARTIAL | TOY}
 SELECTION, TRAINING, OPTIMIZER = (
     "++protocol.reporting.selection",
     "++protocol.training",
@@ -43,19 +41,20 @@ def test_a_stopped_run_is_the_undisturbed_one(
     method: str, variant: str, compose: Compose, data: Path, tmp_path: Path
 ) -> None:
     plan = vary(compose(f"method={method}", *REQUIRED.get(method, [])), data, VARIANTS[variant])
-    whole = train(plan, tmp_path / "whole", data)
-    assert_same(train(plan, tmp_path / "stopped", data, STOPS), whole)
+    whole = train(plan, tmp_path / "whole")
     assert whole.record["counts"]["batches"] == 2 * PER_EPOCH
     assert whole.record["converged"]
     assert [row["batch"] for row in whole.rows] == [PER_EPOCH, 2 * PER_EPOCH]
-    if "model" in VARIANTS[variant]:
-        _measure(plan, whole, data, tmp_path)
+    assert_same(train(plan, tmp_path / "stopped", STOPS), whole)
 
 
-def _measure(plan: Plan, whole: Left, data: Path, tmp_path: Path) -> None:
-    """Diagnostics are measured beside training, without effect on it, also when the run is stopped."""
-    measured = train(plan, tmp_path / "measured", data, diagnostics_every=2)
-    assert_same(train(plan, tmp_path / "measured and stopped", data, STOPS, diagnostics_every=2), measured)
+@pytest.mark.parametrize("method", METHODS)
+def test_diagnostics_are_measured_beside_training(method: str, compose: Compose, data: Path, tmp_path: Path) -> None:
+    """With batch norm and dropout, and also when the run is stopped."""
+    plan = vary(compose(f"method={method}", *REQUIRED.get(method, [])), data, PARTIAL | TOY)
+    whole = train(plan, tmp_path / "whole")
+    measured = train(plan, tmp_path / "measured", diagnostics_every=2)
+    assert_same(train(plan, tmp_path / "stopped", [PER_EPOCH - 1], diagnostics_every=2), measured)
     rows = [row for row in measured.rows if "diagnostics" not in row]
     assert len(measured.rows) == len(rows) + PER_EPOCH
     assert rows == whole.rows
@@ -64,11 +63,9 @@ def _measure(plan: Plan, whole: Left, data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("method", "weighting"), [("pcgrad", "uw"), ("mgda", "dwa"), ("graddrop", "rlw")])
-def test_the_state_of_a_nested_weighting_goes_on(
-    method: str, weighting: str, compose: Compose, data: Path, tmp_path: Path
-) -> None:
+def test_the_state_of_a_nested_weighting_goes_on(method: str, weighting: str, compose: Compose, tmp_path: Path) -> None:
     plan = compose(f"method={method}", f"+method@method.weighting={weighting}", "dataset.labels=partial")
-    assert_same(train(plan, tmp_path / "stopped", data, STOPS), train(plan, tmp_path / "whole", data))
+    assert_same(train(plan, tmp_path / "stopped", STOPS), train(plan, tmp_path / "whole"))
 
 
 @pytest.mark.parametrize(
@@ -82,12 +79,12 @@ def test_the_state_of_a_nested_weighting_goes_on(
     ],
 )
 def test_every_unit_and_selection_rule(
-    amount: float, unit: str, selection: list[str], batches: int, compose: Compose, data: Path, tmp_path: Path
+    amount: float, unit: str, selection: list[str], batches: int, compose: Compose, tmp_path: Path
 ) -> None:
     budget = [f"{TRAINING}.budget.{name}={value}" for name, value in (("amount", amount), ("unit", unit))]
     plan = compose("method=pcgrad", *budget, *selection)
-    whole = train(plan, tmp_path / "whole", data)
-    assert_same(train(plan, tmp_path / "stopped", data, (3, PER_EPOCH, 8)), whole)
+    whole = train(plan, tmp_path / "whole")
+    assert_same(train(plan, tmp_path / "stopped", (3, PER_EPOCH, 8)), whole)
     assert whole.record["counts"]["batches"] == batches
     assert whole.record["test_evaluations"] == (2 if selection[:2] == MEAN_LAST else 1)
 
@@ -103,35 +100,35 @@ def test_every_unit_and_selection_rule(
     ],
     ids=["sgd", "nadam", "adam", "adagrad", "milestones"],
 )
-def test_every_optimizer_and_schedule(optimizer: list[str], compose: Compose, data: Path, tmp_path: Path) -> None:
+def test_every_optimizer_and_schedule(optimizer: list[str], compose: Compose, tmp_path: Path) -> None:
     plan = compose("dataset.labels=partial", *optimizer)
-    assert_same(train(plan, tmp_path / "stopped", data, STOPS), train(plan, tmp_path / "whole", data))
+    assert_same(train(plan, tmp_path / "stopped", STOPS), train(plan, tmp_path / "whole"))
 
 
-def test_weights_of_tasks_that_later_batches_do_not_hold_go_on(compose: Compose, data: Path, tmp_path: Path) -> None:
+def test_weights_of_tasks_that_later_batches_do_not_hold_go_on(compose: Compose, tmp_path: Path) -> None:
     plan = compose("dataset.labels=partial", *SINGLES)
-    trainer = begin(plan, tmp_path, data)
+    trainer = begin(plan, tmp_path)
     labelled = trainer.splits["train"].labelled
     assert labelled is not None
     assert not labelled[trainer.batches.indices(0, 11)].all()
-    whole = train(plan, tmp_path / "whole", data)
+    whole = train(plan, tmp_path / "whole")
     assert set(whole.rows[-1]["weights"]) == {"left", "right"}
-    assert_same(train(plan, tmp_path / "stopped", data, [11]), whole)
+    assert_same(train(plan, tmp_path / "stopped", [11]), whole)
 
 
-def test_a_signal_within_the_last_batch_loses_nothing(compose: Compose, data: Path, tmp_path: Path) -> None:
+def test_a_signal_within_the_last_batch_loses_nothing(compose: Compose, tmp_path: Path) -> None:
     plan = compose()
-    whole = train(plan, tmp_path / "whole", data)
-    assert_same(train(plan, tmp_path / "stopped", data, [2 * PER_EPOCH]), whole)
+    whole = train(plan, tmp_path / "whole")
+    assert_same(train(plan, tmp_path / "stopped", [2 * PER_EPOCH]), whole)
 
 
-@pytest.mark.parametrize("variant", ["full", "norm and dropout"])
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_methods_share_batches_start_and_dropout(variant: str, compose: Compose, data: Path, tmp_path: Path) -> None:
     """One seed, one order and one encoder, however much a method draws."""
     seen = {}
     for method in ("ls", "rlw", "pcgrad", "graddrop"):
         plan = vary(compose(f"method={method}"), data, VARIANTS[variant])
-        trainer = begin(plan, tmp_path, data)
+        trainer = begin(plan, tmp_path)
         start = {name: value.clone() for name, value in trainer.machine.model.state_dict().items()}
         batches = _spy(trainer)
         trainer.checkpoint.parent.mkdir(parents=True)
@@ -158,11 +155,9 @@ def _spy(trainer: Trainer) -> list[Tensor]:
     return taken
 
 
-def test_a_new_start_forgets_the_history_of_a_run_without_checkpoint(
-    compose: Compose, data: Path, tmp_path: Path
-) -> None:
+def test_a_new_start_forgets_the_history_of_a_run_without_checkpoint(compose: Compose, tmp_path: Path) -> None:
     plan = compose()
     folder = plan.folder(tmp_path / "stopped")
     folder.create()
     folder.history.write_text('{"batch": 7, "of": "a process killed before its first checkpoint"}\n')
-    assert_same(train(plan, tmp_path / "stopped", data), train(plan, tmp_path / "whole", data))
+    assert_same(train(plan, tmp_path / "stopped"), train(plan, tmp_path / "whole"))

@@ -38,45 +38,43 @@ def test_evaluations_of_nothing_are_refused(name: str) -> None:
         Reporting(delta_m={}, **{name: 0})
 
 
-def test_static_weights_are_those_of_fixed(compose: Compose, data: Path, tmp_path: Path) -> None:
-    static = train(compose("++protocol.training.static_weights={left: 1, right: 0.5}"), tmp_path, data)
-    fixed = train(compose("method=fixed", "method.fixed={left: 1, right: 0.5}"), tmp_path, data)
-    plain = train(compose(), tmp_path, data)
+def test_static_weights_are_those_of_fixed(compose: Compose, tmp_path: Path) -> None:
+    static = train(compose("++protocol.training.static_weights={left: 1, right: 0.5}"), tmp_path)
+    fixed = train(compose("method=fixed", "method.fixed={left: 1, right: 0.5}"), tmp_path)
+    plain = train(compose(), tmp_path)
     assert differing(static.checkpoint["model"], fixed.checkpoint["model"]) == []
     assert static.record["evaluations"] == fixed.record["evaluations"]
     assert differing(static.checkpoint["model"], plain.checkpoint["model"]) != []
     assert static.rows[-1]["weights"] == {"left": 1.0, "right": 0.5}
 
 
-def test_without_a_validation_split_its_samples_are_trained_on(compose: Compose, data: Path, tmp_path: Path) -> None:
-    trainer = begin(compose("++protocol.training.val=none"), tmp_path, data)
+def test_without_a_validation_split_its_samples_are_trained_on(compose: Compose, tmp_path: Path) -> None:
+    trainer = begin(compose("++protocol.training.val=none"), tmp_path)
     assert set(trainer.splits) == {"train", "test"}
     assert trainer.splits["train"].size == 4788 + 800
-    held_out = begin(compose(), tmp_path, data)
+    held_out = begin(compose(), tmp_path)
     assert set(held_out.splits) == {"train", "val", "test"}
     assert (held_out.splits["train"].size, held_out.batches.per_epoch) == (4788, PER_EPOCH)
     here, there = (run.splits["test"].batch(torch.arange(9)) for run in (held_out, trainer))
     assert differing([here.image, here.targets], [there.image, there.targets]) == []
 
 
-def test_the_last_batch_is_dropped_unless_told_otherwise(compose: Compose, data: Path, tmp_path: Path) -> None:
-    trainer = begin(compose("++protocol.training.drop_last=false"), tmp_path, data)
+def test_the_last_batch_is_dropped_unless_told_otherwise(compose: Compose, tmp_path: Path) -> None:
+    trainer = begin(compose("++protocol.training.drop_last=false"), tmp_path)
     sizes = [len(trainer.batches.indices(0, position)) for position in range(trainer.batches.per_epoch)]
     assert sizes == [600] * PER_EPOCH + [588]
 
 
-def test_normalisation_reaches_every_split(compose: Compose, data: Path, tmp_path: Path) -> None:
-    plain = begin(compose(), tmp_path, data)
-    shifted = begin(compose("++protocol.training.normalise={mean: [0.5], std: [0.25]}"), tmp_path, data)
+def test_normalisation_reaches_every_split(compose: Compose, tmp_path: Path) -> None:
+    plain = begin(compose(), tmp_path)
+    shifted = begin(compose("++protocol.training.normalise={mean: [0.5], std: [0.25]}"), tmp_path)
     for name, split in plain.splits.items():
         raw, normal = split.batch(torch.arange(5)).image, shifted.splits[name].batch(torch.arange(5)).image
         assert torch.allclose(normal, (raw - 0.5) / 0.25)
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("fp64", torch.float64), ("bf16", torch.float32)])
-def test_precision_of_the_parameters(
-    precision: str, dtype: torch.dtype, compose: Compose, data: Path, tmp_path: Path
-) -> None:
-    machine = begin(compose(f"++protocol.training.precision={precision}"), tmp_path, data).machine
+def test_precision_of_the_parameters(precision: str, dtype: torch.dtype, compose: Compose, tmp_path: Path) -> None:
+    machine = begin(compose(f"++protocol.training.precision={precision}"), tmp_path).machine
     assert {parameter.dtype for parameter in machine.parameters} == {dtype}
     assert machine.autocast == (torch.bfloat16 if precision == "bf16" else None)

@@ -47,8 +47,8 @@ def test_a_run_stretches_its_schedule_over_the_budget(unit: dict, compose: Compo
     training = compose().setting.training
     budget = {"budget": {**training["budget"], **unit}, "head_lr_factor": 4.0}
     plan = vary(compose(), data, {"protocol": {"training": {**training, **budget}}})
-    left = train(plan, tmp_path, data)
+    left = train(plan, tmp_path)
     assert [row["batch"] for row in left.rows] == [PER_EPOCH, 2 * PER_EPOCH]
     assert [row["lr"] for row in left.rows] == pytest.approx([0.003 / 2, 0], abs=1e-12)
-    trainer = begin(plan, tmp_path / "anew", data)
+    trainer = begin(plan, tmp_path / "anew")
     assert [group["lr"] for group in trainer.machine.optimizer.param_groups] == pytest.approx([0.003, 0.012])

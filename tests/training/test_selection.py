@@ -82,16 +82,23 @@ def selecting(plan: Plan, data: Path, rule: dict[str, Any], every: int = 1, **bu
 
 
 @pytest.mark.parametrize(
-    ("amount", "unit", "every", "evaluations"),
-    [(5, "epochs", 1, 5), (3.3, "epochs", 2, 2), (4.2, "epochs", 1, 5), (31, "batches", 1, 5), (100, "passes", 2, 4)],
+    ("amount", "unit", "every", "evaluations", "k"),
+    [
+        (3, "epochs", 1, 3, 1),
+        (3, "epochs", 1, 3, 2),
+        (3, "epochs", 1, 3, 9),  # all there are
+        (3.3, "epochs", 2, 2, 1),
+        (2.2, "epochs", 1, 3, 2),
+        (17, "batches", 1, 3, 2),
+        (100, "passes", 2, 4, 2),
+    ],
 )
-@pytest.mark.parametrize("k", [1, 2, 9])
 def test_mean_last_k_is_the_mean_of_the_last_k(
     amount: float, unit: str, every: int, evaluations: int, k: int, compose: Compose, data: Path, tmp_path: Path
 ) -> None:
     """The test split is looked at in the last k evaluations and in no other, however the budget ends."""
     rule = {"_target_": f"{SELECTION}.MeanLastK", "k": k}
-    record = train(selecting(compose(), data, rule, every, amount=amount, unit=unit), tmp_path, data).record
+    record = train(selecting(compose(), data, rule, every, amount=amount, unit=unit), tmp_path).record
     tested = [evaluation["test"] for evaluation in record["evaluations"]]
     assert len(tested) == evaluations
     chosen = [test for test in tested[-k:] if test is not None]
@@ -102,20 +109,20 @@ def test_mean_last_k_is_the_mean_of_the_last_k(
     assert record["selection"] == f"mean_last_{k}"
 
 
-def test_last_is_the_end_of_the_budget(compose: Compose, data: Path, tmp_path: Path) -> None:
-    left = train(compose(), tmp_path, data)
+def test_last_is_the_end_of_the_budget(compose: Compose, tmp_path: Path) -> None:
+    left = train(compose(), tmp_path)
     first, last = left.record["evaluations"]
     assert (first["test"], first["batch"]) == (None, PER_EPOCH)
     assert left.record["test"] == last["test"]
     assert left.record["val"] == last["val"]
-    assert left.record["test"] == measured(compose(), left.checkpoint["model"], data, tmp_path)
+    assert left.record["test"] == measured(compose(), left.checkpoint["model"], tmp_path)
 
 
 def test_best_val_reports_the_weights_it_kept(compose: Compose, data: Path, tmp_path: Path) -> None:
     """Here the rule is asked for the worst accuracy, so that the kept weights are not the last ones."""
     rule = {"_target_": f"{SELECTION}.BestVal", "higher_is_better": False}
     plan = selecting(compose(), data, rule, amount=4)
-    left = train(plan, tmp_path, data)
+    left = train(plan, tmp_path)
     evaluations = left.record["evaluations"]
     worst = min(range(4), key=lambda i: sum(found["accuracy"] for found in evaluations[i]["val"].values()))
     assert worst < 3
@@ -123,13 +130,13 @@ def test_best_val_reports_the_weights_it_kept(compose: Compose, data: Path, tmp_
     assert left.record["test"] == evaluations[worst]["test"]
     assert left.record["test_evaluations"] == 1
     kept_weights = left.checkpoint["state"]["kept"]
-    assert left.record["test"] == measured(plan, kept_weights, data, tmp_path)
+    assert left.record["test"] == measured(plan, kept_weights, tmp_path)
     assert any(not torch.equal(kept_weights[name], value) for name, value in left.checkpoint["model"].items())
 
 
-def measured(plan: Plan, weights: dict[str, torch.Tensor], data: Path, tmp_path: Path) -> Metrics:
+def measured(plan: Plan, weights: dict[str, torch.Tensor], tmp_path: Path) -> Metrics:
     """Test metrics of weights in a fresh model."""
-    trainer = begin(plan, tmp_path / "anew", data)
+    trainer = begin(plan, tmp_path / "anew")
     trainer.machine.model.load_state_dict(weights)
     return trainer.metrics("test")
 

@@ -4,6 +4,7 @@ import json
 import math
 import sys
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,10 @@ def give_up(plan: Plan, runs: Path, **options: Any) -> tuple[str, Left]:
     return str(refusal.value), read(plan, runs, load_record(plan.folder(runs).record))
 
 
-@pytest.mark.parametrize("how", ["nan", "inf", "gradient"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("method", "how"),
+    [*((method, "nan") for method in METHODS), *product(("ls", "famo", "pcgrad", "graddrop"), ("inf", "gradient"))],
+)
 def test_a_few_bad_batches_are_skipped_and_counted(
     method: str, how: str, poisoned: Callable[..., Plan], tmp_path: Path
 ) -> None:
@@ -77,25 +80,25 @@ def test_a_few_bad_batches_are_skipped_and_counted(
     assert all(value.isfinite().all() for value in left.checkpoint["model"].values())
     values = [v for e in left.record["evaluations"] for v in [*e["train"].values(), *e["val"]["left"].values()]]
     assert all(math.isfinite(value) for value in values)
-    assert left.record["test"]["left"]["accuracy"] > 12  # of ten classes: it went on learning
+    first, last = left.record["evaluations"]
+    assert last["train"]["left"] < first["train"]["left"]  # it went on learning
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_bad_batch_moves_neither_weights_nor_states(
-    method: str, poisoned: Callable[..., Plan], data: Path, tmp_path: Path
+    method: str, poisoned: Callable[..., Plan], tmp_path: Path
 ) -> None:
     plan = poisoned({4}, method)
-    before, after = (_stop(plan, batch, data, tmp_path) for batch in (3, 4))
+    before, after = (_stop(plan, batch, tmp_path) for batch in (3, 4))
     for name in ("model", "method"):
         assert differing(before[name], after[name]) == []
     assert differing(before["optimizer"]["state"], after["optimizer"]["state"]) == []
     assert (before["nonfinite"].tolist(), after["nonfinite"].tolist()) == ([0, 0], [1, 1])
-    assert differing(before["model"], _stop(plan, 5, data, tmp_path)["model"]) != []
 
 
-def _stop(plan: Plan, batch: int, data: Path, runs: Path) -> dict[str, Any]:
+def _stop(plan: Plan, batch: int, runs: Path) -> dict[str, Any]:
     with pytest.raises(Interrupted):
-        run_cell(vary(plan, data), Place(runs, device="cpu"), Options(progress=False, log_every=1), StopAt(batch))
+        run_cell(plan, Place(runs, device="cpu"), Options(progress=False, log_every=1), StopAt(batch))
     return read_checkpoint(plan, runs)
 
 
@@ -160,14 +163,14 @@ def test_killed_between_its_checkpoint_and_its_record_it_is_given_up_again(
 
 @pytest.mark.parametrize("first", [2, PER_EPOCH - 2])
 def test_the_kept_checkpoint_goes_on_with_more_patience(
-    first: int, poisoned: Callable[..., Plan], data: Path, tmp_path: Path
+    first: int, poisoned: Callable[..., Plan], tmp_path: Path
 ) -> None:
     bad = set(range(first, first + 5))
     whole = run(poisoned(bad), tmp_path / "patient")
     plan = poisoned(bad)
     give_up(plan, tmp_path, max_nonfinite=3)
     plan.folder(tmp_path).record.unlink()
-    assert_same(train(plan, tmp_path, data, max_nonfinite=25), whole)
+    assert_same(train(plan, tmp_path, max_nonfinite=25), whole)
     assert whole.record["converged"]
 
 
@@ -199,21 +202,21 @@ def test_the_command_line_says_it_in_one_sentence(
     assert (record.parent / "checkpoint.pt").exists()
 
 
-def test_batches_without_any_label_are_passed_over(compose: Compose, data: Path, tmp_path: Path) -> None:
+def test_batches_without_any_label_are_passed_over(compose: Compose, tmp_path: Path) -> None:
     """A third of the samples lack the left label: some batches of one hold nothing for a run on left alone."""
     singles = ["batch_size=1", "budget.amount=12", "budget.unit=batches"]
     plan = compose("only=[left]", "dataset.labels=partial", *(f"protocol.training.{item}" for item in singles))
-    trainer = begin(plan, tmp_path, data)
+    trainer = begin(plan, tmp_path)
     assert trainer.splits["train"].labelled is not None
     order = torch.cat([trainer.batches.indices(0, position) for position in range(12)])
     held = trainer.splits["train"].labelled[order].any(axis=1)
     assert 0 < held.sum() < 12
-    whole = train(plan, tmp_path / "whole", data)
+    whole = train(plan, tmp_path / "whole")
     counts = whole.record["counts"]
     assert (counts["batches"], counts["forwards"], counts["optimizer_steps"]) == (12, held.sum(), held.sum())
     assert whole.record["failures"] == {"nonfinite_steps": 0, "solver": 0}
-    assert_same(train(plan, tmp_path / "stopped", data, range(1, 12)), whole)
-    measured = train(plan, tmp_path / "measured", data, diagnostics_every=1)
+    assert_same(train(plan, tmp_path / "stopped", (4, 9)), whole)
+    measured = train(plan, tmp_path / "measured", diagnostics_every=1)
     assert sum("diagnostics" in row for row in measured.rows) == held.sum()
     assert reported(measured) == reported(whole)
 
@@ -228,5 +231,5 @@ def test_patience_is_at_least_one_step(value: int) -> None:
         Options(max_nonfinite=value)
 
 
-def test_logging_off(compose: Compose, data: Path, tmp_path: Path) -> None:
-    assert train(compose(), tmp_path, data, log_every=0).record["converged"]
+def test_logging_off(compose: Compose, tmp_path: Path) -> None:
+    assert train(compose(), tmp_path, log_every=0).record["converged"]
