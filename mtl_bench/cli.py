@@ -102,6 +102,10 @@ def _write(path: Path, text: str) -> None:
     if path.is_symlink() or path.is_fifo() or path.is_char_device():
         path.write_text(text)  # /dev/stdout and the like: replacing it, as root could, would break it for everyone
     else:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BenchError(f"{path.parent} cannot be created ({error.strerror}); choose another folder.") from error
         write_atomic(path, text)
 
 

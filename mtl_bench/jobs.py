@@ -102,7 +102,7 @@ def _train_cell(plain: Mapping[str, Any], only: list[str] | None, options: "Opti
     from mtl_bench.training.plan import NODES, Names, make_plan
 
     paths = _paths(plain)
-    where = {name: plain[name] for name in ("device", "threads", "deterministic", "resume")}
+    where = {name: plain[name] for name in ("device", "threads", "deterministic", "residency", "resume")}
     check_arguments(Place, {"runs": str(paths["runs"]), **where}, "")
     place = Place(paths["runs"], **where)
     logger = Guarded(build(plain["logger"], "logger", Logger))

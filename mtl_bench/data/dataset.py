@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from mtl_bench.data.packed import TARGET_ENCODINGS, Field, Manifest, Packed
 from mtl_bench.errors import BenchError
+from mtl_bench.records.identity import source_of
 
 
 class Dataset(ABC):
@@ -54,7 +55,7 @@ class Dataset(ABC):
                 f"{type(self).__name__} must keep its argument `{unknown[0]}` as an attribute of that name."
             )
         arguments = {name: getattr(self, name) for name in names}
-        return {"class": type(self).__name__, **arguments, "revision": self.revision}
+        return {"class": type(self).__name__, **arguments, "revision": self.revision, **source_of(type(self))}
 
     @property
     def folder_name(self) -> str:

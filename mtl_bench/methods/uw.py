@@ -12,7 +12,7 @@ from mtl_bench.methods.interface import Context
 from mtl_bench.methods.task_scalars import TaskScalars
 from mtl_bench.methods.weighting import LossWeighting, pick
 
-BOUND = 10.0  # of log σ²
+BOUND = 10.0  # of log σ²; ours: no released code bounds it
 
 
 @dataclass(kw_only=True, eq=False)

@@ -20,6 +20,8 @@ class History:
         try:
             with self.path.open("ab") as file:
                 file.write(json.dumps(row).encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())  # a checkpoint, which is synced, remembers how long this file was
         except OSError as error:
             raise BenchError(f"{self.path} cannot be written ({error.strerror}); free some space.") from error
 

@@ -138,10 +138,16 @@ def _provenance(target: Any) -> dict[str, JSON]:
     found: dict[str, JSON] = {}
     if isinstance(revision := getattr(target, "revision", None), int):
         found["_revision_"] = revision
+    return found | source_of(target)
+
+
+def source_of(target: Any) -> dict[str, str]:
+    """`_source_`, the sha256 of the file that defines `target`, or nothing for what is ours or installed."""
     module = sys.modules.get(getattr(target, "__module__", ""))
-    if (file := getattr(module, "__file__", None)) and not _is_installed(Path(file)):
-        found["_source_"] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
-    return found
+    file = getattr(module, "__file__", None)
+    if not file or _is_installed(Path(file)):
+        return {}
+    return {"_source_": hashlib.sha256(Path(file).read_bytes()).hexdigest()}
 
 
 def _is_installed(file: Path) -> bool:

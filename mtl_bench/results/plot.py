@@ -33,6 +33,7 @@ def plot_delta_m(boards: Sequence[Board], path: Path) -> None:
         _panel(axes, board)
     panels[-1].set_xlabel("Δm (%): right of 0 is better than single-task; lines: 95 % intervals over seeds", fontsize=9)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=200)
     except (OSError, ValueError) as error:
         raise BenchError(f"The plot cannot be written to {path}: {error}; choose another path.") from error

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 
 from mtl_bench.data.order import Batches
+from mtl_bench.data.residency import Residency
 from mtl_bench.data.split import Split
 from mtl_bench.methods.base import Method
 from mtl_bench.methods.interface import Context
@@ -17,7 +18,7 @@ from mtl_bench.streams import stream_seed
 from mtl_bench.training.build import build, build_optimizer
 from mtl_bench.training.environment import choose_device, configure, describe
 from mtl_bench.training.identity import PLAIN
-from mtl_bench.training.loggers import Guarded, Logger
+from mtl_bench.training.loggers import Logger
 from mtl_bench.training.machine import Machine
 from mtl_bench.training.plan import Plan
 from mtl_bench.training.rehearsal import check_model, check_state, check_targets, rehearse
@@ -34,6 +35,7 @@ class Place:
     device: str = "auto"
     threads: int = 1
     deterministic: bool = False
+    residency: Residency = "auto"  # of the packed arrays
     resume: Literal["exact", "any"] = "exact"  # any: go on in another environment, and say so in the record
 
 
@@ -45,7 +47,7 @@ def assemble(plan: Plan, place: Place, options: Options, logger: Logger) -> Trai
     method: Method = build(PLAIN if plan.single else plan.setting.method, "method", Method)
     model = _model(plan, device)
     check_model(model, plan.tasks)
-    splits = _splits(plan, device)
+    splits = _splits(plan, device, place.residency)
     check_targets(plan.packed, plan.tasks)
     rehearse(model, plan.tasks, splits["train"])
     batches = Batches(splits["train"], training.batch_size, training.drop_last, seed)
@@ -75,7 +77,7 @@ def assemble(plan: Plan, place: Place, options: Options, logger: Logger) -> Trai
         checkpoint=folder.checkpoint,
         history=History(folder.history),
         environment=describe(device, place.threads, training.precision, machine.optimizer),
-        logger=Guarded(logger),
+        logger=logger,
         options=options,
     )
 
@@ -89,7 +91,7 @@ def _model(plan: Plan, device: torch.device) -> MultiTaskModel:
     return model.to(device, PRECISIONS[plan.training.precision])
 
 
-def _splits(plan: Plan, device: torch.device) -> dict[str, Split]:
+def _splits(plan: Plan, device: torch.device, residency: Residency) -> dict[str, Split]:
     parts = {"train": ["train"], "val": ["val"], "test": ["test"]}
     if plan.training.val == "none":
         parts = {"train": ["train", "val"], "test": ["test"]}
@@ -97,7 +99,8 @@ def _splits(plan: Plan, device: torch.device) -> dict[str, Split]:
     present = {name: [part for part in chosen if stored.get(part)] for name, chosen in parts.items()}
     normalise = plan.training.normalise
     statistics = None if normalise is None else (normalise["mean"], normalise["std"])
-    return {name: Split(plan.packed, p, list(plan.tasks), device, statistics) for name, p in present.items() if p}
+    tasks = list(plan.tasks)
+    return {name: Split(plan.packed, p, tasks, device, statistics, residency) for name, p in present.items() if p}
 
 
 def _context(plan: Plan, machine: Machine, steps_per_epoch: int) -> Context:

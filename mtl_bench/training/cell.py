@@ -42,11 +42,11 @@ def run_cell(plan: Plan, place: Place, options: Options, logger: Logger) -> Outc
     """
     folder = plan.folder(place.runs)
     if folder.finished():
-        return Outcome(load_record(folder.record), folder, skipped=True)
+        return _found(plan, folder)
     folder.create()
     with folder.lock():
         if folder.finished():  # by another process, a moment ago
-            return Outcome(load_record(folder.record), folder, skipped=True)
+            return _found(plan, folder)
         remove_leftovers(folder.path)
         trainer = assemble(plan, place, options, logger)
         write_atomic(folder.config, OmegaConf.to_yaml(OmegaConf.create(plan.config)))
@@ -71,6 +71,22 @@ def run_cell(plan: Plan, place: Place, options: Options, logger: Logger) -> Outc
         if failure is not None:
             raise failure
         return Outcome(record, folder, skipped=False)
+
+
+def _found(plan: Plan, folder: RunFolder) -> Outcome:
+    """The finished cell, unless its numbers were read off in another way than this plan asks for.
+
+    The reporting part of a protocol is outside a run's identity; single-task runs serve every Δm.
+    """
+    record = load_record(folder.record)
+    same = plan.single or record["experiment"]["hash"] == plan.setting.experiment_hash(list(plan.tasks))
+    if record["selection"] != plan.reporting.selection.name or not same:
+        raise BenchError(
+            f"{folder.path} is finished under another reporting part of the protocol (selection "
+            f"{record['selection']!r}, Δm {record['delta_m']['definition']!r}) and stays as it is; give this one a "
+            "folder of its own with paths.runs=FOLDER."
+        )
+    return Outcome(record, folder, skipped=True)
 
 
 def _info(plan: Plan, folder: RunFolder) -> RunInfo:

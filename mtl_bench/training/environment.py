@@ -6,6 +6,7 @@ import resource
 from typing import Any
 
 import numpy as np
+import scipy
 import torch
 
 from mtl_bench import __version__
@@ -51,6 +52,7 @@ def describe(device: torch.device, threads: int, precision: str, optimizer: torc
             "python": platform.python_version(),
             "torch": str(torch.__version__),  # a TorchVersion, which no safe load of a checkpoint takes back
             "numpy": np.__version__,
+            "scipy": scipy.__version__,
         },
     }
 
@@ -59,4 +61,5 @@ def peak_memory_bytes(device: torch.device) -> int:
     """Largest allocation on the GPU, or of the whole process on the CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if platform.system() == "Darwin" else peak * 1024  # macOS counts bytes, Linux KiB

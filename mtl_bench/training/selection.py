@@ -81,6 +81,12 @@ class MeanLastK(SelectionRule):
 
     k: int = 10
 
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise BenchError(
+                f"Selection MeanLastK averages the last k evaluations; k must be at least 1, got {self.k}."
+            )
+
     @property
     def name(self) -> str:
         return f"mean_last_{self.k}"

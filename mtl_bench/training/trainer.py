@@ -32,7 +32,7 @@ from mtl_bench.training.step import BatchStep
 
 @dataclass(frozen=True)
 class Options:
-    """How a run is carried out; nothing here changes its numbers."""
+    """How a run is carried out; nothing here changes its numbers (`max_nonfinite` says when there are none to come)."""
 
     checkpoint_seconds: float = 60.0
     diagnostics_every: int = 0  # batches; 0: off
@@ -167,8 +167,10 @@ class Trainer:
         number = machine.counts.batches
         probed = None
         if step.tasks and options.diagnostics_every and number % options.diagnostics_every == 0:
+            self._wait()
             probe_started = time.perf_counter()
             probed = probe(machine, step)
+            self._wait()
             started += time.perf_counter() - probe_started
         if step.tasks:  # few labels in small batches: nothing to learn from, and no method expects zero losses
             self.method.update(step)
@@ -183,6 +185,11 @@ class Trainer:
             self._log_diagnostics(number, *probed)
         self._watch(bar)
         self._boundaries()
+
+    def _wait(self) -> None:
+        """So that a clock read now sees all work of the device that was asked for."""
+        if self.machine.device.type == "cuda":
+            torch.cuda.synchronize(self.machine.device)
 
     def _boundaries(self) -> None:
         """What happens after the last batch of an epoch, and after the last of all."""
@@ -242,13 +249,13 @@ class Trainer:
         seen = self.monitor.latest()
         if seen is None:
             return
-        _, values = seen
+        batch, values = seen
         losses = dict(zip(self.machine.names, values, strict=False))
         pace = self.state.seconds / max(1, self.machine.counts.batches)
         bar.update(self.progress, losses, pace)
         if self.options.log_every and self.machine.counts.batches % self.options.log_every == 0:
             found = {f"train/{task}/loss": loss for task, loss in losses.items()}
-            self.logger.log(found | {"seconds_per_step": pace, "lr": self.lr}, self.machine.counts.batches)
+            self.logger.log(found | {"seconds_per_step": pace, "lr": self.lr}, batch)
 
     def _in_a_row(self) -> float:
         """Steps skipped in a row, as far as the host knows without waiting for the device."""

@@ -113,6 +113,14 @@ CONFIGURATION = {  # what is typed after `mtl-bench train`, and what the sentenc
     "unknown Δm": (["protocol.reporting.delta_m.definition=mean"], "is one of metric_mean, task_mean, one_per_task"),
     "selection without validation": ([BEST_VAL, "+protocol.training.val=none"], "needs a validation split"),
     "selection by an unknown metric": ([BEST_VAL, "+protocol.reporting.selection.metric=miou"], "the metric 'miou'"),
+    "mean of no evaluation": (
+        [BEST_VAL.replace("BestVal", "MeanLastK"), "+protocol.reporting.selection.k=0"],
+        "k must be at least 1, got 0",
+    ),
+    "single-task model with a misspelt key": (
+        ["+protocol.reporting.single_model={_target_: mtl_bench.models.MLP, hiden: [8]}"],
+        "protocol.reporting.single_model.hiden is no argument of MLP; did you mean hidden?",
+    ),
     "images too small for the model": (
         ["model=lenet", "model.channels=[4, 4, 4, 4]"],
         "needs images of at least",
@@ -340,6 +348,11 @@ def test_disk_full_while_training(cell: Path, train: Type) -> None:
     assert train().status == 0
     assert reproducible(load_record(cell / "record.json")) == whole
     (cell / "record.json").unlink()
+
+
+@pytest.mark.parametrize("reporting", [BEST_VAL, "protocol.reporting.delta_m.definition=task_mean"])
+def test_finished_under_another_reporting_part(reporting: str, train: Type) -> None:
+    refused(train(reporting), "is finished under another reporting part", "(selection 'last', Δm 'one_per_task')")
 
 
 @pytest.mark.parametrize(("logger", "package"), [("tensorboard", "torch.utils.tensorboard"), ("wandb", "wandb")])

@@ -143,6 +143,13 @@ def test_the_printed_command_trains_the_baselines_of_delta_m(train: Type, mtl_be
     assert "train the single-task baselines" not in typed.out
 
 
+def test_a_single_task_model_of_its_own(train: Type, folder: Path) -> None:
+    node = "+protocol.reporting.single_model={_target_: mtl_bench.models.MLP, hidden: [8]}"
+    assert "Δm " in train(node, "method=uw", "single_task=true").out
+    models = {record["method"]["name"]: record["identity"]["model"] for record in find_records([folder / "runs"])}
+    assert {name: model.get("hidden") for name, model in models.items()} == {"ls": None, "uw": None, "single": [8]}
+
+
 def test_a_finished_cell_is_skipped(train: Type, cell: Path) -> None:
     written = {path: path.stat().st_mtime_ns for path in cell.iterdir()}
     typed = train()

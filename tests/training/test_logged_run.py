@@ -20,7 +20,7 @@ COMMAND = [
     "protocol.training.batch_size=600",
     "protocol.training.budget.amount=2",
     "options.log_every=2",
-    "options.diagnostics_every=3",
+    "diagnostics.every=3",
 ]
 
 

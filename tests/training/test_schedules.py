@@ -11,7 +11,7 @@ def rates(schedule: torch.optim.lr_scheduler.LRScheduler, steps: int) -> list[fl
     """Learning rate before each step."""
     found = []
     for _ in range(steps):
-        found.append(schedule.get_last_lr()[0])
+        found.append(float(schedule.get_last_lr()[0]))
         schedule.optimizer.step()
         schedule.step()
     return found
