@@ -6,13 +6,13 @@ import platform
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from packaging.requirements import Requirement
 from rich.console import Console
 from rich.table import Table
 
 from mtl_bench.data.packed import Packed
 from mtl_bench.errors import BenchError
 
-PACKAGES = ("torch", "torchvision", "timm", "hydra-core", "omegaconf", "wandb", "numpy", "scipy", "scikit-learn")
 Finding = tuple[str, str, bool]  # what, found, is it well
 
 
@@ -28,14 +28,21 @@ def examine() -> bool:
 
 def _packages() -> Iterator[Finding]:
     yield "python", platform.python_version(), True
-    for name in PACKAGES:
-        try:
-            yield name, importlib.metadata.version(name), True
-        except importlib.metadata.PackageNotFoundError:
-            yield name, f"missing; run `pip install {name}`", False
+    for wanted in map(Requirement, importlib.metadata.requires("mtl-bench") or ()):
+        if wanted.marker is None:  # extras carry one
+            yield _package(wanted)
     from mtl_bench.vision import torchvision
 
     yield _tried("torchvision import", lambda: f"works with this torch ({torchvision().__name__})")
+
+
+def _package(wanted: Requirement) -> Finding:
+    try:
+        found = importlib.metadata.version(wanted.name)
+    except importlib.metadata.PackageNotFoundError:
+        return wanted.name, f"missing; run `pip install '{wanted}'`", False
+    fits = wanted.specifier.contains(found, prereleases=True)
+    return wanted.name, found if fits else f"{found}, but {wanted} is tested; run `pip install '{wanted}'`", fits
 
 
 def _device() -> Iterator[Finding]:
@@ -49,6 +56,8 @@ def _device() -> Iterator[Finding]:
 
 def _data() -> Iterator[Finding]:
     root = Path(os.environ.get("MTL_BENCH_DATA", "data"))
+    for raw in sorted(path for path in (root / "raw").glob("*") if path.is_dir()):
+        yield f"raw {raw.name}", f"{len(list(raw.iterdir()))} files", True
     packed = sorted((root / "packed").glob("[!.]*")) if (root / "packed").is_dir() else []
     if not packed:
         yield "data", f"nothing packed under {root}; `mtl-bench train` prepares what it needs", True

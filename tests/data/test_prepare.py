@@ -1,5 +1,6 @@
 """Where packed datasets lie, and when they are made."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,9 @@ def test_packs_once(tmp_path: Path) -> None:
     assert prepare(Grey(), tmp_path).digest == first.digest
     assert Grey.packings == [tmp_path / "source"]
     assert first.folder.parent == tmp_path / "packed"
-    assert first.manifest.parameters == {"class": "Grey", "name": "grey", "level": 3, "revision": 1}
+    source = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()  # an edit of a class of the user's packs anew
+    expected = {"class": "Grey", "name": "grey", "level": 3, "revision": 1, "_source_": source}
+    assert first.manifest.parameters == expected
 
 
 def test_other_parameters_and_revisions_lie_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,7 @@ def test_no_delta_m_and_no_place_to_write_are_refused(runs: Runs, single: Runs, 
     with pytest.raises(BenchError, match="No board has a Δm"):
         plot_delta_m([leaderboard(methods)], tmp_path / "a.png")
     board = leaderboard([*methods, *single()])
-    for path in (tmp_path / "absent" / "a.png", tmp_path / "a.nonsense"):
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file" / "a.png", tmp_path / "a.nonsense"):
         with pytest.raises(BenchError, match="cannot be written"):
             plot_delta_m([board], path)
