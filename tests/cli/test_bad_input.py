@@ -130,6 +130,7 @@ CONFIGURATION = {  # what is typed after `mtl-bench train`, and what the sentenc
     "no threads": (["threads=0"], "threads must be at least 1, got 0"),
     "text for threads": (["threads=two"], "threads must be a whole number, got 'two'"),
     "unknown resume": (["resume=maybe"], "resume must be one of exact, any, got 'maybe'"),
+    "unknown residency": (["residency=abroad"], "residency must be one of auto, device, memmap, got 'abroad'"),
     "neither true nor false": (["deterministic=maybe"], "deterministic must be true or false, got 'maybe'"),
     "neither, for single_task": (["single_task=no"], "single_task must be true or false, got 'no'"),
     "GPU that is not here": (["device=cuda:7"], "Device 'cuda:7' is not available here; use device=cpu"),
