@@ -31,6 +31,8 @@ def describe_gradients(
     task k is w_k ‖g_k‖ / Σ_j w_j ‖g_j‖ under the weights that the method used on this batch. A zero gradient has
     cosine 0 with everything.
     """
+    if not gramian.isfinite().all():
+        return {"diagnostics/nonfinite": 1.0}  # a similarity of NaN would look like one
     norms = gramian.diagonal().clamp(min=0).sqrt()
     found: dict[str, float] = {}
     conflicts = 0
