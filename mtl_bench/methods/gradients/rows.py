@@ -1,5 +1,6 @@
 """What the engines share: the Gramian, its one copy to the host, and the gradients of the heads."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ class HeadGradients:
                     parameter.grad = gradient.clone() if factors is None else gradient * factors[i]
 
 
-class Rows:
+class Rows(ABC):
     """One row per task, heads kept aside; engines say what a row is and how a direction reaches `.grad`."""
 
     def __init__(
@@ -58,11 +59,13 @@ class Rows:
             self._host_values = self._values.double().cpu()
         return self._host_values
 
+    @abstractmethod
     def matrix(self) -> Float[Tensor, "k P"]:
-        raise NotImplementedError
+        """All rows, in the order of `tasks`."""
 
+    @abstractmethod
     def write_shared(self, direction: Float[Tensor, "P"]) -> None:
-        raise NotImplementedError
+        """Write a direction to `.grad` of the shared parameters."""
 
     def gramian(self, other: "TaskGradients | None" = None) -> Float[Tensor, "k k"]:
         rows = self.matrix()
