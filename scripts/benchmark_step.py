@@ -89,22 +89,17 @@ def ratio(
         times = []
         for step in (ours, reference):
             _wait()
-            started = clock()
+            started = time.perf_counter()
             for _ in range(steps):
                 step()
             _wait()
-            times.append((clock() - started) / steps)
+            times.append((time.perf_counter() - started) / steps)
         pairs.append(times)
     return (
         statistics.median(a / b for a, b in pairs),
         1000 * statistics.median(a for a, _ in pairs),
         1000 * statistics.median(b for _, b in pairs),
     )
-
-
-def clock() -> float:
-    """Seconds: of this process on a CPU (other processes on shared cores do not count), of the wall beside a GPU."""
-    return time.perf_counter() if torch.cuda.is_available() else time.process_time()
 
 
 def _wait() -> None:
