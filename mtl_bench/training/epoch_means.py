@@ -13,8 +13,8 @@ class EpochMeans:
 
     def add(self, values: Float[Tensor, "K"]) -> None:
         """Losses of one batch; NaN for a task without a label or a loss that was not finite."""
-        finite = values.isfinite()
-        self.sums += torch.stack([torch.where(finite, values.double(), 0.0), finite.double()])
+        self.sums[0] += values.double().nan_to_num(0.0, 0.0, 0.0)
+        self.sums[1] += values - values == 0  # finite
 
     def close(self) -> Float[Tensor, "K"]:
         """Means on the host (NaN where nothing was seen); starts the next epoch."""

@@ -9,7 +9,8 @@ from torch import Tensor
 
 def is_finite(values: Sequence[Tensor]) -> Bool[Tensor, ""]:
     """Whether every entry is finite: the sum is not if one is not (and large finite losses do not overflow it)."""
-    return torch.stack([value.double().sum() for value in values]).sum().isfinite()
+    total = torch.cat([value.reshape(-1) for value in values]).double().sum()
+    return total - total == 0  # what `isfinite` says, in two kernels instead of five
 
 
 class FailureCount:
@@ -17,7 +18,7 @@ class FailureCount:
 
     def __init__(self, device: torch.device) -> None:
         self.totals: Float[Tensor, "2"] = torch.zeros(2, device=device)
+        self._ever = torch.tensor([1.0, 0.0], device=device)
 
     def add(self, finite: Bool[Tensor, ""]) -> None:
-        bad = (~finite).float()
-        self.totals = torch.stack([self.totals[0] + bad, (self.totals[1] + 1) * bad])
+        self.totals = torch.where(finite, self.totals * self._ever, self.totals + 1)

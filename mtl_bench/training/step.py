@@ -57,9 +57,9 @@ class BatchStep:
     def backward(self, losses: TaskLosses, weights: Float[Tensor, "k"]) -> None:
         graph = self._spend(losses)
         chosen = [(i, task) for i, task in enumerate(losses.tasks) if task in graph.terms]
-        terms = torch.stack([graph.terms[task] for _, task in chosen])
+        terms = [graph.terms[task] for _, task in chosen]
         kept = weights if len(chosen) == len(losses.tasks) else torch.stack([weights[i] for i, _ in chosen])
-        torch.dot(terms, kept.detach().to(terms, non_blocking=True)).backward()
+        torch.autograd.backward(terms, [*kept.detach().to(terms[0], non_blocking=True)])
         self.machine.used(tuple(task for _, task in chosen), kept, None)
         passes = len(chosen) if self.machine.model.per_task_path else 1
         self.machine.count(backwards=passes, passes=passes * self.share)
