@@ -9,15 +9,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mtl_bench.errors import BenchError
-from mtl_bench.tasks.base import Metric, Task
+from mtl_bench.tasks.base import Metric, Normalise, Task
 
 
 class Classification(Task):
     """Softmax cross-entropy over `classes`; metrics accuracy (%) and cross-entropy (nats).
 
-    A target of -1 is a sample without a label: it adds nothing to loss, metrics or counts. With `normalise="valid"` the
-    loss is the mean over labelled samples, with `"all"` the sum over them divided by the batch size (which shrinks
-    sparsely labelled tasks by their label rate, as released partial-label code does).
+    A target of -1 is a sample without a label: it adds nothing to loss, metrics or counts. `normalise="all"` divides
+    by the batch size instead of the labelled samples.
 
     Raises BenchError for fewer than two classes.
     """
@@ -25,21 +24,17 @@ class Classification(Task):
     likelihood: ClassVar[Literal["classification"]] = "classification"
     totals = 3
 
-    def __init__(self, classes: int, normalise: Literal["valid", "all"] = "valid") -> None:
+    def __init__(self, classes: int, normalise: Normalise = "valid", loss_scale: float = 1.0) -> None:
+        super().__init__(normalise, loss_scale)
         if classes < 2:
             raise BenchError(f"A classification task needs at least 2 classes, got classes={classes}.")
-        if normalise not in ("valid", "all"):
-            raise BenchError(f"normalise is `valid` or `all`, got {normalise!r}.")
         self.outputs = classes
-        self.normalise = normalise
         self.metrics = (Metric("accuracy", True, "%"), Metric("cross_entropy", False, "nats"))
 
     def loss(
         self, output: Float[Tensor, "batch classes"], target: Int[Tensor, "batch"]
     ) -> tuple[Float[Tensor, ""], Int[Tensor, ""]]:
-        total = F.cross_entropy(output, target, ignore_index=-1, reduction="sum")
-        counted = target >= 0 if self.normalise == "valid" else torch.ones_like(target)
-        return total, counted.sum()
+        return self.reduced(F.cross_entropy(output, target, ignore_index=-1, reduction="sum"), target >= 0)
 
     def measure(self, output: Float[Tensor, "batch classes"], target: Int[Tensor, "batch"]) -> Float[Tensor, "3"]:
         loss = F.cross_entropy(output.double(), target, ignore_index=-1, reduction="sum")

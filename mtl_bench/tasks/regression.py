@@ -8,14 +8,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mtl_bench.errors import BenchError
-from mtl_bench.tasks.base import Metric, Task
+from mtl_bench.tasks.base import Metric, Normalise, Task, check_choice
 
 
 class Regression(Task):
     """L1 or squared error over `outputs` values; metrics mae and mse, averaged over labelled elements.
 
     NaN in the target is a missing value; it is selected away, never multiplied by zero (0 · NaN is NaN).
-    `unit` is the unit of the target, shown with the metrics. `normalise` as in `Classification`.
+    `unit` is the unit of the target, shown with the metrics.
 
     Raises BenchError for an unknown kind of loss.
     """
@@ -28,23 +28,20 @@ class Regression(Task):
         outputs: int = 1,
         error: Literal["l1", "mse"] = "l1",
         unit: str = "",
-        normalise: Literal["valid", "all"] = "valid",
+        normalise: Normalise = "valid",
+        loss_scale: float = 1.0,
     ) -> None:
-        if error not in ("l1", "mse"):
-            raise BenchError(f"A regression task's error is `l1` or `mse`, got {error!r}.")
-        if normalise not in ("valid", "all"):
-            raise BenchError(f"normalise is `valid` or `all`, got {normalise!r}.")
+        super().__init__(normalise, loss_scale)
+        check_choice("error", error, ("l1", "mse"))
         self.outputs = outputs
         self.error = error
-        self.normalise = normalise
         self.metrics = (Metric("mae", False, unit), Metric("mse", False, f"{unit}²" if unit else ""))
 
     def loss(
         self, output: Float[Tensor, "batch values"], target: Float[Tensor, "batch values"]
     ) -> tuple[Float[Tensor, ""], Int[Tensor, ""]]:
         residual, valid = _residual(output, target)
-        total = residual.abs().sum() if self.error == "l1" else residual.square().sum()
-        return total, (valid if self.normalise == "valid" else torch.ones_like(valid)).sum()
+        return self.reduced(residual.abs().sum() if self.error == "l1" else residual.square().sum(), valid)
 
     def measure(
         self, output: Float[Tensor, "batch values"], target: Float[Tensor, "batch values"]
