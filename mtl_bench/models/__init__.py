@@ -1,9 +1,11 @@
 """Encoders, heads and multi-task models. Importing this room loads neither torchvision nor timm."""
 
 from mtl_bench.models.base import MultiTaskModel
+from mtl_bench.models.dense_resnet import DenseResNet
 from mtl_bench.models.initialise import initialise
 from mtl_bench.models.lenet import LeNet
 from mtl_bench.models.mlp import MLP
 from mtl_bench.models.resnet import ResNet18
+from mtl_bench.models.segnet import SegNet
 
-__all__ = ["MLP", "LeNet", "MultiTaskModel", "ResNet18", "initialise"]
+__all__ = ["MLP", "DenseResNet", "LeNet", "MultiTaskModel", "ResNet18", "SegNet", "initialise"]

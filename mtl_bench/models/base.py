@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
+from mtl_bench.models.task_norm import TaskNorm, norms_by_weight
 
 
 class MultiTaskModel(nn.Module, ABC):
@@ -44,12 +45,20 @@ class MultiTaskModel(nn.Module, ABC):
 
     def shared_parameters(self) -> dict[str, nn.Parameter]:
         """Name → parameter that two or more losses reach (with one task: that its loss would share), forward order."""
-        return {name: value for name, value in self.named_parameters() if not name.startswith("heads.")}
+        apart = ("heads.", *(f"{path}." for path in self._norm_paths()))
+        return {name: value for name, value in self.named_parameters() if not name.startswith(apart)}
 
     def task_parameters(self, task: int) -> dict[str, nn.Parameter]:
-        """Name → parameter that only the loss of `task` reaches."""
-        prefix = f"heads.{self.tasks[task]}."
-        return {name: value for name, value in self.named_parameters() if name.startswith(prefix)}
+        """Name → parameter that only the loss of `task` reaches: its head, and its norms where they are per task."""
+        own = tuple(f"{path}.{self.tasks[task]}." for path in ("heads", *self._norm_paths()))
+        return {name: value for name, value in self.named_parameters() if name.startswith(own)}
+
+    def task_norms(self) -> dict[str, tuple[nn.BatchNorm2d, ...]]:
+        """Name of a shared convolution's weight → the live norms that follow it, one per task; empty without any."""
+        return norms_by_weight(self)
+
+    def _norm_paths(self) -> list[str]:
+        return [path for path, module in self.named_modules() if isinstance(module, TaskNorm)]
 
     def reset_module(self, module: nn.Module) -> None:
         """Draw the parameters that `module` itself owns anew, from torch's default generator.

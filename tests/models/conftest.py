@@ -4,15 +4,22 @@ from collections.abc import Callable
 
 import pytest
 
-from mtl_bench.models import MLP, LeNet, MultiTaskModel, ResNet18
+from mtl_bench.models import MLP, DenseResNet, LeNet, MultiTaskModel, ResNet18, SegNet
 
-INPUT = (1, 16, 16)
+INPUT = (1, 32, 41)
 Build = Callable[[dict[str, int]], MultiTaskModel]
 
 MODELS: dict[str, Build] = {
     "lenet": lambda outputs: LeNet(outputs, INPUT),
     "mlp": lambda outputs: MLP(outputs, INPUT, hidden=(32, 16)),
     "resnet18": lambda outputs: ResNet18(outputs, INPUT),
+    "resnet18, norms per task": lambda outputs: ResNet18(outputs, INPUT, task_norm=True),
+    "dense resnet18": lambda outputs: DenseResNet(outputs, INPUT, width=4),
+    "dense resnet18, norms per task": lambda outputs: DenseResNet(outputs, INPUT, width=4, task_norm=True),
+    "dense resnet18, pyramid": lambda outputs: DenseResNet(outputs, INPUT, width=4, pyramid=6),
+    "dense resnet50": lambda outputs: DenseResNet(outputs, INPUT, depth=50, width=2, output_stride=16),
+    "segnet": lambda outputs: SegNet(outputs, INPUT, width=4),
+    "segnet, norms per task": lambda outputs: SegNet(outputs, INPUT, width=4, task_norm=True),
 }
 
 

@@ -20,7 +20,14 @@ def model(build: Build) -> MultiTaskModel:
 
 @pytest.fixture
 def image() -> Tensor:
-    return torch.randn(4, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    return torch.randn(4, 1, 32, 41, generator=torch.Generator().manual_seed(0))
+
+
+def encoded(model: MultiTaskModel, image: Tensor) -> list[list[Tensor]]:
+    """The shared tensors that each task's head reads: of one forward, or of one per task."""
+    if model.per_task_path:
+        return [model.encode(image, k) for k in range(len(model.tasks))]
+    return [model.encode(image)] * len(model.tasks)
 
 
 def reached(loss: Tensor, parameters: dict[str, nn.Parameter]) -> set[str]:
@@ -30,7 +37,7 @@ def reached(loss: Tensor, parameters: dict[str, nn.Parameter]) -> set[str]:
 
 def test_shared_parameters_are_what_two_losses_reach(model: MultiTaskModel, image: Tensor) -> None:
     everything = dict(model.named_parameters())
-    paths = [reached(model.decode(model.encode(image), k).square().sum(), everything) for k in range(len(OUTPUTS))]
+    paths = [reached(model.decode(model.encode(image, k), k).square().sum(), everything) for k in range(len(OUTPUTS))]
     shared = {name for name in everything if sum(name in path for path in paths) > 1}
     assert set(model.shared_parameters()) == shared
     for k, path in enumerate(paths):
@@ -44,15 +51,16 @@ def test_shared_and_task_parameters_partition_the_model(model: MultiTaskModel) -
 
 
 def test_shared_parameters_are_used_in_encode_only(model: MultiTaskModel, image: Tensor) -> None:
-    taps = [feature.detach().requires_grad_() for feature in model.encode(image)]
-    for k in range(len(OUTPUTS)):
+    for k, features in enumerate(encoded(model, image)):
+        taps = [feature.detach().requires_grad_() for feature in features]
         assert not reached(model.decode(taps, k).square().sum(), model.shared_parameters())
 
 
 def test_outputs_follow_the_tasks(model: MultiTaskModel, image: Tensor) -> None:
-    features = model.encode(image)
     assert model.tasks == tuple(OUTPUTS)
-    assert [tuple(model.decode(features, k).shape) for k in range(3)] == [(4, 10), (4, 7), (4, 3)]
+    shapes = [tuple(model.decode(features, k).shape) for k, features in enumerate(encoded(model, image))]
+    assert [shape[:2] for shape in shapes] == [(4, 10), (4, 7), (4, 3)]
+    assert {shape[2:] for shape in shapes} <= {(), tuple(image.shape[2:])}
 
 
 def test_cotangents_can_be_read_at_layer_outputs(model: MultiTaskModel, image: Tensor) -> None:
@@ -62,12 +70,31 @@ def test_cotangents_can_be_read_at_layer_outputs(model: MultiTaskModel, image: T
     layers = [layer for layer in model.modules() if isinstance(getattr(layer, "bias", None), nn.Parameter)]
     for layer in layers:
         layer.register_forward_hook(lambda layer, _, output: seen.update({layer: output}))
-    features = model.encode(image.double())
-    loss = torch.stack([model.decode(features, k).square().sum() for k in range(len(OUTPUTS))]).sum()
+    outputs = [model.decode(features, k) for k, features in enumerate(encoded(model, image.double()))]
+    loss = torch.stack([output.square().sum() for output in outputs]).sum()
     cotangents = torch.autograd.grad(loss, [seen[layer] for layer in layers], retain_graph=True)
     biases = torch.autograd.grad(loss, [layer.get_parameter("bias") for layer in layers])
     for cotangent, bias in zip(cotangents, biases, strict=True):
         torch.testing.assert_close(cotangent.transpose(0, 1).flatten(1).sum(1), bias)
+
+
+def test_nothing_overwrites_the_output_of_a_layer(model: MultiTaskModel, image: Tensor) -> None:
+    seen: list[tuple[Tensor, int]] = []
+    for layer in model.modules():
+        if next(layer.parameters(recurse=False), None) is not None:
+            layer.register_forward_hook(lambda layer, _, output: seen.append((output, output._version)))
+    for k, features in enumerate(encoded(model, image)):
+        model.decode(features, k)
+    assert seen
+    assert all(output._version == version for output, version in seen)
+
+
+def test_state_dict_carries_the_whole_model(build: Build, model: MultiTaskModel, image: Tensor) -> None:
+    encoded(model, image)  # moves running statistics
+    other = build(OUTPUTS)
+    other.load_state_dict(model.state_dict())
+    pairs = zip(encoded(model.eval(), image), encoded(other.eval(), image), strict=True)
+    assert all(torch.equal(one, two) for features, others in pairs for one, two in zip(features, others, strict=True))
 
 
 def test_last_shared_is_one_of_the_shared_weights(model: MultiTaskModel) -> None:

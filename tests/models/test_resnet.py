@@ -36,5 +36,5 @@ def test_initialise_keeps_kaiming_fan_out() -> None:
 
 def test_unknown_stem_is_refused() -> None:
     stem: Any = "vgg"
-    with pytest.raises(BenchError, match="imagenet, cifar"):
+    with pytest.raises(BenchError, match="imagenet or cifar"):
         ResNet18({"left": 10}, (3, 32, 32), stem=stem)

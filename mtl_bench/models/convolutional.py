@@ -1,0 +1,56 @@
+"""Models of one convolutional encoder, with norms shared or per task."""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mtl_bench.errors import BenchError
+from mtl_bench.models.base import MultiTaskModel
+from mtl_bench.models.task_norm import choose_task, with_task_norms
+
+
+class ConvolutionalModel(MultiTaskModel):
+    """One shared tensor, the output of `encoder`.
+
+    With `task_norm` every BatchNorm of the encoder becomes one per task (`TaskNorm`): features then depend on the task
+    from the first norm on, and K tasks take K forwards. Convolutions are named, and start, as without.
+    Raises `BenchError` when `encode` is asked for no task although it depends on one.
+    """
+
+    encoder: nn.Module
+
+    def __init__(self, encoder: nn.Module, heads: nn.ModuleDict, task_norm: bool) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.heads = heads
+        self.per_task_path = task_norm
+        if task_norm:
+            with_task_norms(encoder, self.tasks)
+
+    def encode(
+        self, image: Float[Tensor, "batch channels height width"], task: int | None = None
+    ) -> list[Float[Tensor, "batch ..."]]:
+        if self.per_task_path:
+            if task is None:
+                raise BenchError("This model has norms per task: `encode` needs the task that the features are for.")
+            choose_task(self.encoder, self.tasks[task])
+        return [self.encoder(image)]
+
+    def reset_module(self, module: nn.Module) -> None:
+        """Kaiming normal with fan-out for convolutions (He et al., ICCV 2015), as torchvision's ResNets; subclasses of
+        torch's convolution draw as they say.
+        """
+        if type(module) is nn.Conv2d:
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        else:
+            super().reset_module(module)
+
+
+def check_size(model: str, input_shape: tuple[int, int, int], least: int) -> None:
+    """Raises `BenchError` for an image with a side below `least` pixels."""
+    if min(input_shape[1:]) < least:
+        raise BenchError(
+            f"{model} needs images of at least {least}×{least} pixels here and one side has {min(input_shape[1:])}: "
+            "use larger images or a smaller output stride."
+        )

@@ -1,0 +1,108 @@
+"""Norms per task: whose statistics move, who owns what, and that everything else stays as it was."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mtl_bench.errors import BenchError
+from mtl_bench.models import DenseResNet, MultiTaskModel, ResNet18, SegNet, initialise
+from mtl_bench.models.task_norm import TaskNorm, norms_by_weight
+
+TASKS = {"left": 3, "left2": 1, "right": 2}  # one name is the beginning of another
+SHAPE = (3, 32, 41)
+Build = Callable[[bool], MultiTaskModel]
+BUILD: dict[str, Build] = {
+    "resnet18": lambda own: ResNet18(TASKS, SHAPE, task_norm=own),
+    "dense resnet18": lambda own: DenseResNet(TASKS, SHAPE, width=4, task_norm=own),
+    "pyramid": lambda own: DenseResNet(TASKS, SHAPE, width=4, pyramid=6, task_norm=own),
+    "dense resnet50": lambda own: DenseResNet(TASKS, SHAPE, depth=50, width=2, task_norm=own),
+    "segnet": lambda own: SegNet(TASKS, SHAPE, width=4, task_norm=own),
+}
+
+
+@pytest.fixture(params=BUILD)
+def build(request: pytest.FixtureRequest) -> Build:
+    def started(own: bool) -> MultiTaskModel:
+        model = BUILD[request.param](own)
+        initialise(model, 0)
+        return model
+
+    return started
+
+
+@pytest.fixture
+def image() -> Tensor:
+    return torch.randn(4, *SHAPE, generator=torch.Generator().manual_seed(0))
+
+
+def test_everything_but_the_norms_starts_as_without_them(build: Build, image: Tensor) -> None:
+    own, common = build(True), build(False)
+    ours, theirs = own.state_dict(), common.state_dict()
+    both = ours.keys() & theirs.keys()
+    convolutions = {f"{name}.weight" for name, part in common.named_modules() if isinstance(part, nn.Conv2d)}
+    assert convolutions <= both
+    assert {name for name in theirs if name.startswith("heads.")} <= both
+    assert all(torch.equal(ours[name], theirs[name]) for name in both)
+    assert all(torch.equal(own.encode(image, k)[0], common.encode(image)[0]) for k in range(3))
+
+
+def test_shared_are_the_weights_without_norms(build: Build) -> None:
+    own, common = build(True), build(False)
+    assert list(own.shared_parameters()) == [n for n, value in common.shared_parameters().items() if value.ndim > 1]
+    assert (own.per_task_path, common.per_task_path) == (True, False)
+    named = {name for name, value in own.named_parameters() if value is own.last_shared}
+    assert named == {name for name, value in common.named_parameters() if value is common.last_shared}
+
+
+def test_a_forward_moves_the_statistics_of_its_task_alone(build: Build, image: Tensor) -> None:
+    model = build(True)
+    norms = model.task_norms().values()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    model.encode(image, 1)
+    moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved
+    assert all(".left2." in name for name in moved)
+    assert [{int(norm[k].num_batches_tracked) for norm in norms} for k in range(3)] == [{0}, {1}, {0}]
+
+
+def test_evaluation_uses_the_norms_of_its_task(build: Build, image: Tensor) -> None:
+    model, plain = build(True), build(False).eval()
+    for k in range(3):
+        model.encode(image * (k + 1) + k, k)
+    model.eval()
+    features = [model.encode(image, k)[0] for k in range(3)]
+    for k, task in enumerate(TASKS):
+        state = {name.replace(f".{task}.", "."): value for name, value in model.state_dict().items()}
+        plain.load_state_dict({name: state.get(name, value) for name, value in plain.state_dict().items()})
+        assert torch.equal(features[k], plain.encode(image)[0])
+    assert not torch.equal(features[0], features[1])
+
+
+def test_each_norm_goes_with_the_convolution_that_feeds_it(build: Build, image: Tensor) -> None:
+    model = build(True)
+    fed: dict[int, str] = {}
+    traced: dict[str, TaskNorm] = {}
+    for name, module in model.get_submodule("encoder").named_modules(prefix="encoder"):
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(lambda _, args, out, name=name: fed.update({id(out): f"{name}.weight"}))
+        elif isinstance(module, TaskNorm):
+            module.register_forward_pre_hook(lambda norm, args: traced.update({fed[id(args[0])]: norm}))
+    model.encode(image, 0)
+    found = model.task_norms()
+    assert set(found) == set(traced) == set(model.shared_parameters())
+    assert all(found[name] == tuple(norm.values()) for name, norm in traced.items())
+    assert build(False).task_norms() == {}
+
+
+def test_encode_asks_for_the_task(build: Build, image: Tensor) -> None:
+    with pytest.raises(BenchError, match="needs the task"):
+        build(True).encode(image)
+
+
+def test_a_norm_without_a_convolution_is_refused() -> None:
+    norm = TaskNorm(nn.BatchNorm2d(2), ["left"])
+    for layers in ([norm], [nn.Conv2d(1, 3, 1), norm], [nn.Conv2d(1, 2, 1), norm, TaskNorm(nn.BatchNorm2d(2), ["a"])]):
+        with pytest.raises(BenchError, match="No convolution goes with"):
+            norms_by_weight(nn.Sequential(*layers))
