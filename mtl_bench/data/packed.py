@@ -13,7 +13,8 @@ from mtl_bench.data.publish import published
 from mtl_bench.errors import BenchError
 
 MANIFEST = "manifest.json"
-TARGET_ENCODINGS = ("class", "float")
+TARGET_ENCODINGS = ("class", "float", "int8/127")
+KINDS = ("", "map", "depth", "normal")
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -22,14 +23,28 @@ class Field:
     """What one stored array holds.
 
     `dtype` is NumPy's name of the stored type, `shape` the shape of one sample. `encoding` says how stored numbers are
-    read: `uint8/255` (image, to [0, 1]), `class` (integer, -1 = unlabelled), `float` (NaN = unlabelled), or `index`
-    (bookkeeping, never a target). `unit` is the unit after decoding, empty where there is none.
+    read: `uint8/255` (image, to [0, 1]), `class` (integer, -1 = unlabelled), `float` (NaN = unlabelled), `int8/127`
+    (to [-1, 1], -128 = unlabelled), or `index` (bookkeeping, never a target). `unit` is the unit after decoding, empty
+    where there is none.
+
+    `kind` says what a change of the picture's geometry does to the values: `""` nothing, they are about the whole
+    image; `map` they move with their pixels; `depth` they move and are distances from the camera or their inverse;
+    `normal` they move and are unit vectors in the camera's frame (x right, y down, z away).
+
+    Raises BenchError for another kind, and for normals that are not three channels.
     """
 
     dtype: str
     shape: tuple[int, ...]
     encoding: str
     unit: str = ""
+    kind: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise BenchError(f"The kind of a field is one of {', '.join(map(repr, KINDS))}, got {self.kind!r}.")
+        if self.kind == "normal" and (len(self.shape) != 3 or self.shape[0] != 3):
+            raise BenchError(f"A field of kind 'normal' has the shape (3, height, width), got {self.shape}.")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Batches of a packed dataset: indexed and decoded on the device, a whole batch at once."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,10 +12,13 @@ from mtl_bench.data.packed import Packed
 from mtl_bench.data.residency import Residency, open_store, send
 from mtl_bench.errors import BenchError
 
-DECODERS: dict[str, Callable[[Tensor], Tensor]] = {
+Decoder = Callable[[Tensor], Tensor]  # stored to decoded values
+Decoders = Mapping[str, Decoder]
+DECODERS: dict[str, Decoder] = {
     "uint8/255": lambda stored: stored.float().div_(255),
     "class": lambda stored: stored.long(),
     "float": lambda stored: stored.float(),
+    "int8/127": lambda stored: torch.threshold_(stored / 127, -1.004, torch.nan),  # of -128, the one below -1
 }
 Normalisation = tuple[Sequence[float], Sequence[float]]  # mean and standard deviation per channel, of values in [0, 1]
 
@@ -40,6 +43,9 @@ class Batch:
             {task: target.index_select(0, here) for task, target in self.targets.items()},
             None if self.labelled is None else self.labelled[index],
         )
+
+
+Augment = Callable[[Batch, Decoders], Batch]  # from a batch as stored to one decoded and augmented
 
 
 class Split:
@@ -68,23 +74,29 @@ class Split:
         opened = [packed.arrays(part) for part in parts]
         columns = {field: [arrays[field] for arrays in opened] for field in self.decoders}
         self.size = sum(packed.manifest.splits[part] for part in parts)
-        self.labelled = _label_table([columns[task] for task in tasks])
+        encodings = [packed.manifest.fields[task].encoding for task in tasks]
+        self.labelled = _label_table(encodings, [columns[task] for task in tasks])
         self.normalise = _statistics(normalise, packed.manifest.fields["image"].shape[0], self.device)
         self.store = open_store(columns, self.device, residency)
 
-    def batch(self, index: Int64[Tensor, "batch"]) -> Batch:
-        """The samples at `index` (host tensor). Nothing in here waits for the device."""
+    def batch(self, index: Int64[Tensor, "batch"], augment: Augment | None = None) -> Batch:
+        """The samples at `index` (host tensor), augmented before they are normalised. Nothing waits for the device."""
         rows = self.store.rows(index)
-        decoded = {field: decode(rows[field]) for field, decode in self.decoders.items()}
-        image = decoded.pop("image")
+        batch = Batch(rows.pop("image"), rows, None if self.labelled is None else self.labelled[index.numpy()])
+        batch = decoded(batch, self.decoders) if augment is None else augment(batch, self.decoders)
         if self.normalise is not None:
             mean, std = self.normalise
-            image.sub_(mean).div_(std)
-        return Batch(image, decoded, None if self.labelled is None else self.labelled[index.numpy()])
+            batch.image.sub_(mean).div_(std)
+        return batch
 
     def prefetch(self, index: Int64[Tensor, "batch"]) -> None:
         """Announces the index of the next `batch`, right after taking the one before it."""
         self.store.prefetch(index)
+
+
+def decoded(stored: Batch, decoders: Decoders) -> Batch:
+    targets = {task: decoders[task](target) for task, target in stored.targets.items()}
+    return replace(stored, image=decoders["image"](stored.image), targets=targets)
 
 
 def _check_tasks(packed: Packed, tasks: Sequence[str]) -> None:
@@ -95,7 +107,7 @@ def _check_tasks(packed: Packed, tasks: Sequence[str]) -> None:
         )
 
 
-def _decoder(packed: Packed, field: str) -> Callable[[Tensor], Tensor]:
+def _decoder(packed: Packed, field: str) -> Decoder:
     encoding = packed.manifest.fields[field].encoding
     if encoding not in DECODERS:
         raise BenchError(f"Field `{field}` has the unknown encoding `{encoding}`; choose among {', '.join(DECODERS)}.")
@@ -111,11 +123,22 @@ def _statistics(normalise: Normalisation | None, channels: int, device: torch.de
     return mean, std
 
 
-def _label_table(targets: Sequence[Sequence[np.ndarray]]) -> Bool[np.ndarray, "size tasks"] | None:
-    table = np.stack([np.concatenate([_labelled(array) for array in arrays]) for arrays in targets], axis=1)
+def _label_table(
+    encodings: Sequence[str], targets: Sequence[Sequence[np.ndarray]]
+) -> Bool[np.ndarray, "size tasks"] | None:
+    columns = [
+        np.concatenate([_labelled(encoding, array) for array in arrays])
+        for encoding, arrays in zip(encodings, targets, strict=True)
+    ]
+    table = np.stack(columns, axis=1)
     return None if table.all() else table
 
 
-def _labelled(array: np.ndarray) -> Bool[np.ndarray, "size"]:
-    known = ~np.isnan(array) if array.dtype.kind == "f" else array >= 0
-    return np.any(known.reshape(len(array), -1), axis=1)
+def _labelled(encoding: str, array: np.ndarray) -> Bool[np.ndarray, "size"]:
+    if encoding == "int8/127":
+        return _any(array != -128)
+    return _any(~np.isnan(array) if array.dtype.kind == "f" else array >= 0)
+
+
+def _any(known: Bool[np.ndarray, "size *shape"]) -> Bool[np.ndarray, "size"]:
+    return np.any(known.reshape(len(known), -1), axis=1)

@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 
+from mtl_bench.data.augmentation import Pipeline
 from mtl_bench.data.order import Batches
 from mtl_bench.data.residency import Residency
 from mtl_bench.data.split import Split
@@ -51,6 +52,8 @@ def assemble(plan: Plan, place: Place, options: Options, logger: Logger) -> Trai
     check_targets(plan.packed, plan.tasks)
     rehearse(model, plan.tasks, splits["train"])
     batches = Batches(splits["train"], training.batch_size, training.drop_last, seed)
+    fields = {name: plan.packed.manifest.fields[name] for name in ("image", *plan.tasks)}
+    pipeline = Pipeline(training.augmentation, fields, seed, device)
     torch.manual_seed(stream_seed("dropout", seed))
     machine = Machine(
         model=model,
@@ -71,6 +74,7 @@ def assemble(plan: Plan, place: Place, options: Options, logger: Logger) -> Trai
         machine=machine,
         method=method,
         batches=batches,
+        pipeline=pipeline,
         splits=splits,
         training=training,
         reporting=plan.reporting,

@@ -1,11 +1,12 @@
 """A protocol is an object: everything that makes two numbers comparable."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import torch
 
+from mtl_bench.data.augmentation import Augmentation
 from mtl_bench.errors import BenchError
 from mtl_bench.training.budget import Budget
 from mtl_bench.training.schedules import Constant, Schedule
@@ -19,8 +20,9 @@ class Training:
     `optimizer` is a partial of a torch optimizer; heads learn at `head_lr_factor` times its rate. `static_weights`
     multiply the losses (empty: 1 each). `normalise` holds `mean` and `std` of the input per channel. `val: none` trains
     on the validation samples as well. `bn_updates: all` lets every forward of a batch update norm statistics.
+    `augmentation` changes the training batches, one after another, before they are normalised.
 
-    Raises BenchError for an unknown precision, validation rule or norm rule.
+    Raises BenchError for an unknown precision, validation rule, norm rule or kind of augmentation.
     """
 
     revision: ClassVar[int] = 1
@@ -37,6 +39,7 @@ class Training:
     precision: Literal["fp64", "fp32", "tf32", "bf16"] = "fp32"
     val: Literal["held_out", "none"] = "held_out"
     bn_updates: Literal["first", "all"] = "first"
+    augmentation: Sequence[Augmentation] = ()
 
     def __post_init__(self) -> None:
         allowed = {
@@ -54,6 +57,12 @@ class Training:
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise BenchError(f"protocol.training.clip_norm must be positive, or null for none, got {self.clip_norm}.")
         self._check_normalise()
+        for number, one in enumerate(self.augmentation):
+            if not isinstance(one, Augmentation):
+                raise BenchError(
+                    f"protocol.training.augmentation.{number} ({type(one).__name__}) is no Augmentation; derive it "
+                    f"from {Augmentation.__module__}.Augmentation."
+                )
 
     def _check_normalise(self) -> None:
         given = self.normalise

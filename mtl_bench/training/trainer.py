@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from mtl_bench.data.augmentation import Pipeline
 from mtl_bench.data.order import Batches
 from mtl_bench.data.split import Split
 from mtl_bench.errors import BenchError
@@ -38,6 +39,7 @@ class Options:
     diagnostics_every: int = 0  # batches; 0: off
     log_every: int = 50  # batches; 0: off
     max_nonfinite: int = 25  # skipped steps in a row before the run is given up
+    pictures: int = 4  # test samples kept with their dense predictions; 0: none
     progress: bool = True
 
     def __post_init__(self) -> None:
@@ -45,6 +47,8 @@ class Options:
             raise BenchError(
                 f"options.max_nonfinite must be at least 1, got {self.max_nonfinite}; never is a large one."
             )
+        if self.pictures < 0:
+            raise BenchError(f"options.pictures must be at least 0, got {self.pictures}; 0 keeps none.")
 
 
 class Diverged(BenchError):
@@ -63,6 +67,7 @@ class Trainer:
         machine: Machine,
         method: Method,
         batches: Batches,
+        pipeline: Pipeline,
         splits: dict[str, Split],
         training: Training,
         reporting: Reporting,
@@ -73,6 +78,7 @@ class Trainer:
         options: Options,
     ) -> None:
         self.name, self.machine, self.method, self.batches, self.splits = name, machine, method, batches, splits
+        self.pipeline = pipeline
         self.training, self.reporting = training, reporting
         self.checkpoint, self.history, self.environment = checkpoint, history, environment
         self.logger, self.options = logger, options
@@ -160,7 +166,8 @@ class Trainer:
     def _batch(self, bar: ProgressBar) -> None:
         started = time.perf_counter()
         state, machine, options = self.state, self.machine, self.options
-        batch = self.splits["train"].batch(self.batches.indices(state.epoch, state.position))
+        augment = self.pipeline.at(state.epoch, state.position)
+        batch = self.splits["train"].batch(self.batches.indices(state.epoch, state.position), augment)
         if state.position + 1 < self.batches.per_epoch:
             self.splits["train"].prefetch(self.batches.indices(state.epoch, state.position + 1))
         step = BatchStep(machine, batch, state.epoch, self.progress)

@@ -3,12 +3,13 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mtl_bench.data.packed import MANIFEST, Packed, write_packed
+from mtl_bench.data.packed import MANIFEST, Field, Packed, write_packed
 from mtl_bench.errors import BenchError
 
 
@@ -122,3 +123,26 @@ def test_arrays_that_do_not_fit_their_fields_are_refused(packed: Packed, tmp_pat
     with pytest.raises(BenchError, match="split `val` has no field `shape`"):
         rewrite(packed, tmp_path / "new", arrays)
     assert not (tmp_path / "new").exists()
+
+
+def test_a_manifest_from_before_kinds_opens(packed: Packed) -> None:
+    manifest = json.loads((packed.folder / MANIFEST).read_text())
+    for field in manifest["fields"].values():
+        assert field.pop("kind") == ""
+    (packed.folder / MANIFEST).write_text(json.dumps(manifest))
+    assert Packed.open(packed.folder) == packed
+
+
+def test_the_digest_does_not_depend_on_kinds(packed: Packed, tmp_path: Path) -> None:
+    fields = {name: replace(field, kind="map") for name, field in packed.manifest.fields.items()}
+    manifest = write_packed(tmp_path / "kinds", "tiny", copies(packed), fields, "rewritten", {})
+    assert manifest.digest == packed.digest
+    assert {field.kind for field in manifest.fields.values()} == {"map"}
+
+
+def test_unknown_kinds_and_normals_without_three_channels_are_refused() -> None:
+    with pytest.raises(BenchError, match="one of '', 'map', 'depth', 'normal', got 'flow'"):
+        Field("float16", (2, 4, 5), "float", kind="flow")
+    for shape in ((2, 4, 5), (3,)):
+        with pytest.raises(BenchError, match=r"has the shape \(3, height, width\)"):
+            Field("int8", shape, "int8/127", kind="normal")

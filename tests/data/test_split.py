@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mtl_bench.data.packed import Packed, write_packed
+from mtl_bench.data.packed import Field, Packed, write_packed
 from mtl_bench.data.residency import Residency
 from mtl_bench.data.split import Split
 from mtl_bench.errors import BenchError
@@ -86,6 +86,20 @@ def test_a_table_covers_the_requested_tasks_only(packed: Packed, tmp_path: Path)
     assert depth is not None
     assert np.argwhere(~depth).tolist() == [[3, 0]]
     assert Split(holes, ["val"], ["depth"], "cpu").labelled is None
+
+
+def test_signed_bytes_are_127ths_and_minus_128_is_unknown(packed: Packed, tmp_path: Path) -> None:
+    stored = np.arange(-128, 128, dtype=np.int8).reshape(4, 64)
+    stored = np.concatenate([stored, np.full((6, 64), -128, np.int8)])
+    arrays = {"train": {"image": packed.arrays("train")["image"], "sign": stored}}
+    fields = {"image": packed.manifest.fields["image"], "sign": Field("int8", (64,), "int8/127")}
+    write_packed(tmp_path / "signed", "signed", arrays, fields, "", {})
+    split = Split(Packed.open(tmp_path / "signed"), ["train"], ["sign"], "cpu")
+    assert split.labelled is not None
+    assert split.labelled[:, 0].tolist() == [True] * 4 + [False] * 6
+    found = split.batch(torch.arange(10)).targets["sign"].numpy()
+    np.testing.assert_array_equal(found, np.where(stored == -128, np.nan, stored.astype(np.float32) / 127))
+    assert (np.nanmin(found), np.nanmax(found)) == (-1, 1)
 
 
 def test_a_part_of_a_batch(packed: Packed, tmp_path: Path) -> None:
