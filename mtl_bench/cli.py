@@ -7,8 +7,13 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mtl_bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from mtl_bench.records import Record
+    from mtl_bench.results import Board
 
 VERBS = {
     "train": "train one configuration (a Hydra job; -m sweeps) and leave one record",
@@ -63,6 +68,13 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--experiment", help="only this experiment")
     report.add_argument("--markdown", type=Path, metavar="FILE", help="write GitHub Markdown there (- for stdout)")
     report.add_argument("--plot", type=Path, metavar="FILE", help="draw Δm with intervals into a .png, .svg or .pdf")
+    report.add_argument(
+        "--predictions",
+        type=Path,
+        metavar="FILE",
+        help="draw targets and predictions of the run with the best Δm (else the newest) into a .png, .svg or .pdf",
+    )
+    report.add_argument("--method", help="with --predictions: the best run of this method")
     report.set_defaults(action=_report)
     listing = verbs.add_parser("list", help=VERBS["list"], description=VERBS["list"])
     listing.add_argument("group", nargs="?", help="method, dataset, model, protocol, experiment, suite, …")
@@ -85,6 +97,7 @@ def _report(parsed: argparse.Namespace) -> None:
         raise BenchError(f"No record of a method on {parsed.experiment} lies in {', '.join(map(str, parsed.folders))}.")
     if parsed.plot is not None:
         plot_delta_m(boards, parsed.plot)
+    _draw_predictions(parsed, boards, records)
     if parsed.markdown is not None:
         text = "\n".join(markdown(board) for board in boards)
         if str(parsed.markdown) == "-":
@@ -94,6 +107,23 @@ def _report(parsed: argparse.Namespace) -> None:
         return
     for board in boards:
         show(board)
+
+
+def _draw_predictions(parsed: argparse.Namespace, boards: "list[Board]", records: "list[Record]") -> None:
+    if parsed.predictions is None:
+        if parsed.method is not None:
+            raise BenchError("--method chooses whose predictions are drawn; add --predictions FILE.")
+        return
+    from mtl_bench.results.kept import choose_kept, find_kept, name_files
+    from mtl_bench.results.predictions import check_suffix, draw_predictions
+
+    check_suffix(parsed.predictions)
+    kept = find_kept(parsed.folders)
+    chosen = choose_kept(kept, boards, records, parsed.experiment, parsed.method)
+    for one, path in zip(chosen, name_files(chosen, parsed.predictions), strict=True):
+        draw_predictions(one, path)
+        # Markdown on stdout stays Markdown.
+        print(f"{path}: {one.name}", file=sys.stderr if str(parsed.markdown) == "-" else sys.stdout)
 
 
 def _write(path: Path, text: str) -> None:

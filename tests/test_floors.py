@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mtl_bench"
-GROUND = {"errors", "streams", "vision", "configs_folder", "__init__"}
+GROUND = {"colours", "errors", "pictures", "streams", "vision", "configs_folder", "__init__"}
 MAY_IMPORT = {
     "records": set(),
     "tasks": set(),

@@ -7,6 +7,8 @@ from mtl_bench.errors import BenchError
 from mtl_bench.records.lock import RunLock
 from mtl_bench.records.record import RECORD_NAME, load_record
 
+PREDICTIONS_NAME = "predictions.npz"
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -33,6 +35,10 @@ class RunFolder:
     @property
     def history(self) -> Path:
         return self.path / "history.jsonl"
+
+    @property
+    def predictions(self) -> Path:
+        return self.path / PREDICTIONS_NAME
 
     @property
     def config(self) -> Path:

@@ -20,6 +20,7 @@ from mtl_bench.training.identity import method_label
 from mtl_bench.training.interrupts import Interrupted
 from mtl_bench.training.loggers import Logger, RunInfo
 from mtl_bench.training.plan import Plan
+from mtl_bench.training.samples import keep_pictures
 from mtl_bench.training.trainer import Diverged, Options, Trainer
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ def run_cell(plan: Plan, place: Place, options: Options, logger: Logger) -> Outc
                 "gradients and call `step.apply()`, or no training sample has a label."
             )
         record = make_record(plan, trainer)
+        keep_pictures(trainer, plan.packed.manifest.fields, folder.predictions)  # of the weights that it reports
         save_record(folder.record, record)
         if failure is not None:
             raise failure

@@ -41,11 +41,12 @@ def holder(folder: RunFolder) -> Iterator[subprocess.Popen[str]]:
 
 def test_layout(folder: RunFolder, tmp_path: Path) -> None:
     assert folder.path == tmp_path / "digits" / "pcgrad" / "0123456789ab" / "seed-3"
-    files = [folder.config, folder.history, folder.checkpoint, folder.record]
+    files = [folder.config, folder.history, folder.checkpoint, folder.predictions, folder.record]
     assert [file.relative_to(folder.path).name for file in files] == [
         "config.yaml",
         "history.jsonl",
         "checkpoint.pt",
+        "predictions.npz",
         "record.json",
     ]
 

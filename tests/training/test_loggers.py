@@ -1,11 +1,13 @@
 """The guard, the TensorBoard files read back, and what users see when a logger cannot work."""
 
+import io
 import logging
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
@@ -133,6 +135,46 @@ def test_a_resumed_run_draws_no_point_twice(info: RunInfo) -> None:
     resumed.log({"train/left/loss": 0.25}, 20)
     resumed.finish({})
     assert points(info.folder / "tensorboard", "train/left/loss") == [(10, 1.0), (20, 0.25)]
+
+
+def draw() -> dict[str, np.ndarray]:
+    return {f"predictions/{n}": np.full((2, 3, 3), 50 + n, np.uint8) for n in range(2)}
+
+
+def refuse_to_draw() -> dict[str, np.ndarray]:
+    raise RuntimeError("no colour left")
+
+
+def test_tensorboard_shows_every_picture(info: RunInfo) -> None:
+    from PIL import Image
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    logger = TensorBoardLogger()
+    logger.start(info)
+    logger.log({"train/left/loss": 1.0}, 10)
+    logger.images(draw, "input | far: target, prediction", 20)
+    logger.finish({})
+    events = EventAccumulator(str(info.folder / "tensorboard")).Reload()
+    for n in range(2):
+        (image,) = events.Images(f"predictions/{n}")
+        assert image.step == 20
+        pixels = np.asarray(Image.open(io.BytesIO(image.encoded_image_string)))
+        np.testing.assert_array_equal(pixels, np.full((2, 3, 3), 50 + n))
+    (text,) = events.Tensors("predictions/text_summary")
+    assert text.tensor_proto.string_val[0] == b"input | far: target, prediction"
+
+
+def test_pictures_are_drawn_only_for_those_who_show_them(info: RunInfo) -> None:
+    NoLogger().images(refuse_to_draw, "", 10)
+    Fragile("", OSError()).images(refuse_to_draw, "", 10)
+
+
+def test_pictures_that_cannot_be_drawn_stop_no_run(info: RunInfo, caplog: pytest.LogCaptureFixture) -> None:
+    logger = Guarded(TensorBoardLogger())
+    logger.start(info)
+    logger.images(refuse_to_draw, "", 10)
+    assert caplog.messages == ["TensorBoardLogger is off for the rest of this run (RuntimeError: no colour left)"]
+    logger.finish({})
 
 
 def test_within_hands_over_result_error_and_deadline() -> None:

@@ -49,6 +49,20 @@ print(json.dumps({"seconds": [after - before for before, after in zip(times, tim
 """
 
 
+PICTURES = """
+import sys
+from pathlib import Path
+import numpy as np
+from mtl_bench.training.loggers import RunInfo, WandbLogger
+
+logger = WandbLogger()
+logger.start(RunInfo("rooms/pcgrad/seed-3", "f" * 64, "f" * 12 + "-3", Path(sys.argv[1]), {}))
+draw = lambda: {f"predictions/{n}": np.full((2, 3, 3), 50 + n, np.uint8) for n in range(2)}
+logger.images(draw, "input | far: target, prediction", 20)
+logger.finish({})
+"""
+
+
 def environment(folder: Path, url: str) -> dict[str, str]:
     """Ours without proxies, keys and W&B settings; everything wandb writes goes below `folder`."""
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith("WANDB_")}
@@ -183,6 +197,17 @@ def test_an_offline_run_can_be_read_back(offline: Path) -> None:
     assert [row["train/left/loss"] for row in found["history"]] == [0.1, 0.05]
     assert ("*", "batch") in found["metrics"]
     assert found["summary"]["test/left/accuracy"] == 0.75
+
+
+def test_pictures_are_kept_with_their_caption(tmp_path: Path) -> None:
+    call(tmp_path, NOWHERE, "-c", PICTURES, str(tmp_path))
+    (row,) = written(tmp_path)["history"]
+    assert row["batch"] == 20
+    for n in range(2):
+        width, height, caption, path = (row[f"predictions/{n}/{key}"] for key in ("width", "height", "caption", "path"))
+        assert (width, height, caption) == (3, 2, "input | far: target, prediction")
+        (file,) = tmp_path.glob(f"wandb/offline-run-*/files/{path}")
+        assert file.read_bytes().startswith(b"\x89PNG")
 
 
 def test_neither_packages_nor_machine_nor_console_are_collected(offline: Path) -> None:

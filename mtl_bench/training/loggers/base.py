@@ -2,15 +2,20 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import UInt8
+
 from mtl_bench.errors import BenchError
 
 log = logging.getLogger(__name__)
+
+Draw = Callable[[], Mapping[str, UInt8[np.ndarray, "height width 3"]]]  # name → picture
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,10 @@ class Logger(ABC):
     @abstractmethod
     def log(self, values: Mapping[str, float], batch: int) -> None:
         """Scalars such as `train/left/loss` or `val/left/accuracy`, after `batch` batches; never decreasing."""
+
+    def images(self, draw: Draw, caption: str, batch: int) -> None:
+        """Pictures such as `predictions/0` after the last batch; a logger that shows none need not draw them."""
+        return
 
     @abstractmethod
     def finish(self, summary: Mapping[str, float]) -> None:
@@ -69,6 +78,10 @@ class Guarded(Logger):
     def log(self, values: Mapping[str, float], batch: int) -> None:
         with self._guard():
             self._logger.log(values, batch)
+
+    def images(self, draw: Draw, caption: str, batch: int) -> None:
+        with self._guard():
+            self._logger.images(draw, caption, batch)
 
     def finish(self, summary: Mapping[str, float]) -> None:
         if self._started:  # a cell that was skipped or refused has nothing to finish

@@ -3,9 +3,13 @@
 import json
 from collections.abc import Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 from mtl_bench.errors import BenchError
-from mtl_bench.training.loggers.base import Logger, RunInfo
+from mtl_bench.training.loggers.base import Draw, Logger, RunInfo
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 
 class TensorBoardLogger(Logger):
@@ -26,15 +30,25 @@ class TensorBoardLogger(Logger):
         self._batch = 0
 
     def log(self, values: Mapping[str, float], batch: int) -> None:
-        if self._writer is None:
-            self._writer = self._open(purge_step=batch)
-            self._writer.add_text("config", f"```json\n{self._config}\n```", batch)
+        writer = self._at(batch)
         for name, value in values.items():
-            self._writer.add_scalar(name, value, batch)
+            writer.add_scalar(name, value, batch)
         self._batch = batch
+
+    def images(self, draw: Draw, caption: str, batch: int) -> None:
+        writer = self._at(batch)
+        writer.add_text("predictions", caption, batch)  # its images have no caption
+        for name, image in draw().items():
+            writer.add_image(name, image, batch, dataformats="HWC")
 
     def finish(self, summary: Mapping[str, float]) -> None:
         if summary:
             self.log(summary, self._batch)
         if self._writer is not None:
             self._writer.close()
+
+    def _at(self, batch: int) -> "SummaryWriter":
+        if self._writer is None:
+            self._writer = self._open(purge_step=batch)
+            self._writer.add_text("config", f"```json\n{self._config}\n```", batch)
+        return self._writer

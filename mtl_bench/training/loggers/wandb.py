@@ -9,7 +9,7 @@ from threading import Thread
 from typing import Any, Literal, TypeVar, get_args
 
 from mtl_bench.errors import BenchError
-from mtl_bench.training.loggers.base import Logger, RunInfo
+from mtl_bench.training.loggers.base import Draw, Logger, RunInfo
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +28,8 @@ class WandbLogger(Logger):
 
     An outage after the start costs at most `timeout` seconds, in `finish`. Either way the data stay on disk, and one
     warning names the command that sends them.
-    Scalars and configuration are sent; console output, code, git state, packages, machine statistics and error reports
-    are not.
+    Scalars, configuration and pictures of predictions are sent; console output, code, git state, packages, machine
+    statistics and error reports are not.
     """
 
     def __init__(
@@ -67,6 +67,11 @@ class WandbLogger(Logger):
 
     def log(self, values: Mapping[str, float], batch: int) -> None:
         self._run.log({**values, "batch": batch})
+
+    def images(self, draw: Draw, caption: str, batch: int) -> None:
+        import wandb
+
+        self._run.log({name: wandb.Image(image, caption=caption) for name, image in draw().items()} | {"batch": batch})
 
     def finish(self, summary: Mapping[str, float]) -> None:
         self._run.summary.update(dict(summary))
