@@ -28,10 +28,21 @@ REQUIRED = {
 }
 PER_EPOCH = 7
 TINY = [
+    "experiment=multidigits",
     "model=mlp",
     "model.hidden=[12]",
     "protocol.training.batch_size=600",  # PER_EPOCH batches of the 4788 training samples
     "protocol.training.budget.amount=2",
+]
+ROOMS = [  # tiny and alike for all tests that compose it, so that it is rendered once
+    "experiment=rooms_quick",
+    "dataset.train=16",
+    "dataset.val=8",
+    "dataset.test=8",
+    "dataset.shift=1",
+    "dataset.height=32",  # the least that SegNet takes
+    "dataset.width=40",
+    "model.width=4",
 ]
 STOPS = (3, PER_EPOCH, 10)  # within the first epoch, at its end, within the second
 

@@ -14,6 +14,7 @@ from mtl_bench.training.identity import Setting
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 FILES = sorted(CONFIGS.rglob("*.yaml"))
+DIGITS = "experiment=multidigits"
 PINNED = json.loads((Path(__file__).parent / "identity_hashes.json").read_text())
 REQUIRED = {  # what a person must choose
     "priority": ["method.priority={left: 0.8, right: 0.2}"],
@@ -71,17 +72,15 @@ def test_ten_identities_are_pinned() -> None:
 
 def test_one_task_ignores_method_and_loss_weights(tmp_path: Path) -> None:
     weights = "+protocol.training.static_weights={left: 2.0, right: 1.0}"
-    alone = {compose_plan(["only=[left]", *more], tmp_path).hash for more in ([], ["method=pcgrad"], [weights])}
-    together = {compose_plan(more, tmp_path).hash for more in ([], ["method=pcgrad"], [weights])}
-    assert len(alone) == 1
-    assert len(together) == 3
-    assert (
-        compose_plan(["only=[left]"], tmp_path).hash == compose_plan([], tmp_path).setting.baselines(["left"])["left"]
-    )
+    together = [compose_plan([DIGITS, *more], tmp_path) for more in ([], ["method=pcgrad"], [weights])]
+    alone = [compose_plan([DIGITS, "only=[left]", *more], tmp_path) for more in ([], ["method=pcgrad"], [weights])]
+    assert len({plan.hash for plan in together}) == 3
+    assert len({plan.hash for plan in alone}) == 1
+    assert together[0].setting.baselines(["left"])["left"] == alone[0].hash
 
 
 def test_reporting_changes_the_table_but_not_the_run(tmp_path: Path) -> None:
-    plain, other = compose_plan([], tmp_path), compose_plan(["+protocol.reporting.evaluate_every=2"], tmp_path)
+    plain, other = (compose_plan([DIGITS, *more], tmp_path) for more in ([], ["+protocol.reporting.evaluate_every=2"]))
     tasks = list(plain.tasks)
     assert plain.hash == other.hash
     assert plain.setting.experiment_hash(tasks) != other.setting.experiment_hash(tasks)

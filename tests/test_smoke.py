@@ -1,5 +1,9 @@
-"""Every method on every model family, full and partial labels: a run leaves a valid record. Generated from configs/."""
+"""Every method on every model, full and partial labels, digits and rooms: a run leaves a valid record.
 
+Generated from configs/.
+"""
+
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
@@ -7,19 +11,30 @@ import pytest
 import torch
 
 from mtl_bench.compose import compose_plan
+from mtl_bench.errors import BenchError
 from mtl_bench.records.record import load_record
 from mtl_bench.training.assemble import Place
 from mtl_bench.training.cell import run_cell
 from mtl_bench.training.loggers import NoLogger
 from mtl_bench.training.trainer import Options
+from tests.runs import ROOMS
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 METHODS = sorted(path.stem for path in (CONFIGS / "method").glob("*.yaml"))
-MODELS = sorted(path.stem for path in (CONFIGS / "model").glob("*.yaml"))
+YAMLS = {path.stem: path.read_text() for path in sorted((CONFIGS / "model").glob("*.yaml"))}
+DENSE = [model for model, text in YAMLS.items() if "DenseResNet" in text or "SegNet" in text]  # outputs are maps
+MODELS = [model for model in YAMLS if model not in DENSE]
+TASK_NORMS = ["segnet", "resnet18_rooms"]  # of each class one
+ONE_PATH = ["graddrop"]  # methods that work at the features, which a path per task has K of
 REQUIRED = {
     "priority": ["method.priority={left: 0.8, right: 0.2}"],
     "fixed": ["method.fixed={left: 1, right: 0.5}"],
 }
+REQUIRED_IN_ROOMS = {
+    "priority": ["method.priority={segmentation: 0.5, depth_zbuffer: 0.3, normal: 0.2}"],
+    "fixed": ["method.fixed={segmentation: 1, depth_zbuffer: 0.5, normal: 2}"],
+}
+DIGITS = ["experiment=multidigits"]
 TINY = [
     "protocol.training.batch_size=8",
     "protocol.training.budget.amount=2",
@@ -27,15 +42,9 @@ TINY = [
 ]
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("data")
-
-
-def train(overrides: list[str], data: Path, runs: Path) -> dict:
-    outcome = run_cell(
-        compose_plan([*overrides, *TINY], data), Place(runs, device="cpu"), Options(progress=False), NoLogger()
-    )
+def train(overrides: list[str], data: Path, runs: Path, setting: Sequence[str] = DIGITS) -> dict:
+    plan = compose_plan([*setting, *TINY, *overrides], data)
+    outcome = run_cell(plan, Place(runs, device="cpu"), Options(progress=False), NoLogger())
     return dict(load_record(outcome.folder.record))
 
 
@@ -45,6 +54,27 @@ def test_trains(method: str, model: str, data: Path, tmp_path: Path) -> None:
     assert record["converged"]
     assert record["counts"]["batches"] == 2
     assert record["failures"] == {"nonfinite_steps": 0, "solver": 0}
+
+
+@pytest.mark.parametrize(("method", "model"), list(product(METHODS, DENSE)))
+def test_trains_on_maps(method: str, model: str, data: Path, tmp_path: Path) -> None:
+    record = train([f"method={method}", f"model={model}", *REQUIRED_IN_ROOMS.get(method, [])], data, tmp_path, ROOMS)
+    assert record["converged"]
+    assert record["counts"]["batches"] == 2
+    assert record["failures"] == {"nonfinite_steps": 0, "solver": 0}
+    assert list(record["test"]) == ["segmentation", "depth_zbuffer", "normal"]
+
+
+@pytest.mark.parametrize(("method", "model"), list(product(METHODS, TASK_NORMS)))
+def test_trains_with_norms_per_task_or_says_why_not(method: str, model: str, data: Path, tmp_path: Path) -> None:
+    overrides = [f"method={method}", f"model={model}", "model.task_norm=true", *REQUIRED_IN_ROOMS.get(method, [])]
+    if method in ONE_PATH:
+        with pytest.raises(BenchError, match=r"needs one shared encoder pass; .* a path per task: use at=shared\.$"):
+            train(overrides, data, tmp_path, ROOMS)
+        overrides.append("+method.at=shared")  # as it was told
+    record = train(overrides, data, tmp_path, ROOMS)
+    assert record["converged"]
+    assert record["counts"]["forwards"] >= 2 * 3
 
 
 @pytest.mark.parametrize("method", METHODS)

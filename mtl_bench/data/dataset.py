@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 import json
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any, ClassVar
 from mtl_bench.data.packed import TARGET_ENCODINGS, Field, Manifest, Packed
 from mtl_bench.errors import BenchError
 from mtl_bench.records.identity import source_of
+
+log = logging.getLogger(__name__)
 
 
 class Dataset(ABC):
@@ -69,6 +72,7 @@ def prepare(dataset: Dataset, root: Path, source: Path | None = None) -> Packed:
     Official files are looked for in `source`, then in root/raw, then downloaded to root/raw where that is possible.
     """
     folder = root / "packed" / dataset.folder_name
-    if not folder.is_dir():
+    if not folder.is_dir():  # a warning, so that it is seen wherever logging was not set up
+        log.warning("Packing dataset %s into %s, once …", dataset.name, folder)
         dataset.pack(folder, root / "raw", source)
     return Packed.open(folder)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, TypedDict, cast, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, Literal, NotRequired, TypedDict, cast, get_args, get_origin, get_type_hints, is_typeddict
 
 from mtl_bench.errors import BenchError
 from mtl_bench.records.atomic import write_atomic
@@ -76,6 +76,7 @@ class Record(TypedDict):
     metrics: dict[str, dict[str, MetricInfo]]  # task → metric
     test: dict[str, dict[str, float]]  # task → metric → value under the selection rule
     val: dict[str, dict[str, float]]  # likewise; {} without a validation split
+    other_tests: NotRequired[dict[str, dict[str, dict[str, float]]]]  # split → task → metric, at the run's last weights
     evaluations: list[Evaluation]
     selection: str
     delta_m: DeltaM
@@ -91,7 +92,7 @@ class Record(TypedDict):
     measured: Measured
 
 
-REQUIRED = tuple(get_type_hints(Record))
+REQUIRED = tuple(key for key in get_type_hints(Record) if key in Record.__required_keys__)
 
 
 def validate(record: Any) -> None:
@@ -156,9 +157,10 @@ def _parts(value: Any, kind: Any, place: str) -> Iterator[tuple[Any, Any, Any]]:
     """(key, value, expected type) of everything directly inside a value that fits `kind`."""
     if is_typeddict(kind):
         for key, inner in get_type_hints(kind).items():
-            if key not in value:
+            if key in value:
+                yield key, value[key], inner
+            elif key in kind.__required_keys__:
                 raise BenchError(f"{place}.{key} is missing")
-            yield key, value[key], inner
     elif get_origin(kind) is dict:
         yield from ((key, part, get_args(kind)[1]) for key, part in value.items())
     elif get_origin(kind) is list:

@@ -100,6 +100,7 @@ def _splits(plan: Plan, device: torch.device, residency: Residency) -> dict[str,
     if plan.training.val == "none":
         parts = {"train": ["train", "val"], "test": ["test"]}
     stored = plan.packed.manifest.splits
+    parts |= {name: [name] for name in stored if name.startswith("test_")}
     present = {name: [part for part in chosen if stored.get(part)] for name, chosen in parts.items()}
     normalise = plan.training.normalise
     statistics = None if normalise is None else (normalise["mean"], normalise["std"])

@@ -109,7 +109,7 @@ def make_record(plan: Plan, trainer: Trainer) -> Record:
     skipped, in_a_row = (int(count) for count in machine.failures.totals.tolist())
     finite = all(math.isfinite(value) for metrics in test.values() for value in metrics.values())
     terms = plan.reporting.delta_m["terms"]
-    return {
+    record: Record = {
         "schema": SCHEMA,
         "hash": plan.hash,
         "seed": plan.seed,
@@ -153,3 +153,6 @@ def make_record(plan: Plan, trainer: Trainer) -> Record:
             "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         },
     }
+    if others := trainer.other_tests():
+        record["other_tests"] = others
+    return record

@@ -32,15 +32,16 @@ def check_model(model: MultiTaskModel, tasks: Mapping[str, Task]) -> None:
 
 
 def check_targets(packed: Packed, tasks: Mapping[str, Task]) -> None:
-    """Raises BenchError for a stored class that a head has no output for: on a GPU it would end the whole process."""
+    """Raises BenchError for a stored class that a task does not know: on a GPU it would end the whole process."""
     for split in packed.manifest.splits:
         arrays = packed.arrays(split)
         for name, task in tasks.items():
             classes = task.likelihood == "classification" and packed.manifest.fields[name].encoding == "class"
-            if classes and not -1 <= int(arrays[name].min()) <= (top := int(arrays[name].max())) < task.outputs:
+            if classes and not -1 <= int(arrays[name].min()) <= (top := int(arrays[name].max())) < task.labels:
                 raise BenchError(
-                    f"Task {name} has {task.outputs} classes, but split `{split}` holds labels from "
-                    f"{arrays[name].min()} to {top}; set tasks.{name}.classes, or store -1 where there is no label."
+                    f"Task {name} has {task.labels} classes, but split `{split}` holds labels from "
+                    f"{arrays[name].min()} to {top}; classes count from 0, and -1 is no label: mend the data or "
+                    f"tasks.{name}."
                 )
 
 
@@ -95,6 +96,12 @@ def _rehearse_task(model: MultiTaskModel, k: int, name: str, task: Task, batch: 
     if not _is_tensor(output, batch.size) or output.ndim < 2 or output.shape[1] != task.outputs:
         shape = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise BenchError(f"Model {kind} gives {shape} for task {name}, expected [{batch.size}, {task.outputs}, …].")
+    if output.ndim == 2 and target.ndim > 2 and target.shape[-2:] == image.shape[-2:]:
+        raise BenchError(
+            f"Model {kind} gives {list(output.shape)} for task {name}, whose target is a map of "
+            f"{target.shape[-2]}×{target.shape[-1]} pixels; choose a model for dense prediction, see "
+            "`mtl-bench list model`."
+        )
     with _named(f"The loss of task {name} failed on output {list(output.shape)} and target {list(target.shape)}"):
         loss = task.loss(output, target)
     if not isinstance(loss, tuple) or [part.ndim for part in loss if isinstance(part, Tensor)] != [0, 0]:

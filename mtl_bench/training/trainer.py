@@ -58,7 +58,8 @@ class Diverged(BenchError):
 class Trainer:
     """One run, from its start or its checkpoint to the end of the budget.
 
-    `splits` holds train, test and, unless the protocol has none, val. `environment` is what a checkpoint must match.
+    `splits` holds train, test and, unless the protocol has none, val; further ones named `test_…` are tested once, at
+    the end. `environment` is what a checkpoint must match.
     """
 
     def __init__(
@@ -292,3 +293,7 @@ class Trainer:
             return self.metrics("test"), self.metrics("val") if "val" in self.splits else {}
         vals = state.validations[-len(tests) :]
         return mean_metrics(tests), mean_metrics(vals) if vals[0] else {}
+
+    def other_tests(self) -> dict[str, Metrics]:
+        """Metrics of the test splits beside `test`, at the weights that the model has now."""
+        return {split: self.metrics(split) for split in self.splits if split.startswith("test_")}

@@ -9,7 +9,11 @@ import pytest
 
 from tests.cli.console import Console, Typed
 
-FAST = ["model=mlp", "protocol.training.budget.amount=2", "protocol.training.budget.unit=batches"]
+MOMENT = ["protocol.training.budget.amount=2", "protocol.training.budget.unit=batches"]
+DIGITS = ["experiment=multidigits", *MOMENT]
+FAST = [*DIGITS, "model=mlp"]
+SMALL_ROOMS = ["dataset.train=16", "dataset.val=8", "dataset.test=8", "dataset.shift=1"]
+SMALL_ROOMS += ["dataset.height=32", "dataset.width=40", *MOMENT]  # of the default experiment
 
 
 class Type(Protocol):

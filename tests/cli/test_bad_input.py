@@ -12,7 +12,7 @@ import torch
 
 from mtl_bench.data.digits import MultiDigits
 from mtl_bench.records.record import load_record, reproducible
-from tests.cli.conftest import Type
+from tests.cli.conftest import FAST, SMALL_ROOMS, Type
 from tests.cli.console import Typed
 
 LONGEST = 420  # characters; most sentences have half of that
@@ -22,9 +22,9 @@ NO_NETWORK = "import urllib.request as u\ndef none(*a, **k): raise OSError('no n
 
 
 def refused(typed: Typed, *says: str) -> None:
-    """Everything a refusal promises; `says` are parts of its sentence."""
+    """Everything a refusal promises; `says` are parts of its sentence. Data may have been packed before."""
     assert typed.status == 1, typed
-    lines = typed.err.splitlines()
+    lines = [line for line in typed.err.splitlines() if not line.startswith("Packing dataset ")]
     assert len(lines) == 1, typed.err
     assert lines[0].startswith("mtl-bench: ")
     assert len(lines[0]) < LONGEST
@@ -147,6 +147,68 @@ def test_configuration(typed: list[str], says: tuple[str, ...], train: Type) -> 
     refused(train("seed=1", *typed), *says)
 
 
+FLIP = "{_target_: mtl_bench.data.augmentation.HorizontalFlip%s}"
+AUGMENTED = "++protocol.training.augmentation=[%s]"
+ROOMS = {  # what is typed after `mtl-bench train` with small rooms, and what the sentence says
+    "images of a few pixels": (["dataset.width=8"], "height and width start at 16 pixels, got 32×8"),
+    "no image": (["dataset.test=0"], "train, val, test and shift each need at least one image"),
+    "noise on an unknown task": (
+        ["+dataset.label_noise.depth=0.1"],
+        "Dataset rooms has no target 'depth'; choose among segmentation, depth_euclidean,",
+    ),
+    "duplicate of an unknown task": (["dataset.duplicate=image"], "Dataset rooms has no target 'image'; choose among"),
+    "more than every label wrong": (
+        ["+dataset.label_noise.segmentation=1.5"],
+        "label_noise.segmentation is a standard deviation from 0 on (for classes the share of pixels",
+        "at most 1), got 1.5",
+    ),
+    "fewer classes than labels": (["tasks.segmentation.classes=12"], "Task segmentation has 12 classes", "to 12; "),
+    "unknown encoding": (
+        ["tasks.depth_zbuffer.encoding._target_=mtl_bench.tasks.encodings.Square"],
+        "mtl_bench.tasks.encodings.Square cannot be imported",
+    ),
+    "encoding with a misspelt key": (["+tasks.depth_zbuffer.encoding.shfit=1"], "shfit is no argument of Affine"),
+    "unknown aggregation": (["+tasks.normal.aggregation=mean"], "aggregation", "pooled", "batch_mean", "'mean'"),
+    "model without maps": (
+        ["model=lenet"],
+        "Model LeNet gives [3, 13] for task segmentation, whose target is a map of 32×40 pixels; choose a model for",
+    ),
+    "model for larger images": (
+        ["model=segnet", "dataset.height=16"],
+        "SegNet needs images of at least 32×32 pixels here and one side has 16",
+    ),
+    "output stride that cuts off all": (
+        ["model.output_stride=32"],
+        "DenseResNet needs images of at least 33×33 pixels here and one side has 32",
+    ),
+    "unknown output stride": (["model.output_stride=5"], "model.output_stride must be one of 8, 16, 32, got 5"),
+    "unknown depth": (["model.depth=34"], "model.depth must be one of 18, 50, got 34"),
+    "unknown augmentation": (
+        [AUGMENTED % "{_target_: mtl_bench.data.augmentation.Flip}"],
+        "mtl_bench.data.augmentation.Flip cannot be imported",
+    ),
+    "augmentation with a misspelt key": ([AUGMENTED % FLIP % ", q: 1"], "q is no argument of HorizontalFlip"),
+    "augmentation that is none": (
+        [AUGMENTED % "{_target_: mtl_bench.tasks.Edges}"],
+        "augmentation.0 (Edges) is no Augmentation; derive it from",
+    ),
+    "features of a path per task": (
+        ["model.task_norm=true", "method=graddrop"],
+        "this model has a path per task: use at=shared",
+    ),
+}
+
+
+@pytest.mark.parametrize(("typed", "says"), [(case[0], case[1:]) for case in ROOMS.values()], ids=ROOMS)
+def test_dense_prediction(typed: list[str], says: tuple[str, ...], mtl_bench: Type) -> None:
+    refused(mtl_bench("train", *SMALL_ROOMS, *typed), *says)
+
+
+def test_augmentation_that_would_turn_digits(train: Type) -> None:
+    says = "HorizontalFlip moves pixels, and `left` is a label of the whole image", "keeps_labels: true"
+    refused(train("seed=1", AUGMENTED % FLIP % ""), *says)
+
+
 OWN_PARTS = {
     "module that is not there": (["method._target_=nowhere.M"], "No module named 'nowhere'", "check the spelling"),
     "class that is not there": (["method._target_=parts.M"], "method._target_=parts.M cannot be imported"),
@@ -200,7 +262,7 @@ def test_debug_shows_the_traceback(train: Type, folder: Path) -> None:
 def test_divergence_is_recorded_and_not_repeated(part: str, mtl_bench: Type, folder: Path, cell: Path) -> None:
     shutil.copy(Path(__file__).with_name("parts.py"), folder)
     shutil.rmtree(cell)
-    command = ["train", "model=mlp", "protocol.training.budget.amount=1", "options.max_nonfinite=3", part]
+    command = ["train", *FAST, "protocol.training.budget.amount=9", "options.max_nonfinite=3", part]
     refused(mtl_bench(*command), "had a non-finite loss or gradient", "lower the learning rate")
     (record,) = [load_record(path) for path in folder.glob("runs/**/record.json")]
     assert not record["converged"]

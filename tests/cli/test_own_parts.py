@@ -5,8 +5,9 @@ from textwrap import dedent
 
 import pytest
 
+from mtl_bench.configs_folder import configs_folder
 from mtl_bench.records.record import Record, find_records
-from tests.cli.conftest import FAST, Type
+from tests.cli.conftest import DIGITS, FAST, Type
 
 MY_FILE = '''
 from dataclasses import dataclass
@@ -199,7 +200,7 @@ def test_a_class_beside_the_yamls(mtl_bench: Type, folder: Path) -> None:
 
 
 def test_a_model_of_ones_own(mtl_bench: Type, folder: Path) -> None:
-    typed = mtl_bench("train", "--config-dir", "yamls", *FAST[1:], "model=mine", "+model.width=7", "method=pcgrad")
+    typed = mtl_bench("train", "--config-dir", "yamls", *DIGITS, "model=mine", "+model.width=7", "method=pcgrad")
     assert typed.status == 0, typed.err
     assert by_method(folder)["pcgrad"]["config"]["model"] == {"_target_": "my_file.MyModel", "width": 7}
 
@@ -225,4 +226,5 @@ def test_everything_of_ones_own(mtl_bench: Type, folder: Path) -> None:
 def test_help_shows_ones_own(mtl_bench: Type) -> None:
     typed = mtl_bench("train", "--config-dir", "yamls", "--help")
     assert typed.status == 0
-    assert "experiment: multidigits, multifashion, multifashion_mnist, multimnist, stripes" in typed.out
+    ours = {path.stem for path in (configs_folder() / "experiment").glob("*.yaml")}
+    assert f"experiment: {', '.join(sorted(ours | {'stripes'}))}\n" in typed.out

@@ -9,13 +9,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mtl_bench.cli import VERBS
 from mtl_bench.configs_folder import configs_folder
 from mtl_bench.listing import GROUPS, describe
+from mtl_bench.pictures import Dense, Pictures
 from mtl_bench.records.record import find_records, load_record
-from tests.cli.conftest import FAST, Type
+from tests.cli.conftest import FAST, SMALL_ROOMS, Type
 from tests.cli.console import Console, Typed
 
 SCRIPT = Path(sys.executable).with_name("mtl-bench")
@@ -92,7 +94,9 @@ def test_prepare_says_what_it_wrote_and_where(mtl_bench: Type, folder: Path) -> 
     found = re.fullmatch(r"multidigits: train 4788, val 800, test 1600 in (\S+) \(digest [0-9a-f]{12}\)", typed.words)
     assert found
     assert (folder / found[1] / "manifest.json").is_file()
-    assert mtl_bench("prepare", "dataset=multidigits", "paths.data=new").words == typed.words
+    assert typed.err == f"Packing dataset multidigits into {found[1]}, once …\n"
+    again = mtl_bench("prepare", "dataset=multidigits", "paths.data=new")
+    assert (again.words, again.err) == (typed.words, "")
 
 
 def test_doctor_finds_everything_well(mtl_bench: Type) -> None:
@@ -111,6 +115,19 @@ def test_doctor_finds_what_is_damaged(mtl_bench: Type, folder: Path, data: Path)
     assert "✗ timm missing; run `pip install 'timm" in typed.words
     assert "train.left.npy is truncated" in typed.words
     assert "Traceback" not in typed.err
+
+
+def test_the_default_is_rooms_and_needs_nothing(mtl_bench: Type, folder: Path) -> None:
+    """From an empty folder: it says what it makes and where, trains, and keeps pictures for the report."""
+    typed = mtl_bench("train", *SMALL_ROOMS, "paths.data=new")
+    assert typed.status == 0, typed.err
+    assert re.fullmatch(r"Packing dataset rooms into new/packed/rooms-[0-9a-f]{8}, once …\n", typed.err)
+    (cell,) = folder.glob("runs/rooms_quick/ls/*/seed-0")
+    assert list(load_record(cell / "record.json")["test"]) == ["segmentation", "depth_zbuffer", "normal"]
+    assert "depth_zbuffer abs_err ↓ m " in typed.words
+    typed = mtl_bench("report", "--predictions", "page.png")
+    assert typed.status == 0, typed.err
+    assert (folder / "page.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_train_prints_every_metric_with_unit_and_direction(train: Type, folder: Path) -> None:
@@ -263,12 +280,59 @@ def test_a_plot_of_an_unknown_kind(report: Type) -> None:
     assert len(typed.err.splitlines()) == 1
 
 
+@pytest.fixture
+def pictured(cell: Path) -> None:
+    """The finished cell, as if its tasks were maps."""
+    values = np.zeros((2, 1, 4, 4), np.float16)
+    tasks = {task: Dense("depth", "m", values, values) for task in ("left", "right")}
+    (cell / "predictions.npz").write_bytes(Pictures(np.zeros((2, 1, 4, 4), np.uint8), tasks).to_bytes())
+
+
+@pytest.mark.usefixtures("pictured")
+@pytest.mark.parametrize("chosen", [[], ["--method", "LS"], ["--experiment", "multidigits"]])
+def test_report_draws_predictions_and_says_whose(chosen: list[str], mtl_bench: Type, folder: Path) -> None:
+    typed = mtl_bench("report", "--predictions", "new/page.png", *chosen)
+    assert typed.status == 0, typed.err
+    assert "new/page.png: multidigits · ls · seed 0" in typed.out.splitlines()
+    assert "Test values under the selection rule" in typed.out
+    assert (folder / "new" / "page.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.usefixtures("pictured")
+def test_markdown_stays_markdown_beside_a_picture(mtl_bench: Type) -> None:
+    typed = mtl_bench("report", "--markdown", "-", "--predictions", "page.png")
+    assert typed.out.startswith("### multidigits")
+    assert typed.err == "page.png: multidigits · ls · seed 0\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--predictions", "page.png"], "No run here kept predictions: an experiment with a dense task keeps"),
+        (["--predictions", "page.xyz"], "cannot be written to page.xyz: its name must end in .pdf, .png, .svg."),
+        (["--method", "ls"], "--method chooses whose predictions are drawn; add --predictions FILE."),
+    ],
+)
+def test_pictures_that_cannot_be_drawn(arguments: list[str], said: str, mtl_bench: Type, folder: Path) -> None:
+    typed = mtl_bench("report", *arguments)
+    assert typed.status == 1
+    assert said in typed.sentence
+    assert len(typed.err.splitlines()) == 1
+    assert not list(folder.glob("page*"))
+
+
 @pytest.mark.slow
 def test_the_quickstart_command(tmp_path: Path, data: Path) -> None:
-    """The console script itself, whole suite, shortened training: what the README promises to a newcomer."""
-    typed = installed("train", "-m", "+suite=quickstart", *FAST, f"paths.data={data}", folder=tmp_path)
+    """The commands of scripts/quickstart.sh, on few images and for two steps: what a newcomer is promised."""
+    lines = (Path(__file__).parents[2] / "scripts" / "quickstart.sh").read_text().splitlines()
+    train, report = (shlex.split(line)[1:] for line in lines if line.startswith(".venv/bin/mtl-bench"))
+    assert train.pop() == "$@"
+    typed = installed(*train, *SMALL_ROOMS, f"paths.data={data}", folder=tmp_path)
     assert typed.returncode == 0, typed.stderr
-    typed = installed("report", "runs", "--plot", "plot.png", folder=tmp_path)
+    typed = installed(*report, folder=tmp_path)
     assert typed.returncode == 0, typed.stderr
-    assert "3/3" in typed.stdout
-    assert (tmp_path / "plot.png").stat().st_size > 1000
+    for shown in ("Δm % ↑", "single-task", "ls", "uw", "pcgrad", "3/3"):
+        assert shown in typed.stdout
+    for name in ("quickstart.png", "predictions.png"):
+        assert f"runs/{name}" in lines[-1]
+        assert (tmp_path / "runs" / name).stat().st_size > 1000

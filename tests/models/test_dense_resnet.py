@@ -56,7 +56,7 @@ def test_one_output_channel_starts_small() -> None:
 
 
 def test_no_pyramid_is_refused() -> None:
-    with pytest.raises(BenchError, match="model.pyramid"):
+    with pytest.raises(BenchError, match="pyramid"):
         DenseResNet(TASKS, (3, 48, 64), width=2, pyramid=0)
 
 

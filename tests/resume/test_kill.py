@@ -18,6 +18,7 @@ from tests.resume.children import Place, start
 from tests.runs import Left, assert_same, read, read_checkpoint
 
 RUN = [
+    "experiment=multidigits",
     "method=pcgrad",
     "+method@method.weighting=uw",
     "model=mlp",

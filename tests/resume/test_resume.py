@@ -7,12 +7,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from mtl_bench.data.split import Batch
+from mtl_bench.compose import compose_plan
+from mtl_bench.data.split import Augment, Batch
 from mtl_bench.training.trainer import Trainer
 from tests.runs import (
     METHODS,
     PER_EPOCH,
     REQUIRED,
+    ROOMS,
     STOPS,
     Compose,
     assert_same,
@@ -33,6 +35,8 @@ SELECTION, TRAINING, OPTIMIZER = (
 BEST_VAL = [f"{SELECTION}._target_=mtl_bench.training.selection.BestVal"]
 MEAN_LAST = [f"{SELECTION}._target_=mtl_bench.training.selection.MeanLastK", f"{SELECTION}.k=2"]
 SINGLES = [f"{TRAINING}.batch_size=1", f"{TRAINING}.budget.amount=12", f"{TRAINING}.budget.unit=batches"]
+MOVES = ("RandomScaleCrop", "HorizontalFlip", "ColourJitter")
+AUGMENTED = f"{TRAINING}.augmentation=[{', '.join(f'{{_target_: mtl_bench.data.augmentation.{m}}}' for m in MOVES)}]"
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -46,6 +50,17 @@ def test_a_stopped_run_is_the_undisturbed_one(
     assert whole.record["converged"]
     assert [row["batch"] for row in whole.rows] == [PER_EPOCH, 2 * PER_EPOCH]
     assert_same(train(plan, tmp_path / "stopped", STOPS), whole)
+
+
+@pytest.mark.parametrize("model", ["resnet18_rooms", "segnet"])
+def test_maps_augmentation_and_norms_per_task_go_on(model: str, data: Path, tmp_path: Path) -> None:
+    """Stopped within an epoch of four batches, at its end, and within the next."""
+    length = [f"{TRAINING}.batch_size=4", f"{TRAINING}.budget.amount=2"]
+    more = [f"model={model}", "model.task_norm=true", "method=pcgrad", "+method@method.weighting=uw", AUGMENTED]
+    plan = compose_plan([*ROOMS, *more, *length], data)
+    whole = train(plan, tmp_path / "whole")
+    assert whole.record["counts"]["batches"] == 8
+    assert_same(train(plan, tmp_path / "stopped", [3, 4, 6]), whole)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -147,9 +162,9 @@ def _spy(trainer: Trainer) -> list[Tensor]:
     split = trainer.splits["train"]
     original = split.batch
 
-    def batch(index: Tensor) -> Batch:
+    def batch(index: Tensor, augment: Augment | None = None) -> Batch:
         taken.append(index.clone())
-        return original(index)
+        return original(index, augment)
 
     split.batch = batch  # type: ignore[method-assign]
     return taken

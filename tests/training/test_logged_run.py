@@ -14,6 +14,7 @@ from tests.wandb_files import written
 REPOSITORY = Path(__file__).parents[2]
 COMMAND = [
     "train",
+    "experiment=multidigits",
     "logger=wandb",
     "single_task=true",
     "model=mlp",

@@ -15,7 +15,7 @@ from mtl_bench.training.trainer import Options
 @pytest.mark.parametrize("error", ["l1", "mse"])
 @pytest.mark.parametrize("method", ["uw", "mgda"])
 def test_learns_the_level_from_partial_labels(error: str, method: str, data: Path, tmp_path: Path) -> None:
-    overrides = ["model=mlp", f"method={method}", "protocol.training.batch_size=20"]
+    overrides = ["experiment=multidigits", "model=mlp", f"method={method}", "protocol.training.batch_size=20"]
     nodes = compose_plan(overrides, data).setting.nodes
     nodes["dataset"] = {"_target_": "tests.brightness.Brightness"}
     nodes["tasks"] = {

@@ -190,7 +190,12 @@ def test_the_command_line_says_it_in_one_sentence(
     monkeypatch.setattr(sys, "path", [*sys.path])  # the command adds to it
     monkeypatch.setattr(sys, "argv", [])
     paths = [f"paths.{name}={tmp_path}" for name in ("runs", "reference")]
-    small = ["model=mlp", "tasks.left._target_=tests.training.poison.Poison", "options.max_nonfinite=3"]
+    small = [
+        "experiment=multidigits",
+        "model=mlp",
+        "tasks.left._target_=tests.training.poison.Poison",
+        "options.max_nonfinite=3",
+    ]
     with pytest.raises(SystemExit) as status:
         main(["train", *small, *paths, f"paths.data={data}", "options.progress=false"])
     assert status.value.code == 1

@@ -78,5 +78,5 @@ class Rooms(Dataset):
         device = torch.device(self.device)
         arrays = render_split(self.data_seed, split, count, self.height, self.width, device, extra)
         if self.duplicate is not None:
-            arrays[self.duplicate + COPY] = arrays[self.duplicate].copy()  # noise is drawn for each of the two
+            arrays[self.duplicate + COPY] = arrays[self.duplicate].copy()
         return arrays

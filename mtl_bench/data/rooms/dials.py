@@ -50,9 +50,10 @@ def distractor(clean: Float[Tensor, "scenes 3 height width"]) -> Float[Tensor, "
 
 def add_noise(arrays: Arrays, fields: Mapping[str, Field], label_noise: Mapping[str, float], seed: int) -> None:
     """Noise on stored training targets, in place: Gaussian of σ in the target's unit, on normals before they are unit
-    again; for classes σ is the share of labelled pixels that get a random class.
+    again; for classes σ is the share of labelled pixels that get a random class. A duplicate gets noise of its own.
     """
-    for task, sigma in label_noise.items():
+    copies = {task + COPY: sigma for task, sigma in label_noise.items() if task + COPY in fields}
+    for task, sigma in (*label_noise.items(), *copies.items()):
         draw = Draw(stream_seed("rooms", "label noise", seed, task) & 0xFFFFFFFF)
         stored = arrays[task]
         if fields[task].encoding == "class":

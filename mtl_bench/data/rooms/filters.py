@@ -19,13 +19,6 @@ def sobel(maps: Maps) -> tuple[Maps, Maps]:
     return found[:, ::2], found[:, 1::2]
 
 
-def smooth(maps: Maps) -> Maps:
-    """The 5×5 binomial filter (a Gaussian of one pixel), borders replicated."""
-    row = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], device=maps.device) / 16
-    weights = (row[:, None] * row).repeat(maps.shape[1], 1, 1, 1)
-    return F.conv2d(F.pad(maps, (2, 2, 2, 2), mode="replicate"), weights, groups=maps.shape[1])
-
-
 def corners(maps: Maps) -> Float[Tensor, "scenes 1 height width"]:
     """Square root of the smaller eigenvalue of the 5×5 structure tensor, over all channels (Shi, Tomasi, 1994)."""
     dx, dy = sobel(maps)

@@ -96,36 +96,35 @@ def _quadratic(a: Tensor, b: Tensor, c: Tensor, radius: Tensor) -> Interval:
 
 def collect(scenes: Sequence[Scene], device: torch.device) -> Solids:
     """The solids of several scenes side by side."""
-    groups = [[_sorted(scene, shape) for scene in scenes] for shape in SHAPES]
-    counts = tuple(max(len(rows) for rows in group) for group in groups)
+    sorts = [("box", False), ("box", True), ("sphere", False), ("cylinder", False)]  # boxes that cast shadows first
+    groups = [[_rows(scene, *sort) for scene in scenes] for sort in sorts]
+    counts = [max(map(len, group)) for group in groups]
+    padding = [[0.0, 0, 0, -1, -1, -1, 1, 0, 0, 0, SHAPES.index(shape), 1] for shape, _ in sorts]
     tables = []
     for b, scene in enumerate(scenes):
         rows = [_face_row(scene, face) for face in range(len(FACES))]
-        for kind, count in enumerate(counts):
-            own = [_row(solid, kind) for solid in groups[kind][b]]
-            rows += own + [_row(None, kind)] * (count - len(own))
+        for group, count, pad in zip(groups, counts, padding, strict=True):
+            rows += group[b] + [pad] * (count - len(group[b]))
         tables.append(rows)
     table = torch.tensor(np.array(tables), dtype=torch.float64, device=device)
     flags = table[..., 8:].long()
-    blockers = max(sum(not solid.flat for solid in rows) for rows in groups[0])
     real = table[..., :8].float()
     return Solids(
         real[..., :3], real[..., 3:6], real[..., 6:8],
         flags[..., 0], flags[..., 1], flags[..., 2], flags[..., 3],
-        (counts[0], counts[1], counts[2]), blockers,
+        (counts[0] + counts[1], counts[2], counts[3]), counts[0],
     )  # fmt: skip
 
 
-def _sorted(scene: Scene, shape: str) -> list[Placed]:
-    """Those that cast shadows first."""
-    return sorted((solid for solid in scene.solids if solid.shape == shape), key=lambda solid: solid.flat)
+def _rows(scene: Scene, shape: str, flat: bool) -> list[list[float]]:
+    solids = [solid for solid in scene.solids if (solid.shape, solid.flat) == (shape, flat)]
+    return [_row(solid) for solid in solids]
 
 
-def _row(solid: Placed | None, kind: int) -> list[float]:
-    if solid is None:
-        return [0.0, 0, 0, -1, -1, -1, 1, 0, 0, 0, kind, 1]
+def _row(solid: Placed) -> list[float]:
     turn = [np.cos(solid.yaw), np.sin(solid.yaw)]
-    return [*solid.centre, *solid.half, *turn, solid.label, solid.skin, kind, solid.depth]
+    rest = [solid.label, solid.skin, SHAPES.index(solid.shape), solid.depth]
+    return [*solid.centre, *solid.half, *turn, *rest]
 
 
 def _face_row(scene: Scene, face: int) -> list[float]:

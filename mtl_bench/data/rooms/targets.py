@@ -8,12 +8,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mtl_bench.data.packed import Field
-from mtl_bench.data.rooms.filters import corners, segments, smooth, sobel
+from mtl_bench.data.rooms.filters import corners, segments, sobel
 from mtl_bench.data.rooms.raycast import Hits, View
 from mtl_bench.data.rooms.solids import Solids
 
-LINE_GAIN = 2.0  # after smoothing a straight edge is about two pixels wide and as bright as before
-JUMP = 0.6  # relative jump in depth that counts as a full occlusion edge
+JUMP = 0.4  # relative jump in depth that counts as a full occlusion edge
 TEXTURE_GAIN, CORNER_2D_GAIN, CORNER_3D_GAIN = 3.0, 6.0, 1.5  # bring typical maps into [0, 1]; larger values are cut
 GRID = (4, 5)  # segments down and across at the start of k-means
 ITERATIONS = 3
@@ -101,7 +100,6 @@ def _positions(like: Tensor) -> Tensor:
 
 def _occlusion(seen: Seen, normal: Float[Tensor, "scenes rays 3"]) -> Float[Tensor, "scenes 1 height width"]:
     """How far the next pixel's surface lies behind this pixel's tangent plane, relative to its depth; 1 from JUMP on.
-    Smoothed, as Taskonomy's users do, so that an error of half a pixel is not a whole one.
 
     The plane through a pixel says exactly which depth its neighbour would have on the same flat surface, so slanted
     walls leave no trace and creases almost none. The edge belongs to the surface that hides the other.
@@ -115,7 +113,7 @@ def _occlusion(seen: Seen, normal: Float[Tensor, "scenes rays 3"]) -> Float[Tens
         expected = plane / torch.where(slope.abs() < 1e-6, -1e-6, slope)
         jump = (there - torch.where(expected > 0, expected, there)) / depth
         strongest = torch.maximum(strongest, jump)
-    return (LINE_GAIN * smooth((strongest / JUMP).clamp(max=1))).clamp(max=1)
+    return (strongest / JUMP).clamp(max=1)
 
 
 def _shift(maps: Tensor, down: int, right: int) -> Tensor:

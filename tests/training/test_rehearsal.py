@@ -1,0 +1,39 @@
+"""Stored labels that a task does not know are refused before training, by the number of its labels."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtl_bench.data.packed import Field, Packed, write_packed
+from mtl_bench.errors import BenchError
+from mtl_bench.tasks import Edges, Saliency, Segmentation, Task
+from mtl_bench.training.rehearsal import check_targets
+
+FIELD = Field("int8", (2, 3), "class", kind="map")
+TASKS: dict[str, Task] = {"segmentation": Segmentation(13), "edges": Edges(), "saliency": Saliency()}
+
+
+def pack(labels: dict[str, int], folder: Path) -> Packed:
+    """Every label below the given one, and unlabelled pixels."""
+    maps = {name: np.resize(np.arange(-1, top + 1), (5, 2, 3)).astype(np.int8) for name, top in labels.items()}
+    write_packed(folder, "maps", {"train": maps}, dict.fromkeys(labels, FIELD), "made up", {})
+    return Packed.open(folder)
+
+
+@pytest.mark.parametrize("top", [0, 1, 12])
+def test_known_classes_pass(top: int, tmp_path: Path) -> None:
+    check_targets(pack({"segmentation": top}, tmp_path / "packed"), {"segmentation": TASKS["segmentation"]})
+
+
+def test_yes_and_no_are_two_labels_of_one_output(tmp_path: Path) -> None:
+    check_targets(pack({"edges": 1, "saliency": 1}, tmp_path / "packed"), {n: TASKS[n] for n in ("edges", "saliency")})
+
+
+@pytest.mark.parametrize(("name", "top", "classes"), [("segmentation", 13, 13), ("edges", 2, 2), ("saliency", 2, 2)])
+def test_other_classes_are_named(name: str, top: int, classes: int, tmp_path: Path) -> None:
+    packed = pack({name: top}, tmp_path / "packed")
+    with pytest.raises(BenchError) as refusal:
+        check_targets(packed, {name: TASKS[name]})
+    said = f"Task {name} has {classes} classes, but split `train` holds labels from -1 to {top}; classes count from 0"
+    assert str(refusal.value).startswith(said)
