@@ -95,29 +95,35 @@ def _report(parsed: argparse.Namespace) -> None:
     boards = [board for board in leaderboards(records) if parsed.experiment in (None, board.experiment)]
     if not boards:
         raise BenchError(f"No record of a method on {parsed.experiment} lies in {', '.join(map(str, parsed.folders))}.")
+    _check_pictures(parsed)
     if parsed.plot is not None:
         plot_delta_m(boards, parsed.plot)
+    if parsed.markdown is None:
+        for board in boards:
+            show(board)
+    elif str(parsed.markdown) == "-":
+        print("\n".join(markdown(board) for board in boards))
+    else:
+        _write(parsed.markdown, "\n".join(markdown(board) for board in boards))
     _draw_predictions(parsed, boards, records)
-    if parsed.markdown is not None:
-        text = "\n".join(markdown(board) for board in boards)
-        if str(parsed.markdown) == "-":
-            print(text)
-        else:
-            _write(parsed.markdown, text)
-        return
-    for board in boards:
-        show(board)
+
+
+def _check_pictures(parsed: argparse.Namespace) -> None:
+    """Before anything is printed or written."""
+    if parsed.predictions is None and parsed.method is not None:
+        raise BenchError("--method chooses whose predictions are drawn; add --predictions FILE.")
+    if parsed.predictions is not None:
+        from mtl_bench.results.predictions import check_suffix
+
+        check_suffix(parsed.predictions)
 
 
 def _draw_predictions(parsed: argparse.Namespace, boards: "list[Board]", records: "list[Record]") -> None:
     if parsed.predictions is None:
-        if parsed.method is not None:
-            raise BenchError("--method chooses whose predictions are drawn; add --predictions FILE.")
         return
     from mtl_bench.results.kept import choose_kept, find_kept, name_files
-    from mtl_bench.results.predictions import check_suffix, draw_predictions
+    from mtl_bench.results.predictions import draw_predictions
 
-    check_suffix(parsed.predictions)
     kept = find_kept(parsed.folders)
     chosen = choose_kept(kept, boards, records, parsed.experiment, parsed.method)
     for one, path in zip(chosen, name_files(chosen, parsed.predictions), strict=True):

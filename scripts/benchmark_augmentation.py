@@ -21,31 +21,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mtl_bench.data.augmentation import ColourJitter, HorizontalFlip, Pipeline, RandomScaleCrop
-from mtl_bench.data.packed import Field, Packed, write_packed
+from mtl_bench.data.packed import Packed, write_packed
+from mtl_bench.data.rooms.targets import fields
 from mtl_bench.data.split import Batch, Split
 
 SAMPLES = 256
 SIZE = (96, 128)
 BAR = 1.5
-KINDS = {"depth_euclidean": "depth", "depth_zbuffer": "depth"}
-CHANNELS = {
-    "depth_euclidean": 1,
-    "depth_zbuffer": 1,
-    "edge_occlusion": 1,
-    "edge_texture": 1,
-    "principal_curvature": 2,
-    "reshading": 1,
-    "keypoints2d": 1,
-    "keypoints3d": 1,
-    "segment_unsup2d": 3,
-    "segment_unsup25d": 3,
-}
-FIELDS = {
-    "image": Field("uint8", (3, *SIZE), "uint8/255"),
-    "segmentation": Field("int8", SIZE, "class", kind="map"),
-    "normal": Field("int8", (3, *SIZE), "int8/127", kind="normal"),
-    **{name: Field("float16", (c, *SIZE), "float", kind=KINDS.get(name, "map")) for name, c in CHANNELS.items()},
-}
+FIELDS = fields(*SIZE)
 
 
 def pack(folder: Path) -> Packed:

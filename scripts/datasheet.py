@@ -15,6 +15,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
+from transfer import table
 
 from mtl_bench.colours import look, photo
 from mtl_bench.compose import compose_plan
@@ -24,6 +25,8 @@ from mtl_bench.data.split import Split
 from mtl_bench.errors import BenchError
 from mtl_bench.pictures import Dense, Kind
 from mtl_bench.records.record import Record, find_records
+from mtl_bench.results.published import published_orders
+from mtl_bench.results.transfer import board_orders
 from mtl_bench.tasks import Metric, Segmentation, Task
 from mtl_bench.tasks.binary import BinaryTask
 from mtl_bench.training.plan import Plan
@@ -32,16 +35,24 @@ from mtl_bench.training.samples import KINDS
 ROOT = Path(__file__).parents[1]
 SAMPLES = 4  # rooms on the contact sheet
 BATCH = 100
+TERMS = (("segmentation", "mean_iou"), ("depth_zbuffer", "abs_err"), ("normal", "mean"))
 DIAGNOSTICS = (
     "mtl-bench train -m experiment=rooms11 method=ls seed=0,1,2 diagnostics.every=32 paths.runs=runs/diagnostics"
 )
 WIDTHS = (
-    "mtl-bench train -m experiment=rooms model.width=4,8 single_task=true method=ls seed=0,1,2,3,4 "
+    "mtl-bench train -m experiment=rooms model.width=8 model.pyramid=8 single_task=true method=ls seed=0,1,2,3,4 "
     "paths.runs=results/rooms/widths"
 )
 
 
 def main() -> None:
+    try:
+        _main()
+    except BenchError as error:
+        raise SystemExit(str(error)) from None
+
+
+def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=ROOT / "data")
     parser.add_argument("--records", type=Path, default=ROOT / "results/reference")
@@ -51,7 +62,9 @@ def main() -> None:
     parsed = parser.parse_args()
     plans = {name: compose_plan([f"experiment={name}"], parsed.data) for name in ("rooms", "rooms11")}
     records = find_records([parsed.records])
-    probes = [probe for path in sorted(parsed.diagnostics.rglob("history.jsonl")) for probe in _probes(path)]
+    parsed.out.mkdir(parents=True, exist_ok=True)
+    histories = sorted(parsed.diagnostics.rglob("history.jsonl"))
+    probes = [probe for path in histories for probe in _probes(path)]
     if not probes:
         raise BenchError(f"There is no history with diagnostics below {parsed.diagnostics}; run `{DIAGNOSTICS}` first.")
     contact_sheet(plans["rooms11"], parsed.out / "contact.png")
@@ -59,8 +72,10 @@ def main() -> None:
         INTRODUCTION.format(digest=plans["rooms"].packed.digest[:12]),
         content(plans["rooms"]),
         against_the_mean(plans, records),
-        gradients(probes),
+        gradients(probes, len(histories)),
         outcome(records, find_records([parsed.widths])),
+        unseen(records),
+        order(records),
     ]
     (parsed.out / "README.md").write_text("\n".join(sections))
     print(f"{parsed.out / 'README.md'} and {parsed.out / 'contact.png'}")
@@ -144,7 +159,7 @@ def mean_prediction(plan: Plan, task: str) -> dict[str, float]:
 
 
 def _as_output(judge: Task, target: Tensor) -> Tensor:
-    """Targets in the form of the head's output: class shares, probabilities or encoded values."""
+    """Targets in the form of the head's output: class shares, edge strength or encoded values."""
     if isinstance(judge, Segmentation):
         shares = torch.nn.functional.one_hot(target.clamp(min=0), judge.outputs).permute(0, 3, 1, 2).float()
         return shares.masked_fill((target < 0)[:, None], torch.nan)
@@ -156,7 +171,7 @@ def _batches(split: Split, task: str) -> list[Tensor]:
     return [split.batch(part).targets[task] for part in torch.arange(split.size).split(BATCH)]
 
 
-def gradients(probes: Sequence[Mapping[str, float]]) -> str:
+def gradients(probes: Sequence[Mapping[str, float]], seeds: int) -> str:
     """Requirements 3 and 4: natural scales differ, and tasks help, hurt and ignore each other."""
     names = [key.rsplit("/", 1)[1] for key in probes[0] if "/share/" in key]
     shares = {name: statistics.fmean(probe[f"diagnostics/share/{name}"] for probe in probes) for name in names}
@@ -174,15 +189,15 @@ def gradients(probes: Sequence[Mapping[str, float]]) -> str:
         [
             "## Tasks differ in scale, and in whether they agree",
             "",
-            f"Gradients on the shared parameters in the middle third of training, {len(probes)} batches of three seeds "
-            "(equal weights):",
+            f"Gradients on the shared parameters in the middle third of training, {len(probes)} batches of {seeds} "
+            "seeds (equal weights):",
             f"`{DIAGNOSTICS}`",
             "",
             f"- Largest over smallest mean gradient norm: {ranked[0][1] / ranked[-1][1]:.0f} ({ranked[0][0]} over "
             f"{ranked[-1][0]}; wanted: at least 10).",
             f"- Pairs with a negative cosine in 20–60 % of the batches: {mixed} of {len(pairs)} (wanted: 3 or more).",
             "",
-            "| pair, four lowest and four highest | mean cosine ± standard error | negative, % |",
+            "| pair, four lowest and four highest | mean cosine ± standard error over batches | negative, % |",
             "| --- | ---: | ---: |",
             *rows,
             "",
@@ -196,7 +211,7 @@ def outcome(records: Sequence[Record], narrow: Sequence[Record]) -> str:
     for width, found in [("×1", records), *((f"×{w / 16:g}", _of_width(narrow, w)) for w in (8, 4))]:
         board = [record for record in found if _of(record, "rooms")]
         joint = [record for record in board if record["method"]["label"] == "ls"]
-        for task, metric in (("segmentation", "mean_iou"), ("depth_zbuffer", "abs_err"), ("normal", "mean")):
+        for task, metric in TERMS:
             alone = [r["test"][task][metric] for r in board if r["tasks"] == [task]]
             shared = [r["test"][task][metric] for r in joint]
             if len(alone) < 2 or len(shared) < 2:
@@ -213,7 +228,7 @@ def outcome(records: Sequence[Record], narrow: Sequence[Record]) -> str:
             "## Equal weights against single-task",
             "",
             "Wanted: one task better and one worse by more than three standard errors, and a width that moves it. "
-            f"Narrower models: `{WIDTHS}`.",
+            f"Narrower models: `{WIDTHS}`, and the same with 4.",
             "",
             "| width | task | metric | single-task (seeds) | equal weights (seeds) | change, % | in standard errors |",
             "| --- | --- | --- | ---: | ---: | ---: | ---: |",
@@ -221,6 +236,31 @@ def outcome(records: Sequence[Record], narrow: Sequence[Record]) -> str:
             "",
         ]
     )
+
+
+def unseen(records: Sequence[Record]) -> str:
+    """How much a test split with surface patterns that training never showed costs."""
+    rows = []
+    for label, task, metric in ((label, *term) for label in ("single", "ls") for term in TERMS):
+        found = [r for r in records if _of(r, "rooms") and r["method"]["name"] == label and task in r["tasks"]]
+        if not found:
+            continue
+        usual = statistics.fmean(r["test"][task][metric] for r in found)
+        shifted = statistics.fmean(r["other_tests"]["test_shift"][task][metric] for r in found)
+        rows.append(f"| {label} | {task} | {metric} | {usual:.4g} | {shifted:.4g} |")
+    head = ["| method | task | metric | test | test_shift |", "| --- | --- | --- | ---: | ---: |"]
+    return "\n".join(["## Surfaces that training never showed", "", *head, *rows, ""])
+
+
+def order(records: Sequence[Record]) -> str:
+    """Requirement 8: whether the order of methods here is theirs elsewhere, whatever it is."""
+    boards = [one for one in board_orders(records) if one.name in ("rooms", "rooms11", "multifashion_mnist")]
+    found = table([*boards, *published_orders(ROOT / "results/published")])
+    return f"""## Does the order of methods transfer?
+
+From `python scripts/transfer.py`, which also explains the columns.
+
+{found}"""
 
 
 def contact_sheet(plan: Plan, path: Path) -> None:
@@ -256,7 +296,7 @@ def _probes(path: Path) -> list[dict[str, float]]:
     """Diagnostics of the middle third of a run."""
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     found = [row["diagnostics"] for row in rows if "diagnostics" in row]
-    return found[len(found) // 3 : -(len(found) // 3)]
+    return [probe for probe in found if "diagnostics/conflicts" in probe][len(found) // 3 : 2 * len(found) // 3]
 
 
 def _of(record: Record, experiment: str) -> bool:

@@ -51,6 +51,7 @@ def resize(maps: Float[Tensor, "batch n h w"], size: tuple[int, int]) -> Float[T
 @lru_cache(maxsize=64)
 def interpolation(old: int, new: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "new old"]:
     """Row i holds what each old position gives to new position i; pixel centres lie at (i + ½) / new of the side."""
-    centres = (torch.arange(new, dtype=dtype, device=device) + 0.5) * (old / new) - 0.5
-    distance = centres.clamp(0, old - 1)[:, None] - torch.arange(old, dtype=dtype, device=device)
-    return (1 - distance.abs()).clamp(min=0)
+    exact = torch.float64 if dtype == torch.float64 else torch.float32  # bfloat16 cannot hold the positions
+    centres = (torch.arange(new, dtype=exact, device=device) + 0.5) * (old / new) - 0.5
+    distance = centres.clamp(0, old - 1)[:, None] - torch.arange(old, dtype=exact, device=device)
+    return (1 - distance.abs()).clamp(min=0).to(dtype)

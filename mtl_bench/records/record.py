@@ -76,7 +76,7 @@ class Record(TypedDict):
     metrics: dict[str, dict[str, MetricInfo]]  # task → metric
     test: dict[str, dict[str, float]]  # task → metric → value under the selection rule
     val: dict[str, dict[str, float]]  # likewise; {} without a validation split
-    other_tests: NotRequired[dict[str, dict[str, dict[str, float]]]]  # split → task → metric, at the run's last weights
+    other_tests: NotRequired[dict[str, dict[str, dict[str, float]]]]  # split → task → metric, at the selected weights
     evaluations: list[Evaluation]
     selection: str
     delta_m: DeltaM

@@ -75,10 +75,12 @@ def _nothing(here: Sequence[Kept], method: str | None) -> BenchError:
     if method is not None and here:
         known = ", ".join(sorted({one.record["method"]["name"] for one in here}))
         return BenchError(f"No run of {method} kept predictions; choose --method among {known}.")
+    if here:
+        return BenchError(f"Only single-task runs kept predictions here; choose them with --method {SINGLE}.")
     return BenchError(
         "No run here kept predictions: an experiment with a dense task keeps those of `options.pictures` test samples, "
-        "4 unless you say otherwise; to get them of a finished run, delete its record.json and train it again, which "
-        "goes on from its checkpoint."
+        "4 unless you say otherwise; to get them of a finished run, delete its record.json and train it again (from "
+        "its checkpoint, if that is still there)."
     )
 
 

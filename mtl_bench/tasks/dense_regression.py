@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from mtl_bench.errors import BenchError
 from mtl_bench.tasks.base import Metric, Normalise, check_choice
 from mtl_bench.tasks.dense import Aggregation, DenseTask, check_shapes
 from mtl_bench.tasks.encodings import Encoding
@@ -36,6 +37,12 @@ class DenseRegression(DenseTask):
         metrics = (Metric("mae", False, unit), Metric("rmse", False, unit))
         super().__init__(metrics, 3, aggregation, normalise, loss_scale)
         check_choice("error", error, ("l1", "mse"))
+        for name in ("shift", "scale"):
+            given = getattr(encoding, name, None)
+            if isinstance(given, list) and len(given) != outputs:
+                raise BenchError(
+                    f"The encoding's {name} has {len(given)} numbers for {outputs} outputs; give one each."
+                )
         self.outputs = outputs
         self.error = error
         self.encoding = encoding

@@ -68,8 +68,8 @@ def run_cell(plan: Plan, place: Place, options: Options, logger: Logger) -> Outc
                 "gradients and call `step.apply()`, or no training sample has a label."
             )
         record = make_record(plan, trainer)
-        keep_pictures(trainer, plan.packed.manifest.fields, folder.predictions)  # of the weights that it reports
         save_record(folder.record, record)
+        keep_pictures(trainer, plan.packed.manifest.fields, folder.predictions)  # of the weights that it reports
         if failure is not None:
             raise failure
         return Outcome(record, folder, skipped=False)

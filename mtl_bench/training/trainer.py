@@ -295,5 +295,5 @@ class Trainer:
         return mean_metrics(tests), mean_metrics(vals) if vals[0] else {}
 
     def other_tests(self) -> dict[str, Metrics]:
-        """Metrics of the test splits beside `test`, at the weights that the model has now."""
+        """Metrics of the test splits beside `test`, at the weights that `selected` leaves (mean_last_k: the last)."""
         return {split: self.metrics(split) for split in self.splits if split.startswith("test_")}

@@ -74,8 +74,8 @@ def test_a_wrong_prediction_stays_visible(task: type[DenseRegression]) -> None:
 
 
 def test_an_encoding_of_another_number_of_channels_is_refused() -> None:
-    with pytest.raises(BenchError, match="but its target is"):
-        DenseRegression(1, encoding=Affine([0, 0], [1, 1])).loss(outputs(1), numbers(1))
+    with pytest.raises(BenchError, match="The encoding's shift has 2 numbers for 1 outputs"):
+        DenseRegression(1, encoding=Affine([0, 0], [1, 1]))
 
 
 @pytest.mark.parametrize("task", [Depth, DenseRegression])

@@ -18,6 +18,7 @@ class ColourJitter(Augmentation):
 
     With luma ℓ and its mean m over the image, x → b·x, then c·x + (1 - c)·m, then s·x + (1 - s)·ℓ, and last clamped
     to [0, 1]. Deviation from torchvision's: always in this order, and clamped once instead of after each.
+    Targets made of the image's own colours (mean colours of segments, texture edges) keep those from before.
 
     Raises BenchError for strengths outside [0, 1], and for the saturation of images that have no three channels.
     """

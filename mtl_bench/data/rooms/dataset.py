@@ -10,7 +10,7 @@ import torch
 from mtl_bench.data.dataset import Dataset
 from mtl_bench.data.packed import Field, Manifest, write_packed
 from mtl_bench.data.rooms.dials import COPY, add_noise, check_dials, distractor
-from mtl_bench.data.rooms.render import render_split
+from mtl_bench.data.rooms.render import extra_field, render_split
 from mtl_bench.data.rooms.targets import fields
 from mtl_bench.errors import BenchError
 
@@ -29,10 +29,10 @@ class Rooms(Dataset):
 
     Dials with a known right answer: `label_noise={task: σ}` on training targets (see `add_noise`), `distractor=true`
     adds a target that has nothing to do with the others, `duplicate=task` stores a target a second time as
-    `<task>_copy`; a task's `loss_scale` is the fourth. Rendered on a GPU where there is one and `device` says so; the
-    digest then differs in the last bits.
+    `<task>_copy`; a task's `loss_scale` is the fourth. Another kind of processor, or `device="cuda"`, may render other
+    last bits, and the content digest then differs: boards are made on one kind of machine.
 
-    Raises BenchError for sizes below 16 pixels, empty splits, and dials that name no target.
+    Raises BenchError for sizes below 16 pixels, empty splits, dials that name no target, and a missing device.
     """
 
     name: str = "rooms"
@@ -55,6 +55,8 @@ class Rooms(Dataset):
             )
         if min(self.train, self.val, self.test, self.shift) < 1:
             raise BenchError(f"Dataset {self.name}: train, val, test and shift each need at least one image.")
+        if self.device not in ("cpu", "cuda") or (self.device == "cuda" and not torch.cuda.is_available()):
+            raise BenchError(f"Dataset {self.name}: there is no device {self.device!r} to render on; set device=cpu.")
         check_dials(self.name, fields(self.height, self.width), self.label_noise, self.duplicate)
 
     @property
@@ -63,7 +65,7 @@ class Rooms(Dataset):
         if self.duplicate is not None:
             found[self.duplicate + COPY] = found[self.duplicate]
         if self.distractor:
-            found["distractor"] = Field("float16", (1, self.height, self.width), "float", kind="map")
+            found["distractor"] = extra_field(self.height, self.width)
         return found
 
     def pack(self, folder: Path, raw: Path, source: Path | None) -> Manifest:

@@ -35,7 +35,8 @@ def check_dials(name: str, known: Mapping[str, Field], label_noise: Mapping[str,
 def distractor(clean: Float[Tensor, "scenes 3 height width"]) -> Float[Tensor, "scenes 1 height width"]:
     """A wave of the local brightness, shifted by a fixed pattern over the picture, in [0, 1].
 
-    It follows from the image alone, so it can be learnt; geometry, classes and edges say nothing about it.
+    It follows from the image alone, so it can be learnt; geometry, classes and edges say nothing about it. The pattern
+    is its own mirror image, so that a flip leaves it right; other augmentations that move pixels would not.
     """
     height, width = clean.shape[-2:]
     y, x = torch.meshgrid(
@@ -43,7 +44,8 @@ def distractor(clean: Float[Tensor, "scenes 3 height width"]) -> Float[Tensor, "
         torch.linspace(0, 1, width, device=clean.device),
         indexing="ij",
     )
-    shift = torch.sin(7 * x + 3 * y) + torch.cos(5 * y - 4 * x)
+    side = (2 * x - 1).abs()
+    shift = torch.sin(7 * side + 3 * y) + torch.cos(5 * y - 4 * side)
     phase = WAVES * clean.mean(dim=1, keepdim=True) + shift
     return 0.5 + 0.5 * torch.sin(2 * math.pi * phase)
 

@@ -20,7 +20,7 @@ class View:
 
     position: Float[Tensor, "scenes 3"]
     rotation: Float[Tensor, "scenes 3 3"]  # camera axes (x right, y down, z forward) as columns, in the room's frame
-    rays: Float[Tensor, "rays 3 scenes"] | Float[Tensor, "scenes rays 3"]  # in the camera's frame
+    rays: Float[Tensor, "scenes rays 3"]  # in the camera's frame
     pixel: Float[Tensor, "scenes 1"]  # width of a pixel at z = 1
 
     @classmethod

@@ -68,6 +68,11 @@ def render(
     }
 
 
+def extra_field(height: int, width: int) -> Field:
+    """How maps of `extra` are stored."""
+    return Field("float16", (1, height, width), "float", kind="map")
+
+
 def render_split(
     seed: int,
     split: str,
@@ -77,9 +82,9 @@ def render_split(
     device: torch.device,
     extra: Mapping[str, Extra] | None = None,
 ) -> dict[str, np.ndarray]:
-    """`count` rooms as packed arrays store them; maps of `extra` as float16."""
+    """`count` rooms as packed arrays store them."""
     stored = fields(height, width)
-    stored |= {name: Field("float16", (1, height, width), "float", kind="map") for name in extra or {}}
+    stored |= {name: extra_field(height, width) for name in extra or {}}
     arrays = {name: np.empty((count, *field.shape), field.dtype) for name, field in stored.items()}
     step = max(1, BATCH // (height * width))
     for start in range(0, count, step):

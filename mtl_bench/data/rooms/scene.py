@@ -28,7 +28,7 @@ class Placed:
 @dataclass(frozen=True)
 class Camera:
     """Pinhole at `position`; `rotation` takes camera axes (x right, y down, z forward) to the room's; `tangent` is
-    the half angle of view, horizontally.
+    that of half the horizontal angle of view.
     """
 
     position: Float[np.ndarray, "3"]
@@ -51,7 +51,7 @@ class Scene:
 
 
 def draw_scene(draw: Draw) -> Scene:
-    """Room, camera, then furniture where it neither collides nor stands before the lens."""
+    """Room, camera, then furniture where its footprint is free and off the lens; turned pieces may still touch."""
     size = np.array([draw.uniform(3.0, 8.0), draw.uniform(3.0, 8.0), draw.uniform(2.4, 2.9)])
     ambient, flash, exposure = draw.uniform(0.2, 0.4), draw.uniform(0.0, 0.4), draw.uniform(0.75, 1.2)
     scene = Scene(size, _camera(draw, size), _lights(draw, size), ambient, flash, exposure)
