@@ -1,6 +1,7 @@
 """A step of a loss weighting reads nothing off the device; a Gramian method copies once.
 
-On a CPU nothing waits, so operations that would make a GPU wait are refused here by name; tests/gpu asks CUDA itself.
+On a CPU nothing waits, so operations that would make a GPU wait are refused here by name, and steps are skipped in the
+GPU's way; tests/gpu asks CUDA itself.
 """
 
 from collections.abc import Callable, Iterator
@@ -90,6 +91,7 @@ def test_a_loss_weighting_reads_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     machine = make_machine(model, optimizer, torch.float32, clip_norm=1.0)
+    machine.skips_on_device = True
     method = build()
     method.setup(make_context(machine))
     means = EpochMeans(3, machine.device)
@@ -119,6 +121,7 @@ def test_a_gramian_method_makes_one_packed_copy(
 
 def test_a_direction_method_reads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = make_machine(dtype=torch.float32)
+    machine.skips_on_device = True
     method = GradDrop()
     method.setup(make_context(machine))
     means = EpochMeans(3, machine.device)
