@@ -1,6 +1,7 @@
 """The loop: batch, step, evaluate, checkpoint. It knows no method, no dataset and no model by name."""
 
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,9 @@ from mtl_bench.training.selection import Metrics, mean_metrics
 from mtl_bench.training.snapshot import global_random_state, set_global_random_state
 from mtl_bench.training.state import RunState
 from mtl_bench.training.step import BatchStep
+
+# torch warns when a schedule moves before the optimizer: here a first step that was not finite has been skipped
+warnings.filterwarnings("ignore", r"Detected call of `lr_scheduler\.step\(\)` before", UserWarning)
 
 
 @dataclass(frozen=True)
