@@ -53,7 +53,8 @@ def test_commands_compose(command: str) -> None:
     arguments = shlex.split(command)[2:]
     if "--config-dir" in arguments or any("my_file" in argument for argument in arguments):
         pytest.skip("needs the reader's own files; tests/cli/test_own_parts.py runs it")
-    overrides = [re.sub(r"=([\w.]+),.*", r"=\1", a) for a in arguments if not a.startswith("-")]  # of a sweep the first
+    first = re.compile(r"=([\w.]+|\[[^]]*\]),.*")  # of a sweep
+    overrides = [first.sub(r"=\1", argument) for argument in arguments if not argument.startswith("-")]
     with initialize_config_dir(str(configs_folder()), version_base="1.3"):
         config = compose("train", overrides=overrides)
     OmegaConf.to_container(config, resolve=True, throw_on_missing=True)

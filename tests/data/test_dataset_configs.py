@@ -16,7 +16,7 @@ def test_a_config_opens_with_its_command_and_builds(path: Path) -> None:
     first, *_ = path.read_text().splitlines()
     assert first.startswith("# ")
     assert first.endswith(f"dataset={path.stem}")
-    dataset = instantiate(OmegaConf.load(path))
+    dataset = instantiate(OmegaConf.load(path), _convert_="all")  # as the trainer does
     assert isinstance(dataset, Dataset)
     assert dataset.name == path.stem
     assert dataset.folder_name.startswith(f"{path.stem}-")
