@@ -29,8 +29,10 @@ ONE_PATH = ["graddrop"]  # methods that work at the features, which a path per t
 REQUIRED = {
     "priority": ["method.priority={left: 0.8, right: 0.2}"],
     "fixed": ["method.fixed={left: 1, right: 0.5}"],
+    "cso": ["model.task_norm=true", "+method.linear=true"],
 }
 REQUIRED_IN_ROOMS = {
+    "cso": ["model.task_norm=true"],
     "priority": ["method.priority={segmentation: 0.5, depth_zbuffer: 0.3, normal: 0.2}"],
     "fixed": ["method.fixed={segmentation: 1, depth_zbuffer: 0.5, normal: 2}"],
 }

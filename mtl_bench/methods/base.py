@@ -39,6 +39,14 @@ class Method(ABC):
     def end_epoch(self, means: Float[Tensor, "K"]) -> None:  # noqa: B027  most methods keep no history
         """Receives the raw mean training losses of the epoch (host; NaN for a task without a label in it)."""
 
+    def findings(self) -> dict[str, Any]:
+        """What the method has found out so far, asked for after each `end_epoch` and kept in the record.
+
+        Plain numbers, strings and lists of them by name (a matrix over tasks is a list of K rows, tasks in dataset
+        order), small enough to be read. Empty: nothing to tell.
+        """
+        return {}
+
     def scaled(self, weights: Float[Tensor, "k"]) -> Float[Tensor, "k"]:
         return weights * len(weights) if self.natural_sum == 1 and not self.raw_scale else weights
 

@@ -5,7 +5,7 @@ Shapes: k = tasks with a label in the batch, K = all tasks, P = shared parameter
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import torch
@@ -108,3 +108,5 @@ class Context:
     per_task_path: bool
     last_shared: nn.Parameter | None
     shared: Mapping[str, torch.Size]  # shapes of the shared parameters, by name
+    # name of a shared weight → the weight, and the live norms per task that follow it, in task order
+    task_norms: Mapping[str, tuple[nn.Parameter, tuple[nn.Module, ...]]] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
-from mtl_bench.models.task_norm import TaskNorm, norms_by_weight
+from mtl_bench.models.task_norm import Norm, TaskNorm, norms_by_weight
 
 
 class MultiTaskModel(nn.Module, ABC):
@@ -53,8 +53,8 @@ class MultiTaskModel(nn.Module, ABC):
         own = tuple(f"{path}.{self.tasks[task]}." for path in ("heads", *self._norm_paths()))
         return {name: value for name, value in self.named_parameters() if name.startswith(own)}
 
-    def task_norms(self) -> dict[str, tuple[nn.BatchNorm2d, ...]]:
-        """Name of a shared convolution's weight → the live norms that follow it, one per task; empty without any."""
+    def task_norms(self) -> dict[str, tuple[Norm, ...]]:
+        """Name of a shared weight → the live norms that follow it, one per task; empty without any."""
         return norms_by_weight(self)
 
     def _norm_paths(self) -> list[str]:

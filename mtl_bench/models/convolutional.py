@@ -1,4 +1,4 @@
-"""Models of one convolutional encoder, with norms shared or per task."""
+"""Models of one encoder, with norms shared or per task."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -8,11 +8,11 @@ from mtl_bench.models.base import MultiTaskModel
 from mtl_bench.models.task_norm import choose_task, with_task_norms
 
 
-class ConvolutionalModel(MultiTaskModel):
+class EncoderModel(MultiTaskModel):
     """One shared tensor, the output of `encoder`.
 
-    With `task_norm` every BatchNorm of the encoder becomes one per task (`TaskNorm`): features then depend on the task
-    from the first norm on, and K tasks take K forwards. Convolutions are named, and start, as without.
+    With `task_norm` every norm of the encoder becomes one per task (`TaskNorm`): features then depend on the task
+    from the first norm on, and K tasks take K forwards. Other layers are named, and start, as without.
     Raises `BenchError` when `encode` is asked for no task although it depends on one.
     """
 
@@ -34,6 +34,10 @@ class ConvolutionalModel(MultiTaskModel):
                 raise BenchError("This model has norms per task: `encode` needs the task that the features are for.")
             choose_task(self.encoder, self.tasks[task])
         return [self.encoder(image)]
+
+
+class ConvolutionalModel(EncoderModel):
+    """An `EncoderModel` whose convolutions start as those of torchvision's ResNets."""
 
     def reset_module(self, module: nn.Module) -> None:
         """Kaiming normal with fan-out for convolutions (He et al., ICCV 2015), as torchvision's ResNets; subclasses of

@@ -2,24 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from mtl_bench.errors import BenchError
-from mtl_bench.models.base import MultiTaskModel
+from mtl_bench.models.convolutional import EncoderModel
 from mtl_bench.models.heads import build_heads
 
 KERNEL = 5
 POOL = 2
 
 
-class LeNet(MultiTaskModel):
+class LeNet(EncoderModel):
     """Two 5×5 convolutions, one shared embedding, a small perceptron per task (Sener and Koltun, NeurIPS 2018).
 
     Encoder: (convolution, 2×2 max-pool, ReLU) per entry of `channels`, then linear and ReLU to the shared
     representation `[batch, embedding]`. Head: linear `embedding`→`embedding`, ReLU, linear `embedding`→`outputs`. The
     paper feeds 36×36 pixels; here the size follows `input_shape` (channels, height, width). Dropout, which the paper's
-    released code has and later users dropped, is left out.
+    released code has and later users dropped, is left out. `norm` puts a BatchNorm after every convolution, `task_norm`
+    one per task; the paper has none.
 
     Raises `BenchError` when an image vanishes in the poolings; two convolutions need 16×16 pixels.
     """
@@ -30,24 +30,22 @@ class LeNet(MultiTaskModel):
         input_shape: tuple[int, int, int],
         channels: Sequence[int] = (10, 20),
         embedding: int = 50,
+        norm: bool = False,
+        task_norm: bool = False,
     ) -> None:
-        super().__init__()
         layers: list[nn.Module] = []
         width, *size = input_shape
         for out in channels:
-            layers += [nn.Conv2d(width, out, KERNEL), nn.MaxPool2d(POOL), nn.ReLU()]
+            norms = [nn.BatchNorm2d(out)] if norm or task_norm else []
+            layers += [nn.Conv2d(width, out, KERNEL), *norms, nn.MaxPool2d(POOL), nn.ReLU()]
             width = out
         pixels = _pooled(size[0], len(channels)) * _pooled(size[1], len(channels))
-        self.encoder = nn.Sequential(*layers, nn.Flatten(), nn.Linear(width * pixels, embedding), nn.ReLU())
-        self.heads = build_heads(
+        encoder = nn.Sequential(*layers, nn.Flatten(), nn.Linear(width * pixels, embedding), nn.ReLU())
+        heads = build_heads(
             outputs,
             lambda n: nn.Sequential(nn.Linear(embedding, embedding), nn.ReLU(), nn.Linear(embedding, n)),
         )
-
-    def encode(
-        self, image: Float[Tensor, "batch channels height width"], task: int | None = None
-    ) -> list[Float[Tensor, "batch embedding"]]:
-        return [self.encoder(image)]
+        super().__init__(encoder, heads, task_norm)
 
 
 def _pooled(side: int, convolutions: int) -> int:

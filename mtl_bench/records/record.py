@@ -77,6 +77,7 @@ class Record(TypedDict):
     test: dict[str, dict[str, float]]  # task → metric → value under the selection rule
     val: dict[str, dict[str, float]]  # likewise; {} without a validation split
     other_tests: NotRequired[dict[str, dict[str, dict[str, float]]]]  # split → task → metric, at the selected weights
+    findings: NotRequired[list[dict[str, Any]]]  # what the method told after each epoch, with its number
     evaluations: list[Evaluation]
     selection: str
     delta_m: DeltaM

@@ -119,4 +119,5 @@ def _context(plan: Plan, machine: Machine, steps_per_epoch: int) -> Context:
         per_task_path=machine.model.per_task_path,
         last_shared=machine.model.last_shared,
         shared={name: parameter.shape for name, parameter in machine.shared.items()},
+        task_norms={name: (machine.shared[name], norms) for name, norms in machine.model.task_norms().items()},
     )

@@ -153,6 +153,8 @@ def make_record(plan: Plan, trainer: Trainer) -> Record:
             "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         },
     }
+    if state.findings:
+        record["findings"] = state.findings
     if others := trainer.other_tests():
         record["other_tests"] = others
     return record

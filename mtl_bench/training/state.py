@@ -18,6 +18,7 @@ class RunState:
     position: int = 0  # batches of this epoch that are done
     seconds: float = 0.0
     evaluations: list[Evaluation] = field(default_factory=list)
+    findings: list[dict[str, Any]] = field(default_factory=list)  # of the method, after each epoch
     kept: dict[str, Tensor] | None = None
     kept_at: int = -1  # index of the evaluation they come from
     started: str = ""

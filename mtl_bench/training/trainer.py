@@ -20,6 +20,7 @@ from mtl_bench.training.checkpoint import load_checkpoint, restore_optimizer, re
 from mtl_bench.training.diagnostics import describe_gradients, probe, used_weights
 from mtl_bench.training.epoch_means import EpochMeans
 from mtl_bench.training.evaluation import evaluate
+from mtl_bench.training.findings import scalars
 from mtl_bench.training.interrupts import Interrupted, Interrupts
 from mtl_bench.training.loggers import Logger
 from mtl_bench.training.machine import Machine
@@ -215,8 +216,15 @@ class Trainer:
         if ended:
             self.method.end_epoch(means)
             state.epoch, state.position = state.epoch + 1, 0
+            self._keep_findings()
         if finished or state.epoch % self.reporting.evaluate_every == 0:
             self._evaluate(means.tolist())
+
+    def _keep_findings(self) -> None:
+        found = self.method.findings()
+        if found:
+            self.state.findings.append({"epoch": self.state.epoch, **found})
+            self.logger.log(dict(scalars("method", found, self.machine.names)), self.machine.counts.batches)
 
     def _evaluate(self, means: list[float]) -> None:
         machine, state = self.machine, self.state

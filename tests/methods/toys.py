@@ -107,14 +107,17 @@ class RecordedStep(BatchStep):
 
 
 def toy(
-    optimizer: Literal["sgd", "adam"] = "sgd", dtype: torch.dtype = torch.float32, absent: int | None = None
+    optimizer: Literal["sgd", "adam"] = "sgd",
+    dtype: torch.dtype = torch.float32,
+    absent: int | None = None,
+    task_norm: bool = False,
 ) -> Toy:
     """Four batches of 12 samples, always the same; task `absent` has no label in odd batches."""
     draw = torch.Generator().manual_seed(0)
     tasks: dict[str, Task] = {"shape": Classification(4), "depth": Regression(2, "mse"), "colour": Classification(3)}
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        model = MLP({name: task.outputs for name, task in tasks.items()}, INPUT, hidden=(8,)).to(dtype)
+        model = MLP({name: task.outputs for name, task in tasks.items()}, INPUT, (8,), task_norm=task_norm).to(dtype)
     kind = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[optimizer]
     machine = Machine(
         model=model,
@@ -126,7 +129,9 @@ def toy(
     )
     batches = [make_batch(draw, dtype, absent if batch % 2 else None) for batch in range(4)]
     shapes = {name: parameter.shape for name, parameter in machine.shared.items()}
-    return Toy(machine, batches, context(tuple(tasks), shared=shapes, last_shared=model.last_shared))
+    norms = {name: (machine.shared[name], norms) for name, norms in model.task_norms().items()}
+    changes = {"shared": shapes, "last_shared": model.last_shared, "per_task_path": task_norm, "task_norms": norms}
+    return Toy(machine, batches, context(tuple(tasks), **changes))
 
 
 def make_batch(draw: torch.Generator, dtype: torch.dtype, absent: int | None) -> Batch:

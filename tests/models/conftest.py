@@ -12,6 +12,8 @@ Build = Callable[[dict[str, int]], MultiTaskModel]
 MODELS: dict[str, Build] = {
     "lenet": lambda outputs: LeNet(outputs, INPUT),
     "mlp": lambda outputs: MLP(outputs, INPUT, hidden=(32, 16)),
+    "lenet, norms per task": lambda outputs: LeNet(outputs, INPUT, task_norm=True),
+    "mlp, norms per task": lambda outputs: MLP(outputs, INPUT, hidden=(32, 16), task_norm=True),
     "resnet18": lambda outputs: ResNet18(outputs, INPUT),
     "resnet18, norms per task": lambda outputs: ResNet18(outputs, INPUT, task_norm=True),
     "dense resnet18": lambda outputs: DenseResNet(outputs, INPUT, width=4),

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
-from mtl_bench.models import DenseResNet, MultiTaskModel, ResNet18, SegNet, initialise
+from mtl_bench.models import MLP, DenseResNet, LeNet, MultiTaskModel, ResNet18, SegNet, initialise
 from mtl_bench.models.task_norm import TaskNorm, norms_by_weight
 
 TASKS = {"left": 3, "left2": 1, "right": 2}  # one name is the beginning of another
@@ -19,6 +19,7 @@ BUILD: dict[str, Build] = {
     "pyramid": lambda own: DenseResNet(TASKS, SHAPE, width=4, pyramid=6, task_norm=own),
     "dense resnet50": lambda own: DenseResNet(TASKS, SHAPE, depth=50, width=2, task_norm=own),
     "segnet": lambda own: SegNet(TASKS, SHAPE, width=4, task_norm=own),
+    "lenet": lambda own: LeNet(TASKS, SHAPE, (2, 4), 5, norm=True, task_norm=own),
 }
 
 
@@ -50,7 +51,13 @@ def test_everything_but_the_norms_starts_as_without_them(build: Build, image: Te
 
 def test_shared_are_the_weights_without_norms(build: Build) -> None:
     own, common = build(True), build(False)
-    assert list(own.shared_parameters()) == [n for n, value in common.shared_parameters().items() if value.ndim > 1]
+    norms = {
+        f"{path}.{name}"
+        for path, part in common.named_modules()
+        for name, _ in part.named_parameters(recurse=False)
+        if isinstance(part, nn.BatchNorm2d)
+    }
+    assert list(own.shared_parameters()) == [name for name in common.shared_parameters() if name not in norms]
     assert (own.per_task_path, common.per_task_path) == (True, False)
     named = {name for name, value in own.named_parameters() if value is own.last_shared}
     assert named == {name for name, value in common.named_parameters() if value is common.last_shared}
@@ -80,18 +87,21 @@ def test_evaluation_uses_the_norms_of_its_task(build: Build, image: Tensor) -> N
     assert not torch.equal(features[0], features[1])
 
 
-def test_each_norm_goes_with_the_convolution_that_feeds_it(build: Build, image: Tensor) -> None:
+def test_each_norm_goes_with_the_layer_that_feeds_it(build: Build, image: Tensor) -> None:
     model = build(True)
     fed: dict[int, str] = {}
     traced: dict[str, TaskNorm] = {}
     for name, module in model.get_submodule("encoder").named_modules(prefix="encoder"):
-        if isinstance(module, nn.Conv2d):
+        if isinstance(module, nn.Conv2d | nn.Linear):
             module.register_forward_hook(lambda _, args, out, name=name: fed.update({id(out): f"{name}.weight"}))
         elif isinstance(module, TaskNorm):
             module.register_forward_pre_hook(lambda norm, args: traced.update({fed[id(args[0])]: norm}))
     model.encode(image, 0)
     found = model.task_norms()
-    assert set(found) == set(traced) == set(model.shared_parameters())
+    assert set(found) == set(traced)
+    weights = {name for name, value in model.shared_parameters().items() if value.ndim > 1}
+    assert set(found) <= weights
+    assert len(found) == len(weights) or isinstance(model, LeNet)  # its linear layer has no norm
     assert all(found[name] == tuple(norm.values()) for name, norm in traced.items())
     assert build(False).task_norms() == {}
 
@@ -101,8 +111,24 @@ def test_encode_asks_for_the_task(build: Build, image: Tensor) -> None:
         build(True).encode(image)
 
 
-def test_a_norm_without_a_convolution_is_refused() -> None:
+def test_a_norm_without_a_layer_before_it_is_refused() -> None:
     norm = TaskNorm(nn.BatchNorm2d(2), ["left"])
     for layers in ([norm], [nn.Conv2d(1, 3, 1), norm], [nn.Conv2d(1, 2, 1), norm, TaskNorm(nn.BatchNorm2d(2), ["a"])]):
-        with pytest.raises(BenchError, match="No convolution goes with"):
+        with pytest.raises(BenchError, match="No shared layer goes with"):
             norms_by_weight(nn.Sequential(*layers))
+
+
+def test_layer_norms_per_task_follow_linear_layers(image: Tensor) -> None:
+    """The extension to linear layers: no statistics, gains and shifts of every task's own."""
+    own, common = MLP(TASKS, SHAPE, (6, 5), task_norm=True), MLP(TASKS, SHAPE, (6, 5), norm=True)
+    for model in (own, common):
+        initialise(model, 0)
+    found = own.task_norms()
+    assert list(found) == ["encoder.1.weight", "encoder.4.weight"]
+    assert [[norm.weight.shape[0] for norm in norms] for norms in found.values()] == [[6] * 3, [5] * 3]
+    assert torch.equal(own.encode(image, 1)[0], common.encode(image)[0])
+    with torch.no_grad():
+        found["encoder.4.weight"][1].weight.mul_(2)
+    assert torch.equal(own.encode(image, 0)[0], common.encode(image)[0])
+    assert not torch.equal(own.encode(image, 1)[0], common.encode(image)[0])
+    assert {"encoder.2.left2.weight", "encoder.5.left2.bias"} < set(own.task_parameters(1))
