@@ -10,10 +10,18 @@ from mtl_bench.models.heads import build_heads
 
 
 class NormDropout(MultiTaskModel):
-    """Batch norm and dropout in the encoder, dropout in every head; takes the arguments of `MLP`."""
+    """Batch norm and dropout in the encoder, dropout in every head; takes `MLP`'s arguments."""
 
-    def __init__(self, outputs: Mapping[str, int], input_shape: tuple[int, int, int], hidden: Sequence[int]) -> None:
+    def __init__(
+        self,
+        outputs: Mapping[str, int],
+        input_shape: tuple[int, int, int],
+        hidden: Sequence[int],
+        norm: bool = True,
+        task_norm: bool = False,
+    ) -> None:
         super().__init__()
+        assert not task_norm
         (width,) = hidden
         self.encoder = nn.Sequential(
             nn.Flatten(), nn.Linear(prod(input_shape), width), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(0.2)
