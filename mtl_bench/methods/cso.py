@@ -8,11 +8,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mtl_bench.errors import BenchError
-from mtl_bench.methods.base import Method
 from mtl_bench.methods.channel_priority import connection_strength, project_onto_priority
 from mtl_bench.methods.interface import Context, Step
-from mtl_bench.methods.linear_scalarization import LinearScalarization
-from mtl_bench.methods.weighting import LossWeighting
+from mtl_bench.methods.weighted import WeightedMethod
 
 __all__ = ["CSO", "connection_strength", "project_onto_priority"]
 
@@ -20,7 +18,7 @@ PHASES = (1, 2, "sequential", "mixed")
 
 
 @dataclass(kw_only=True, eq=False)
-class CSO(Method):
+class CSO(WeightedMethod):
     """Learn which task each channel serves best, then keep that priority (Jeong and Yoon, CVPR 2024, alg. 1).
 
     Phase 1: the tasks step one after another on the batch. Phase 2: one joint step; in each shared layer the channels
@@ -42,15 +40,13 @@ class CSO(Method):
     """
 
     natural_sum: ClassVar[Literal["k"]] = "k"
-    state: ClassVar[tuple[str, ...]] = ("active_weighting", "drawn", "phases", "share")
+    state: ClassVar[tuple[str, ...]] = ("drawn", "phases", "share")
 
     phase: Literal[1, 2, "sequential", "mixed"] = "mixed"
     granularity: Literal["iteration", "epoch"] = "iteration"
     order: Literal["fixed", "random"] = "fixed"
     degenerate: Literal["sum", "project"] = "sum"
     linear: bool = False
-    weighting: LossWeighting | None = None
-    active_weighting: LossWeighting = field(init=False, repr=False)
     drawn: list[int] = field(default_factory=lambda: [-1, 0], init=False)  # epoch of the last draw, phase
     phases: list[int] = field(default_factory=lambda: [0, 0], init=False)  # batches of each in this epoch
     share: float = field(default=0.0, init=False)  # of phase 1 in the last whole epoch
@@ -72,10 +68,8 @@ class CSO(Method):
             raise BenchError(
                 "CSO is defined for convolutions; for linear layers with LayerNorm set method.linear=true."
             )
-        self.active_weighting = self.weighting or LinearScalarization()
-        if not self.active_weighting.separable or not self.active_weighting.scale_heads:
+        if self.phase != 2 and not self.active_weighting.separable:
             raise BenchError("Phase 1 of CSO sees one task at a time; choose a weighting such as uw, dwa or fixed.")
-        self.active_weighting.setup(context)
 
     def update(self, step: Step) -> None:
         phase = self._choose(step)
@@ -86,7 +80,7 @@ class CSO(Method):
             self._conserve(step)
 
     def end_epoch(self, means: Float[Tensor, "K"]) -> None:
-        self.active_weighting.end_epoch(means)
+        super().end_epoch(means)
         self.share = self.phases[0] / max(1, sum(self.phases))
         self.phases = [0, 0]
 
@@ -125,13 +119,13 @@ class CSO(Method):
             tasks = tuple(tasks[i] for i in torch.randperm(len(tasks), generator=step.generator).tolist())
         for task in tasks:
             losses = step.losses([task])
-            step.backward(losses, self._weights(losses.values, losses.tasks, step))
-            self.active_weighting.observe(losses.values, tasks=losses.tasks)
+            step.backward(losses, self.weigh(losses, step))
+            self.observe(losses)
             step.apply()
 
     def _conserve(self, step: Step) -> None:
         losses = step.losses()
-        gradients = step.gradients(losses, weights=self._weights(losses.values, losses.tasks, step))
+        gradients = step.gradients(losses, weights=self.weigh(losses, step))
         direction = {}
         for name, rows in gradients.layers():
             if name not in self.context.task_norms:
@@ -142,11 +136,8 @@ class CSO(Method):
             alone = (top == top[0]).all() & (self.degenerate == "sum")
             direction[name] = torch.where(alone, rows.sum(dim=0), projected)  # a choice without waiting for the device
         gradients.assign(direction)
-        self.active_weighting.observe(losses.values, tasks=losses.tasks)
+        self.observe(losses)
         step.apply()
-
-    def _weights(self, values: Float[Tensor, "k"], tasks: tuple[int, ...], step: Step) -> Float[Tensor, "k"]:
-        return self.active_weighting.task_weights(values, tasks=tasks, generator=step.generator)
 
     def _check(self) -> None:
         for name, value, known in (

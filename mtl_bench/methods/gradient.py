@@ -1,34 +1,27 @@
 """The families of gradient methods: weights from the Gramian, and directions from all coordinates."""
 
 from abc import abstractmethod
-from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from mtl_bench.errors import BenchError
-from mtl_bench.methods.base import Method
 from mtl_bench.methods.interface import Context, Step, TaskGradients
-from mtl_bench.methods.linear_scalarization import LinearScalarization
-from mtl_bench.methods.weighting import LossWeighting
+from mtl_bench.methods.weighted import WeightedMethod
 
 
 @dataclass(kw_only=True, eq=False)
-class GradientMethod(Method):
+class GradientMethod(WeightedMethod):
     """Takes one gradient per task and writes one direction.
 
-    `weighting` scales the losses before gradients are taken (None: the protocol's static weights). `at` is where the
-    gradients live: all "shared" parameters (exact) or the "feature" (the shared tensors, all samples kept; one encoder
-    backward). Heads receive the gradient of their own weighted loss.
+    `at` is where the gradients live: all "shared" parameters (exact) or the "feature" (the shared tensors, all samples
+    kept; one encoder backward). Heads receive the gradient of their own weighted loss.
     """
 
-    state: ClassVar[tuple[str, ...]] = ("active_weighting",)
-
-    weighting: LossWeighting | None = None
     at: Literal["shared", "feature"] = "shared"
-    active_weighting: LossWeighting = field(init=False, repr=False)
 
     def setup(self, context: Context) -> None:
         super().setup(context)
@@ -36,20 +29,12 @@ class GradientMethod(Method):
             raise BenchError("at=feature needs one shared encoder pass; this model has a path per task: use at=shared.")
         if self.at not in ("shared", "feature"):
             raise BenchError(f"at is `shared` or `feature`, got {self.at!r}.")
-        if self.weighting is not None and not self.weighting.scale_heads:
-            raise BenchError("scale_heads=false works for a weighting on its own, not inside a gradient method.")
-        self.active_weighting = self.weighting or LinearScalarization()
-        self.active_weighting.setup(context)
 
     def update(self, step: Step) -> None:
         losses = step.losses()
-        weights = self.active_weighting.task_weights(losses.values, tasks=losses.tasks, generator=step.generator)
-        self.write(step.gradients(losses, at=self.at, weights=weights), step)
-        self.active_weighting.observe(losses.values, tasks=losses.tasks)
+        self.write(step.gradients(losses, at=self.at, weights=self.weigh(losses, step)), step)
+        self.observe(losses)
         step.apply()
-
-    def end_epoch(self, means: Float[Tensor, "K"]) -> None:
-        self.active_weighting.end_epoch(means)
 
     @abstractmethod
     def write(self, gradients: TaskGradients, step: Step) -> None:

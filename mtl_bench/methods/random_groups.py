@@ -1,6 +1,6 @@
 """A control: groups of tasks updated in turn, drawn at random."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
@@ -8,14 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mtl_bench.errors import BenchError
-from mtl_bench.methods.base import Method
 from mtl_bench.methods.interface import Context, Step
-from mtl_bench.methods.linear_scalarization import LinearScalarization
-from mtl_bench.methods.weighting import LossWeighting
+from mtl_bench.methods.weighted import WeightedMethod
 
 
 @dataclass(kw_only=True, eq=False)
-class RandomGroups(Method):
+class RandomGroups(WeightedMethod):
     """Selective group updates without selection; ours, a control for STGU.
 
     At every batch its tasks are shuffled and dealt to `groups` groups (as many as there are tasks, if fewer), whose
@@ -27,18 +25,13 @@ class RandomGroups(Method):
     """
 
     natural_sum: ClassVar[Literal["k"]] = "k"
-    state: ClassVar[tuple[str, ...]] = ("active_weighting",)
 
     groups: int = 2
-    weighting: LossWeighting | None = None
-    active_weighting: LossWeighting = field(init=False, repr=False)
 
     def setup(self, context: Context) -> None:
         super().setup(context)
         if self.groups < 1:
             raise BenchError(f"method.groups is a number of groups per batch from 1 on, got {self.groups}.")
-        self.active_weighting = self.weighting or LinearScalarization()
-        self.active_weighting.setup(context)
 
     def update(self, step: Step) -> None:
         order = torch.randperm(len(step.tasks), generator=step.generator).tolist()
@@ -48,11 +41,7 @@ class RandomGroups(Method):
         for group in dealt:
             losses = step.losses(grad=group)
             if weights is None:
-                values, tasks = losses.values, losses.tasks
-                weights = self.active_weighting.task_weights(values, tasks=tasks, generator=step.generator)
-                self.active_weighting.observe(values, tasks=tasks)
+                weights = self.weigh(losses, step)
+                self.observe(losses)
             step.backward(losses, weights)
             step.apply()
-
-    def end_epoch(self, means: Float[Tensor, "K"]) -> None:
-        self.active_weighting.end_epoch(means)

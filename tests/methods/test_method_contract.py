@@ -52,6 +52,7 @@ COST = {
     "ls_repeated": (2, 2, 4),
     "random_groups": (2, 2, 4),
     "round_robin": (3, 3, 6),
+    "tag": (6 / 3, 5 / 3, 11 / 3),  # one of the three batches is measured
     "cso": (3, 3, 6),
     "cso, phase 2": (3, 3, 6),
     "cso under uw": (3, 3, 6),
