@@ -20,7 +20,6 @@ from mtl_bench.methods.graddrop import GradDrop
 from mtl_bench.methods.linear_scalarization import LinearScalarization
 from mtl_bench.methods.mgda import MGDA
 from mtl_bench.methods.pcgrad import PCGrad
-from mtl_bench.methods.random_groups import RandomGroups
 from mtl_bench.methods.repeated import Repeated
 from mtl_bench.methods.rlw import RandomLossWeighting
 from mtl_bench.methods.uw import UncertaintyWeighting
@@ -39,7 +38,6 @@ LOSS_WEIGHTINGS: list[Callable[[], Method]] = [
     RandomLossWeighting,
     FAMO,
     Repeated,
-    RandomGroups,
 ]
 
 
@@ -104,7 +102,7 @@ def test_a_loss_weighting_reads_nothing(
         for seed in (1, 2):
             run(machine, method, means, seed, absent)
     assert not reads
-    assert machine.counts.optimizer_steps in (3, 6)  # Repeated and RandomGroups take two per batch
+    assert machine.counts.optimizer_steps in (3, 6)  # Repeated takes two per batch
 
 
 @pytest.mark.parametrize("weighting", [None, UncertaintyWeighting])
