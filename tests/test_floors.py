@@ -15,8 +15,9 @@ MAY_IMPORT = {
     "tasks": set(),
     "data": {"records", "tasks"},
     "models": {"records", "tasks"},
-    "methods": set(),
-    "training": {"records", "tasks", "data", "models", "methods"},
+    "grouping": set(),
+    "methods": {"grouping"},
+    "training": {"records", "tasks", "data", "models", "grouping", "methods"},
     "results": {"records", "tasks"},
 }
 STANDARD_LIBRARY_ONLY = {"records"}

@@ -1,0 +1,13 @@
+"""Task grouping: affinity matrices in, exact choice of task groups out. Matrices only."""
+
+from mtl_bench.grouping.scores import higher_order_approximation, pairwise_scores, random_partition
+from mtl_bench.grouping.selection import Selection, realised_value, select_groups
+
+__all__ = [
+    "Selection",
+    "higher_order_approximation",
+    "pairwise_scores",
+    "random_partition",
+    "realised_value",
+    "select_groups",
+]
