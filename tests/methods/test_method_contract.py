@@ -19,6 +19,7 @@ from mtl_bench.methods.dwa import DynamicWeightAverage
 from mtl_bench.methods.mgda import MGDA
 from mtl_bench.methods.pcgrad import PCGrad
 from mtl_bench.methods.rlw import RandomLossWeighting
+from mtl_bench.methods.stgu import STGU
 from mtl_bench.methods.uw import UncertaintyWeighting
 from tests.methods.toys import Toy, context, toy
 
@@ -28,6 +29,8 @@ OPEN: dict[str, dict[str, Any]] = {  # what the user has to give
     "priority": {"priority": {"shape": 0.6, "depth": 0.3, "colour": 0.1}},
     "fixed": {"fixed": {"shape": 1.0, "depth": 0.5, "colour": 2.0}},
     "cso": {"linear": True},
+    "stgu": {"warmup": 4, "decay": 0.2},  # else these short runs see nothing but its warm-up
+    "stgu_causal": {"warmup": 4, "decay": 0.2},
 }
 PRESETS = {"round_robin": ("phase",), "stgu_causal": ("attribution",)}  # what they change in the class they name
 PER_TASK = ("cso", "cso, phase 2", "cso under uw")  # methods that ask for norms per task
@@ -36,6 +39,7 @@ COMPOSED: dict[str, Callable[[], Method]] = {
     "mgda under dwa": lambda: MGDA(weighting=DynamicWeightAverage(), scale_heads=True, max_norm=1.0),
     "mgda-ub": lambda: MGDA(at="feature", normalise="loss+"),
     "rgw": lambda: RandomLossWeighting(scale_heads=False),
+    "stgu, full": lambda: STGU(attribution="full", warmup=3, decay=0.1, weighting=UncertaintyWeighting()),
     "cso, phase 2": lambda: CSO(phase=2, linear=True),
     "cso under uw": lambda: CSO(phase="sequential", weighting=UncertaintyWeighting(), linear=True),
 }
@@ -49,6 +53,9 @@ COST = {
     "pcgrad under uw": (1, 3, 4),
     "mgda under dwa": (1, 3, 4),
     "mgda-ub": (1, 1, 2),
+    "stgu": (3, 3, 6),
+    "stgu_causal": (3, 3, 6),
+    "stgu, full": (4, 3, 7),
     "ls_repeated": (2, 2, 4),
     "random_groups": (2, 2, 4),
     "round_robin": (3, 3, 6),
@@ -57,7 +64,7 @@ COST = {
     "cso, phase 2": (3, 3, 6),
     "cso under uw": (3, 3, 6),
 }
-STEPS = {
+STEPS = dict.fromkeys(("stgu", "stgu_causal", "stgu, full"), 9) | {
     "cso": 9,
     "cso under uw": 3 + 1 + 3,
     "round_robin": 9,
