@@ -91,7 +91,7 @@ class STGU(WeightedMethod):
         self.visits, self.together = [0, 0], [[0] * len(row) for row in self.together]
 
     def findings(self) -> dict[str, Any]:
-        """`affinity` [source][target] and `groups` now; `mean_groups` and `together` (share of batches) of the epoch."""
+        """`affinity` [source][target] and `groups` now; over the epoch `mean_groups`, `together` (share of batches)."""
         names = self.context.tasks
         groups = [[names[task] for task in group] for group in self.partition]
         return {"affinity": self.tracker.matrix.tolist(), "groups": groups, **self.epoch}
