@@ -44,7 +44,7 @@ def _nothing_finished_is_lost(folder: Path, cell: Path) -> Iterator[None]:
 
 
 CONFIGURATION = {  # what is typed after `mtl-bench train`, and what the sentence says
-    "unknown method": (["method=nothing"], "There is no method 'nothing'; choose among dwa,"),
+    "unknown method": (["method=nothing"], "There is no method 'nothing'; choose among cso, dwa,"),
     "unknown experiment": (["experiment=nothing"], "There is no experiment 'nothing'; choose among multidigits,"),
     "unknown model": (["model=nothing"], "There is no model 'nothing'; choose among lenet, mlp,"),
     "unknown logger": (["logger=nothing"], "There is no logger 'nothing'; choose among none,"),
