@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from mtl_bench.data.packed import TARGET_ENCODINGS, Field, Manifest, Packed
+from mtl_bench.data.packed import Field, Manifest, Packed, is_target
 from mtl_bench.errors import BenchError
 from mtl_bench.records.identity import source_of
 
@@ -47,7 +47,7 @@ class Dataset(ABC):
     @property
     def targets(self) -> dict[str, Field]:
         """The fields that may serve as targets."""
-        return {name: field for name, field in self.fields.items() if field.encoding in TARGET_ENCODINGS}
+        return {name: field for name, field in self.fields.items() if is_target(name, field)}
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -47,6 +47,11 @@ class Field:
             raise BenchError(f"A field of kind 'normal' has the shape (3, height, width), got {self.shape}.")
 
 
+def is_target(name: str, field: Field) -> bool:
+    """Whether tasks may predict it; the input may be stored as floats too."""
+    return name != "image" and field.encoding in TARGET_ENCODINGS
+
+
 @dataclass(frozen=True)
 class Manifest:
     """The content of `manifest.json`.
@@ -66,7 +71,7 @@ class Manifest:
     @property
     def targets(self) -> tuple[str, ...]:
         """Fields that may serve as targets."""
-        return tuple(name for name, field in self.fields.items() if field.encoding in TARGET_ENCODINGS)
+        return tuple(name for name, field in self.fields.items() if is_target(name, field))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,37 @@
+"""SARCOS: the MATLAB file with the official test rows of the robot-arm data (Rasmussen & Williams' GPML page)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from scipy import io
+
+from mtl_bench.errors import BenchError
+
+FILE = "sarcos_inv_test.mat"
+VARIABLE = "sarcos_inv_test"
+ROWS, INPUTS, TORQUES = 4449, 21, 7
+
+
+def read_sarcos(folders: Sequence[Path]) -> Float[np.ndarray, "4449 28"]:
+    """Columns 0..20: positions, velocities and accelerations of seven joints; 21..27: their torques.
+
+    Looked for in each folder and its `sarcos/`. Raises BenchError when the file is nowhere or not what it claims to be.
+    """
+    candidates = [place / FILE for folder in folders for place in (folder, folder / "sarcos")]
+    path = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if path is None:
+        raise BenchError(
+            f"{FILE} (official test rows of SARCOS) is not in {' or '.join(map(str, folders))}; get it from the GPML "
+            "web page and run `mtl-bench prepare dataset=sarcos source=FOLDER`."
+        )
+    try:
+        table = np.asarray(io.loadmat(path)[VARIABLE], dtype=np.float64)
+    except (ValueError, KeyError, TypeError, OSError, NotImplementedError) as error:
+        raise BenchError(f"{path} is no MATLAB file with the variable {VARIABLE}; download it again.") from error
+    if table.shape != (ROWS, INPUTS + TORQUES) or not np.isfinite(table).all():
+        raise BenchError(
+            f"{path} should hold {ROWS} × {INPUTS + TORQUES} finite numbers but holds {table.shape}; download it again."
+        )
+    return table
