@@ -15,9 +15,9 @@ def chosen(group: str) -> str:
     return str(HydraConfig.get().runtime.choices.get(group) or "custom")
 
 
-def method_name(method: Mapping[str, Any]) -> str:
+def method_name(method: Mapping[str, Any], group: str = "method") -> str:
     """The name of the chosen YAML, unless `method._target_` was pointed at another class: then that class's name."""
-    name = chosen("method")
+    name = chosen(group)
     target = str(method.get("_target_", ""))
     for source in HydraConfig.get().runtime.config_sources:
         path = Path(source.path) / "method" / f"{name}.yaml"

@@ -1,4 +1,4 @@
-"""`mtl-bench <verb>`: train, prepare, report, list, doctor."""
+"""`mtl-bench <verb>`: train, group, prepare, report, list, doctor."""
 
 import argparse
 import logging
@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
 VERBS = {
     "train": "train one configuration (a Hydra job; -m sweeps) and leave one record",
+    "group": "measure task affinities, choose groups within a budget, train them (a Hydra job) and leave one entry",
     "prepare": "read raw official files once and write packed arrays: dataset=NAME [source=FOLDER]",
     "report": "turn records into tables (terminal or Markdown) and plots",
     "list": "describe methods, datasets, models, protocols, experiments and suites",
     "doctor": "say what is installed, which device and data are found, and what is wrong",
 }
+
+HYDRA = ("train", "group", "prepare")  # verbs whose arguments Hydra reads
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -48,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _run(arguments: list[str], debug: bool) -> None:
     verb = arguments[0] if arguments else ""
-    if verb in ("train", "prepare"):  # Hydra reads the rest
+    if verb in HYDRA:  # Hydra reads the rest
         from mtl_bench.jobs import hydra_verb
 
         hydra_verb(verb, arguments[1:], debug)
@@ -61,7 +64,7 @@ def _run(arguments: list[str], debug: bool) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mtl-bench", description=__doc__, epilog="--debug shows tracebacks.")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for verb in ("train", "prepare"):  # shown here; `_run` hands them to Hydra
+    for verb in HYDRA:  # shown here; `_run` hands them to Hydra
         verbs.add_parser(verb, help=VERBS[verb], add_help=False)
     report = verbs.add_parser("report", help=VERBS["report"], description=VERBS["report"])
     report.add_argument("folders", nargs="*", type=Path, default=[Path("runs")], help="where records lie (runs)")
@@ -74,7 +77,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="draw targets and predictions of the run with the best Δm (else the newest) into a .png, .svg or .pdf",
     )
-    report.add_argument("--method", help="with --predictions: the best run of this method")
+    report.add_argument(
+        "--findings", type=Path, metavar="FILE", help="draw affinities, conflicts, groups and priorities over time"
+    )
+    report.add_argument("--method", help="with --predictions or --findings: runs of this method")
     report.set_defaults(action=_report)
     listing = verbs.add_parser("list", help=VERBS["list"], description=VERBS["list"])
     listing.add_argument("group", nargs="?", help="method, dataset, model, protocol, experiment, suite, …")
@@ -85,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _report(parsed: argparse.Namespace) -> None:
+    from mtl_bench.records.entry import find_entries
     from mtl_bench.records.record import find_records
     from mtl_bench.results import leaderboards, markdown, plot_delta_m, show
 
@@ -92,7 +99,11 @@ def _report(parsed: argparse.Namespace) -> None:
     if missing:
         raise BenchError(f"There is no folder {missing[0]}; run `mtl-bench train` first, or name where records lie.")
     records = find_records(parsed.folders)
-    boards = [board for board in leaderboards(records) if parsed.experiment in (None, board.experiment)]
+    boards = [
+        board
+        for board in leaderboards(records, find_entries(parsed.folders))
+        if parsed.experiment in (None, board.experiment)
+    ]
     if not boards:
         raise BenchError(f"No record of a method on {parsed.experiment} lies in {', '.join(map(str, parsed.folders))}.")
     _check_pictures(parsed)
@@ -106,16 +117,18 @@ def _report(parsed: argparse.Namespace) -> None:
     else:
         _write(parsed.markdown, "\n".join(markdown(board) for board in boards))
     _draw_predictions(parsed, boards, records)
+    _draw_findings(parsed)
 
 
 def _check_pictures(parsed: argparse.Namespace) -> None:
     """Before anything is printed or written."""
-    if parsed.predictions is None and parsed.method is not None:
-        raise BenchError("--method chooses whose predictions are drawn; add --predictions FILE.")
-    if parsed.predictions is not None:
+    pictures = [path for path in (parsed.predictions, parsed.findings) if path is not None]
+    if not pictures and parsed.method is not None:
+        raise BenchError("--method chooses whose pictures are drawn; add --predictions FILE or --findings FILE.")
+    for path in pictures:
         from mtl_bench.results.predictions import check_suffix
 
-        check_suffix(parsed.predictions)
+        check_suffix(path)
 
 
 def _draw_predictions(parsed: argparse.Namespace, boards: "list[Board]", records: "list[Record]") -> None:
@@ -130,6 +143,20 @@ def _draw_predictions(parsed: argparse.Namespace, boards: "list[Board]", records
         draw_predictions(one, path)
         # Markdown on stdout stays Markdown.
         print(f"{path}: {one.name}", file=sys.stderr if str(parsed.markdown) == "-" else sys.stdout)
+
+
+def _draw_findings(parsed: argparse.Namespace) -> None:
+    if parsed.findings is None:
+        return
+    from mtl_bench.results.findings import draw_findings, find_told, name_told
+
+    told = find_told(parsed.folders, parsed.experiment, parsed.method)
+    for one, path in zip(told, name_told(told, parsed.findings), strict=True):
+        draw_findings(one, path)
+        print(
+            f"{path}: {one.name}, seed {one.record['seed']}",
+            file=sys.stderr if str(parsed.markdown) == "-" else sys.stdout,
+        )
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,11 +1,11 @@
-"""The Hydra jobs behind `train` and `prepare`: a composed configuration becomes calls with explicit arguments."""
+"""The Hydra jobs behind `train`, `group` and `prepare`: a composed configuration becomes explicit calls."""
 
 import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -13,13 +13,9 @@ from hydra.errors import CompactHydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from mtl_bench.chosen import chosen, method_name, single_task_command
 from mtl_bench.configs_folder import configs_folder
 from mtl_bench.errors import BenchError
 from mtl_bench.explain import explain
-
-if TYPE_CHECKING:
-    from mtl_bench.training.trainer import Options
 
 
 def hydra_verb(verb: str, arguments: list[str], debug: bool = False) -> None:
@@ -34,7 +30,7 @@ def hydra_verb(verb: str, arguments: list[str], debug: bool = False) -> None:
     sys.argv = [f"mtl-bench {verb}", *sorted(arguments, key=_is_override)]  # Hydra wants its flags in one place
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises what it would print, and we say it in one sentence
     failures: list[Exception] = []
-    job = _bounded({"train": _train, "prepare": _prepare}[verb], failures, debug)
+    job = _bounded({"train": _train, "group": _group, "prepare": _prepare}[verb], failures, debug)
     hydra.main(version_base="1.3", config_path=str(configs_folder()), config_name=verb)(job)()
     if failures:
         raise failures[0]
@@ -75,52 +71,28 @@ def _bounded(job: Callable[[DictConfig], None], failures: list[Exception], debug
 
 
 def _train(config: DictConfig) -> None:
-    from mtl_bench.training.build import build
-    from mtl_bench.training.trainer import Options
+    from mtl_bench.job import Job
 
     plain = _plain(config)
-    options = build(plain["options"], "options", Options)
+    job = Job.of(plain, _paths(plain))
     only = [plain["only"]] if isinstance(plain["only"], str) else plain["only"]
     tasks = list(plain.get("tasks") or ()) if only is None else only
     if not isinstance(plain["single_task"], bool):  # `no` is text to Hydra, and any text would count as true
         raise BenchError(f"single_task must be true or false, got {plain['single_task']!r}.")
     if plain["single_task"] and len(tasks) > 1:
         for task in tasks:
-            _train_cell(plain, [task], options, baseline=True)
-    _train_cell(plain, only, options)
+            job.train(plain["seed"], [task], baseline=True)
+    job.train(plain["seed"], only)
 
 
-def _train_cell(plain: Mapping[str, Any], only: list[str] | None, options: "Options", baseline: bool = False) -> None:
-    """One cell and what a person sees of it; a baseline that is there already, or being trained, is no news."""
-    from mtl_bench.records.lock import RunLocked
-    from mtl_bench.summary import show_run
-    from mtl_bench.training.arguments import check_arguments
-    from mtl_bench.training.assemble import Place
-    from mtl_bench.training.build import build
-    from mtl_bench.training.cell import run_cell
-    from mtl_bench.training.loggers import Guarded, Logger
-    from mtl_bench.training.plan import NODES, Names, make_plan
+def _group(config: DictConfig) -> None:
+    from mtl_bench.group import group
+    from mtl_bench.job import Job
 
-    paths = _paths(plain)
-    where = {name: plain[name] for name in ("device", "threads", "deterministic", "residency", "resume")}
-    check_arguments(Place, {"runs": str(paths["runs"]), **where}, "")
-    place = Place(paths["runs"], **where)
-    logger = Guarded(build(plain["logger"], "logger", Logger))
-    summary: Mapping[str, float] = {}
-    try:
-        names = Names(chosen("experiment"), method_name(plain.get("method") or {}))
-        plan = make_plan(names, {name: plain.get(name) for name in NODES}, plain["seed"], only, paths["data"])
-        outcome = run_cell(plan, place, options, logger)
-        if not (baseline and outcome.skipped):
-            summary = show_run(
-                outcome, [paths["runs"], paths["reference"]], single_task_command(outcome.record["tasks"])
-            )
-    except RunLocked as error:
-        if not baseline and HydraConfig.get().mode != RunMode.MULTIRUN:
-            raise
-        print(f"{error} Left alone.")  # another process of the same sweep is on it
-    finally:
-        logger.finish(summary)
+    plain = _plain(config)
+    if any(one.startswith(("seed=", "+seed=")) for one in HydraConfig.get().overrides.task):
+        raise BenchError("A grouping is measured and trained with several seeds; give them as seeds=[0,1,2].")
+    group(Job.of(plain, _paths(plain)))
 
 
 def _prepare(config: DictConfig) -> None:

@@ -8,7 +8,7 @@ from rich.table import Table
 from mtl_bench.configs_folder import configs_folder
 from mtl_bench.errors import BenchError
 
-GROUPS = ("experiment", "method", "dataset", "tasks", "model", "protocol", "suite", "logger")
+GROUPS = ("experiment", "method", "grouping", "dataset", "tasks", "model", "protocol", "suite", "logger")
 
 
 def describe(path: Path) -> str:

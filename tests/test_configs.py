@@ -30,7 +30,10 @@ def test_composes_and_resolves(path: Path) -> None:
             config = compose(name)
         else:
             plus = "+" if group == "suite" else ""
-            config = compose("train", overrides=[f"{plus}{group}={name}", *REQUIRED.get(name, [])])
+            config = compose(
+                "group" if group == "grouping" else "train",
+                overrides=[f"{plus}{group}={name}", *REQUIRED.get(name, [])],
+            )
     OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
 
 

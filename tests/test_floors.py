@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "methods": {"grouping"},
     "training": {"records", "tasks", "data", "models", "grouping", "methods"},
     "results": {"records", "tasks"},
+    "pipeline": {"records", "tasks", "grouping", "training", "results"},
 }
 STANDARD_LIBRARY_ONLY = {"records"}
 

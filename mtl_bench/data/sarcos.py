@@ -40,7 +40,10 @@ class SarcosSample(Dataset):
 
     @property
     def fields(self) -> Mapping[str, Field]:
-        return {"image": Field("float32", (INPUTS, 1, 1), "float"), **{t: Field("float32", (1,), "float") for t in TASKS}}
+        return {
+            "image": Field("float32", (INPUTS, 1, 1), "float"),
+            **{t: Field("float32", (1,), "float") for t in TASKS},
+        }
 
     def pack(self, folder: Path, raw: Path, source: Path | None) -> Manifest:
         table = read_sarcos([raw] if source is None else [source])

@@ -5,6 +5,6 @@ Standard library only, so that everything derived from records can be read witho
 
 from mtl_bench.records.folder import RunFolder
 from mtl_bench.records.identity import identity_hash
-from mtl_bench.records.record import Record
+from mtl_bench.records.record import Record, Shared
 
-__all__ = ["Record", "RunFolder", "identity_hash"]
+__all__ = ["Record", "RunFolder", "Shared", "identity_hash"]

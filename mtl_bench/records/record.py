@@ -63,25 +63,30 @@ class Measured(TypedDict):
     finished: str
 
 
-class Record(TypedDict):
+class Shared(TypedDict):
+    """What all rows of one table have in common."""
+
+    experiment: Experiment
+    tasks: list[str]  # in dataset order
+    metrics: dict[str, dict[str, MetricInfo]]  # task → metric
+    selection: str
+    delta_m: DeltaM
+    baselines: dict[str, str]  # task → hash of its single-task run
+
+
+class Record(Shared):
     """What one run leaves. All but `measured` is the same when the run is repeated in the same environment."""
 
     schema: int
     hash: str  # identity of dataset, tasks, model, method and the training part of the protocol
     seed: int
     created_by: str  # version of the package
-    experiment: Experiment
     method: MethodName
-    tasks: list[str]  # in dataset order
-    metrics: dict[str, dict[str, MetricInfo]]  # task → metric
     test: dict[str, dict[str, float]]  # task → metric → value under the selection rule
     val: dict[str, dict[str, float]]  # likewise; {} without a validation split
     other_tests: NotRequired[dict[str, dict[str, dict[str, float]]]]  # split → task → metric, at the selected weights
     findings: NotRequired[list[dict[str, Any]]]  # what the method told after each epoch, with its number
     evaluations: list[Evaluation]
-    selection: str
-    delta_m: DeltaM
-    baselines: dict[str, str]  # task → hash of its single-task run
     counts: Counts
     failures: Failures
     converged: bool
@@ -98,7 +103,7 @@ REQUIRED = tuple(key for key in get_type_hints(Record) if key in Record.__requir
 
 def validate(record: Any) -> None:
     """Raises BenchError naming the first key that is missing or of the wrong type, as a dotted path."""
-    _check(record, Record, "record")
+    check_shape(record, Record, "record")
 
 
 def save_record(path: Path, record: Record) -> None:
@@ -132,7 +137,8 @@ def reproducible(record: Record) -> dict[str, Any]:
     return {key: value for key, value in record.items() if key != "measured"}
 
 
-def _check(value: Any, kind: Any, place: str) -> None:
+def check_shape(value: Any, kind: Any, place: str) -> None:
+    """Raises BenchError naming the first part of a JSON value that is not what its TypedDict wants."""
     if isinstance(kind, UnionType):  # X | None
         if value is None:
             return
@@ -140,7 +146,7 @@ def _check(value: Any, kind: Any, place: str) -> None:
     if not _fits(value, kind):
         raise BenchError(f"{place} is {value!r:.60} where {getattr(kind, '__name__', kind)} is expected")
     for key, part, inner in _parts(value, kind, place):
-        _check(part, inner, f"{place}.{key}")
+        check_shape(part, inner, f"{place}.{key}")
 
 
 def _fits(value: Any, kind: Any) -> bool:

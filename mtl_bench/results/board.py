@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mtl_bench.errors import BenchError
-from mtl_bench.records import Record
-from mtl_bench.results.entries import SINGLE, method_entries
+from mtl_bench.records import Record, Shared
+from mtl_bench.records.entry import EntryFile
+from mtl_bench.results.entries import SINGLE, group_entries, method_entries
 from mtl_bench.results.intervals import Interval, difference
 from mtl_bench.results.row import Column, Judge, Row, Standing
 from mtl_bench.results.single_task import single_task
@@ -24,16 +25,29 @@ class Board:
     notes: tuple[str, ...]
 
 
-def leaderboards(records: Sequence[Record]) -> list[Board]:
-    """One board per experiment hash that holds a method; single-task records serve every board they fit."""
-    single = [record for record in records if record["method"]["name"] == SINGLE]
-    settings: dict[str, list[Record]] = {}
-    for record in records:
-        if record["method"]["name"] != SINGLE:
-            settings.setdefault(record["experiment"]["hash"], []).append(record)
+def leaderboards(records: Sequence[Record], files: Sequence[EntryFile] = ()) -> list[Board]:
+    """One board per experiment hash that holds a method; single-task records serve every board they fit.
+
+    `files` are grouping entries. Runs on some of the tasks that serve one, or were needed to choose it, have no board
+    of their own.
+    """
+    methods = [record for record in records if record["method"]["name"] != SINGLE]
+    wanted = {digest for file in files for digest in (*file["measured_by"], *(g["hash"] for g in file["groups"]))}
+    whole = {file["experiment"]["hash"] for file in files}
+    settings: dict[str, list[Record]] = {digest: [] for digest in whole}
+    for record in methods:
+        digest = record["experiment"]["hash"]
+        if digest in whole or record["hash"] not in wanted:
+            settings.setdefault(digest, []).append(record)
     if not settings:
         return [leaderboard(records)]  # raises: says what to train
-    return [leaderboard([*group, *single]) for group in settings.values()]
+    single = [record for record in records if record["method"]["name"] == SINGLE]
+    boards = []
+    for digest, group in settings.items():
+        chosen = [file for file in files if file["experiment"]["hash"] == digest]
+        parts = [record for record in methods if chosen and record["hash"] in wanted and record not in group]
+        boards.append(_board([*group, *single], chosen, parts))
+    return boards
 
 
 def leaderboard(records: Sequence[Record]) -> Board:
@@ -41,11 +55,16 @@ def leaderboard(records: Sequence[Record]) -> Board:
 
     Raises BenchError when no method was recorded, or the methods' records follow different protocols.
     """
+    return _board(records, [], [])
+
+
+def _board(records: Sequence[Record], files: Sequence[EntryFile], parts: Sequence[Record]) -> Board:
+    """`parts` are the runs on some of the tasks that `files` name."""
     methods = [record for record in records if record["method"]["name"] != SINGLE]
-    setting = _one_setting(methods)
+    setting = _one_setting([*files, *methods])
     single, notes = single_task(records, setting)
     judge = Judge(setting, single, usable=not notes)
-    entries = [*([single] if single else []), *method_entries(methods)]
+    entries = [*([single] if single else []), *method_entries(methods), *group_entries(files, [*records, *parts])]
     if len(set[str]().union(*(entry.hosts for entry in entries))) > 1:
         notes = [*notes, "Seconds per step were measured on more than one machine and do not compare."]
     return Board(
@@ -55,12 +74,21 @@ def leaderboard(records: Sequence[Record]) -> Board:
         selection=setting["selection"],
         columns=judge.columns,
         rows=_ranked([judge.row(entry) for entry in entries]),
-        notes=tuple(notes),
+        notes=(*notes, *map(_told, files)),
     )
 
 
-def _one_setting(methods: Sequence[Record]) -> Record:
-    """A record that speaks for all: they agree on everything that makes two numbers comparable."""
+def _told(file: EntryFile) -> str:
+    """What an entry's networks are: in its row passes and seconds cover all of them and the runs that chose them."""
+    told = [
+        f"{{{', '.join(g['tasks'])}}}" + ("" if g["serves"] == g["tasks"] else f" serves {', '.join(g['serves'])}")
+        for g in file["groups"]
+    ]
+    return f"{file['label']}: networks {'; '.join(told)}. Choosing them took {len(file['measured_by'])} runs per seed."
+
+
+def _one_setting(methods: Sequence[Shared]) -> Shared:
+    """What speaks for all: they agree on everything that makes two numbers comparable."""
     if not methods:
         raise BenchError(
             "No record of a multi-task method was found; train one with `mtl-bench train experiment=NAME method=NAME`."
@@ -79,7 +107,7 @@ def _one_setting(methods: Sequence[Record]) -> Record:
     return first
 
 
-def _shared(record: Record) -> dict[str, object]:
+def _shared(record: Shared) -> dict[str, object]:
     """What the hash promises to be equal and the table reads from one record for all."""
     keys = ("tasks", "metrics", "selection", "delta_m", "baselines")
     return {key: value for key, value in record.items() if key in keys}

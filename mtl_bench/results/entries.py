@@ -6,6 +6,7 @@ from math import isfinite
 
 from mtl_bench.errors import BenchError
 from mtl_bench.records import Record
+from mtl_bench.records.entry import EntryFile
 from mtl_bench.results.change import Terms
 
 SINGLE = "single"  # the method name of a run with one task
@@ -18,6 +19,7 @@ class Entry:
 
     label: str
     runs: Mapping[str, Run]
+    measured_by: tuple[Run, ...] = ()  # what choosing this entry's groups took; it serves no task but costs
 
     @property
     def seeds(self) -> list[int]:
@@ -46,7 +48,7 @@ class Entry:
         return {record["measured"]["host"] for run in self.runs.values() for record in run.values()}
 
     def _cost(self, of: Callable[[Record], float]) -> float:
-        distinct = {next(iter(run.values()))["hash"]: run for run in self.runs.values()}
+        distinct = {next(iter(run.values()))["hash"]: run for run in (*self.runs.values(), *self.measured_by)}
         return sum(sum(map(of, run.values())) / len(run) for run in distinct.values())
 
 
@@ -58,6 +60,23 @@ def method_entries(records: Sequence[Record]) -> list[Entry]:
     for (digest, run), label in zip(runs.items(), labels, strict=True):
         name = label if labels.count(label) == 1 else f"{label} ({digest[:6]})"
         entries.append(Entry(name, dict.fromkeys(next(iter(run.values()))["tasks"], run)))
+    return entries
+
+
+def group_entries(files: Sequence[EntryFile], records: Sequence[Record]) -> list[Entry]:
+    """What `mtl-bench group` left. Raises BenchError when a run that an entry names is not among the records."""
+    runs = by_hash(records)
+    entries = []
+    for file in files:
+        wanted = {group["hash"] for group in file["groups"]} | set(file["measured_by"])
+        if missing := sorted(wanted - runs.keys()):
+            raise BenchError(
+                f"Entry {file['id']} needs run {missing[0][:12]}, whose record is not in these folders; name the "
+                "folder where it lies, or run its `mtl-bench group` again."
+            )
+        serving = {task: runs[group["hash"]] for group in file["groups"] for task in group["serves"]}
+        measured = tuple(runs[digest] for digest in file["measured_by"])
+        entries.append(Entry(file["label"], {task: serving[task] for task in file["tasks"]}, measured))
     return entries
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
-from mtl_bench.records import Record
+from mtl_bench.records import Shared
 from mtl_bench.results.change import Directions, Term, Terms, Values, at, delta_m
 from mtl_bench.results.entries import Entry
 from mtl_bench.results.intervals import Interval, interval, mean_interval
@@ -77,7 +77,7 @@ class Judge:
     `usable` False (a flawed single-task entry) leaves everything relative out, as does no single-task entry.
     """
 
-    def __init__(self, setting: Record, single: Entry | None, usable: bool) -> None:
+    def __init__(self, setting: Shared, single: Entry | None, usable: bool) -> None:
         self.definition: str = setting["delta_m"]["definition"]
         self.terms: Terms = setting["delta_m"]["terms"]
         self.single, self.relative = single, single is not None and usable

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from statistics import fmean
 
-from mtl_bench.records import Record
+from mtl_bench.records import Record, Shared
 from mtl_bench.results.change import Terms, at
 from mtl_bench.results.entries import Entry, Run, by_hash
 
 SEEDS = "0,1,2,3,4"  # these runs serve every row, so five seeds are the least that pays
 
 
-def single_task(records: Sequence[Record], setting: Record) -> tuple[Entry | None, list[str]]:
+def single_task(records: Sequence[Record], setting: Shared) -> tuple[Entry | None, list[str]]:
     """The entry, and one sentence for each reason why Δm against it does not exist (none: it does)."""
     tasks, baselines = setting["tasks"], setting["baselines"]
     runs = _runs([record for record in records if record["selection"] == setting["selection"]], setting)
@@ -27,7 +27,7 @@ def single_task(records: Sequence[Record], setting: Record) -> tuple[Entry | Non
     return None, [_how_to_train(setting["experiment"]["name"], missing or tasks)]
 
 
-def _runs(records: Sequence[Record], setting: Record) -> dict[str, Run]:
+def _runs(records: Sequence[Record], setting: Shared) -> dict[str, Run]:
     """Task → its single-task run; one trained inside this experiment goes before one trained for another."""
     wanted = [record for record in records if record["hash"] in setting["baselines"].values()]
     inside = [record for record in wanted if record["experiment"]["name"] == setting["experiment"]["name"]]

@@ -51,7 +51,7 @@ def test_questions_are_answered_at_once(argument: str, tmp_path: Path) -> None:
         spent.append(after.children_user + after.children_system - before.children_user - before.children_system)
         assert typed.returncode == 0, typed.stderr
     assert min(spent) < STARTUP
-    assert ("method: dwa," if argument == "--help" else "_target_: torch.optim.Adam") in typed.stdout
+    assert ("method: cso," if argument == "--help" else "_target_: torch.optim.Adam") in typed.stdout
     assert not list(tmp_path.iterdir())
 
 

@@ -1,0 +1,43 @@
+"""Groups from a matrix that one joint run measured."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from mtl_bench.errors import BenchError
+from mtl_bench.grouping import select_groups
+from mtl_bench.pipeline.grouping import Choice, Found, Grouping, Need
+from mtl_bench.records import Record
+
+
+@dataclass(frozen=True)
+class Affinity(Grouping):
+    """One run on all tasks, by the method under `grouping.measure`; its last finding of this name decides.
+
+    TAG (Fifty et al., NeurIPS 2021) with `affinity` or its `first_order` estimate, CS with `cosine`, STGU's proximal
+    affinity with its `affinity`. Matrices of several seeds are averaged; a group is scored by the mean over pairs.
+    """
+
+    finding: str
+
+    def needs(self, tasks: Sequence[str]) -> list[Need]:
+        return [Need(tuple(tasks), measuring=True)]
+
+    def choose(self, tasks: Sequence[str], budget: int, found: Found) -> Choice:
+        (records,) = found.values()
+        matrix = np.mean([finding_matrix(record, self.finding) for record in records], axis=0)
+        return Choice(select_groups(matrix, budget), matrix)
+
+
+def finding_matrix(record: Record, name: str) -> Float[np.ndarray, "K K"]:
+    """The last matrix of this name that the method of a run found; NaN where it never measured a pair."""
+    found = (record.get("findings") or [{}])[-1].get(name)
+    K = len(record["tasks"])
+    if not isinstance(found, list) or [len(row) for row in found] != [K] * K:
+        raise BenchError(
+            f"The run of {record['method']['label']} found no {K} × {K} matrix {name!r}; choose a grouping.measure and "
+            "a grouping.finding that fit."
+        )
+    return np.array(found, dtype=np.float64)  # None becomes NaN

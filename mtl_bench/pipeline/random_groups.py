@@ -1,0 +1,28 @@
+"""Random groups: what any choice must beat."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mtl_bench.grouping import Selection, random_partition
+from mtl_bench.pipeline.grouping import Choice, Found, Grouping, Need
+
+
+@dataclass(frozen=True)
+class RandomGroups(Grouping):
+    """A partition into `budget` groups, uniform over assignments without an empty one; `draw` seeds it."""
+
+    draw: int = 0
+
+    @property
+    def note(self) -> str:  # type: ignore[override]  # a plain value in the parent
+        return f"draw={self.draw}"
+
+    def needs(self, tasks: Sequence[str]) -> list[Need]:
+        return []
+
+    def choose(self, tasks: Sequence[str], budget: int, found: Found) -> Choice:
+        groups = random_partition(len(tasks), budget, np.random.default_rng(self.draw))
+        serving = tuple(next(g for g, group in enumerate(groups) if task in group) for task in range(len(tasks)))
+        return Choice(Selection(groups, serving, float("nan")))

@@ -1,0 +1,55 @@
+"""Grouping entries: one JSON per chosen set of groups, saying which run serves which task of a leaderboard row."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypedDict, cast
+
+from mtl_bench.errors import BenchError
+from mtl_bench.records.atomic import write_atomic
+from mtl_bench.records.record import SCHEMA, Shared, check_shape
+
+FOLDER = "entries"
+
+
+class Group(TypedDict):
+    tasks: list[str]  # trained together
+    serves: list[str]  # the tasks whose predictions are taken from this network
+    hash: str  # of its runs, one per seed
+
+
+class EntryFile(Shared):
+    """What `mtl-bench group` leaves beside the records of its runs."""
+
+    schema: int
+    id: str
+    label: str
+    budget: int
+    grouping: dict[str, Any]  # how the groups were chosen, as configured
+    seeds: list[int]  # of the measurement; groups are chosen once for all of them
+    groups: list[Group]
+    measured_by: list[str]  # hashes of the runs that the choice needed; their cost counts
+    value: float | None  # mean predicted score of the serving groups, None where nothing was predicted
+
+
+def save_entry(path: Path, entry: EntryFile) -> None:
+    """Write a valid entry."""
+    check_shape(entry, EntryFile, "entry")
+    write_atomic(path, json.dumps(entry, indent=1) + "\n")
+
+
+def find_entries(roots: Iterable[Path]) -> list[EntryFile]:
+    """Every entry below the roots, each file once. Raises BenchError when one cannot be read or is damaged."""
+    paths = {path.resolve() for root in roots for path in root.rglob(f"{FOLDER}/*.json")}
+    return [_load(path) for path in sorted(paths)]
+
+
+def _load(path: Path) -> EntryFile:
+    try:
+        entry = json.loads(path.read_bytes())
+        check_shape(entry, EntryFile, "entry")
+    except (OSError, ValueError, BenchError) as error:
+        raise BenchError(f"{path} cannot be used ({error}); delete it and run its `mtl-bench group` again.") from error
+    if entry["schema"] != SCHEMA:
+        raise BenchError(f"{path} does not follow schema {SCHEMA}; read it with the version that wrote it.")
+    return cast(EntryFile, entry)

@@ -1,0 +1,99 @@
+"""What the ways to choose conclude from records: against numbers worked out by hand."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from mtl_bench.errors import BenchError
+from mtl_bench.pipeline import Affinity, Exhaustive, HigherOrder, Need, RandomGroups
+from mtl_bench.pipeline.trained import gains_of, pair_gains
+from mtl_bench.records import Record
+
+TASKS = ("a", "b", "c")
+
+
+def record(values: dict[str, float], findings: list[dict[str, Any]] | None = None, **changes: Any) -> Record:
+    """A run on the tasks of `values` with one metric, an error: these values on val, ten times as much on test."""
+    made = {
+        "hash": "0" * 64,
+        "method": {"name": "m", "label": "m"},
+        "tasks": list(values),
+        "metrics": {task: {"error": {"higher_is_better": False, "unit": ""}} for task in values},
+        "delta_m": {"definition": "one_per_task", "terms": {task: ["error"] for task in values}},
+        "val": {task: {"error": value} for task, value in values.items()},
+        "test": {task: {"error": 10 * value} for task, value in values.items()},
+        "findings": findings or [],
+    }
+    return cast(Record, {**made, **changes})
+
+
+def trained(groups: Sequence[dict[str, float]]) -> dict[Need, list[Record]]:
+    return {Need(tuple(group)): [record(group)] for group in groups}
+
+
+SINGLES = [{"a": 2.0}, {"b": 4.0}, {"c": 1.0}]
+PAIRS = [{"a": 1.0, "b": 5.0}, {"a": 2.2, "c": 0.5}, {"b": 3.0, "c": 1.5}]
+
+
+def test_gains_are_relative_changes_that_help_when_positive() -> None:
+    gains = gains_of(TASKS, trained([*SINGLES, *PAIRS]), "test")
+    assert gains[(0,)] == [0.0]
+    assert gains[(0, 1)] == pytest.approx([50, -25])
+    assert gains[(0, 2)] == pytest.approx([-10, 50])
+    matrix = pair_gains(gains, 3)
+    assert matrix[1, 0] == pytest.approx(50)  # b helps a
+    assert matrix[0, 1] == pytest.approx(-25)  # a hurts b
+    assert matrix[0, 2] == pytest.approx(50)
+
+
+def test_gains_are_means_over_seeds() -> None:
+    found = trained(SINGLES) | {Need(("a", "b")): [record({"a": 1.0, "b": 4.0}), record({"a": 2.0, "b": 4.0})]}
+    assert gains_of(TASKS, found, "val")[(0, 1)] == pytest.approx([25, 0])
+
+
+def test_higher_order_predicts_a_triple_from_its_pairs() -> None:
+    rule = HigherOrder()
+    assert len(rule.needs(TASKS)) == 6
+    choice = rule.choose(TASKS, 1, trained([*SINGLES, *PAIRS])).selection
+    assert choice.groups == ((0, 1, 2),)
+    # a: (50 − 10)/2 = 20; b: (−25 + 25)/2 = 0; c: (50 − 50)/2 = 0
+    assert choice.value == pytest.approx(20 / 3)
+
+
+def test_exhaustive_takes_the_best_that_was_trained() -> None:
+    rule = Exhaustive()
+    assert len(rule.needs(TASKS)) == 7
+    found = trained([*SINGLES, *PAIRS, {"a": 2.0, "b": 8.0, "c": 2.0}])
+    choice = rule.choose(TASKS, 3, found).selection
+    assert set(choice.groups) == {(0, 1), (0, 2), (1, 2)}
+    assert choice.value == pytest.approx((50 + 25 + 50) / 3)
+
+
+def test_without_validation_nothing_is_chosen() -> None:
+    found = {Need((task,)): [record({task: 1.0}, val={})] for task in TASKS}
+    with pytest.raises(BenchError, match="groups are chosen on validation"):
+        Exhaustive().choose(TASKS, 1, found)
+
+
+def test_affinities_of_seeds_are_averaged_and_the_last_epoch_counts() -> None:
+    rule = Affinity("affinity")
+    (need,) = rule.needs(TASKS)
+    assert need.measuring
+    matrices = [[[None, 4, 0], [4, None, 0], [0, 0, None]], [[None, 0, 2], [0, None, 0], [2, 0, None]]]
+    values = dict.fromkeys(TASKS, 1.0)
+    found = {need: [record(values, [{"affinity": [[9] * 3] * 3}, {"affinity": matrix}]) for matrix in matrices]}
+    choice = rule.choose(TASKS, 2, found)
+    assert choice.matrix is not None
+    np.testing.assert_allclose(choice.matrix[0, 1:], [2, 1])
+    assert choice.selection.groups == ((0, 1), (0, 2))
+    assert choice.selection.serving == (0, 0, 1)
+
+
+@pytest.mark.parametrize("draw", range(5))
+def test_random_groups_part_the_tasks_and_serve_them_all(draw: int) -> None:
+    choice = RandomGroups(draw=draw).choose(TASKS, 2, {}).selection
+    assert sorted(task for group in choice.groups for task in group) == [0, 1, 2]
+    assert all(task in choice.groups[by] for task, by in enumerate(choice.serving))
+    assert choice == RandomGroups(draw=draw).choose(TASKS, 2, {}).selection or np.isnan(choice.value)
