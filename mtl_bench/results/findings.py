@@ -129,10 +129,11 @@ def _groups_panel(axes: "Axes", epochs: Sequence[Mapping[str, Any]], tasks: Sequ
 
 
 def _share_panel(axes: "Axes", epochs: Sequence[Mapping[str, Any]], name: str, task: str, number: int) -> None:
-    """Layers from input to output, downwards; dark: the task owns many of the layer's channels."""
+    """Layers from input to output, downwards; dark: the task owns much of the layer."""
     layers = list(epochs[-1][name])
     shares = np.array([[found[name][layer][number] for found in epochs] for layer in layers])
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    most = max(max(found[name][layer]) for found in epochs for layer in layers)  # one scale for all tasks
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=most, aspect="auto", interpolation="nearest")
     _over_time(axes, epochs, f"{name}: {task}, {100 * shares[:, -1].mean():.0f} % in the end")
     axes.set_yticks(range(len(layers)), layers if number == 0 else [""] * len(layers), fontsize=5)
 

@@ -33,7 +33,8 @@ def matrix_panel(axes: "Axes", matrix: Float[np.ndarray, "K K"], tasks: Sequence
     image = axes.imshow(matrix, cmap="PuOr", vmin=-limit, vmax=limit)
     for source in range(K):
         for target in range(K):
-            value = matrix[source, target]
+            if np.isnan(value := matrix[source, target]):
+                continue
             colour = "white" if abs(value) > 0.65 * limit else "black"
             axes.text(target, source, f"{value:.2g}", ha="center", va="center", fontsize=7, color=colour)
     axes.set_xticks(range(K), tasks, rotation=45, ha="right", fontsize=8)

@@ -1,11 +1,13 @@
 """Rows, ranks, ties and what keeps two records out of one table."""
 
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 
 from mtl_bench.errors import BenchError
 from mtl_bench.records import Record
+from mtl_bench.records.entry import EntryFile
 from mtl_bench.results import Board, delta_m, leaderboard, leaderboards, mean_interval
 
 Runs = Callable[..., list[Record]]
@@ -169,3 +171,25 @@ def test_seconds_of_different_machines_are_flagged(runs: Runs, single: Runs) -> 
     records = runs("ls", *GOOD)
     records[0]["measured"]["host"] = "b"
     assert "more than one machine" in leaderboard([*records, *single()]).notes[-1]
+
+
+def test_a_grouping_entry_reads_each_task_from_its_network_and_costs_all(runs: Runs, single: Runs) -> None:
+    """Left is served by its single-task run, right by the run of the method, which also measured."""
+    alone, joint = single(), runs("m", (70, 71, 72), (0.40, 0.41, 0.42))
+    first = joint[0]
+    entry = {
+        **{key: first[key] for key in ("experiment", "tasks", "metrics", "selection", "delta_m", "baselines")},
+        **{"schema": 1, "id": "g", "label": "groups (b=2)", "budget": 2, "grouping": {}, "seeds": [0], "value": None},
+        "groups": [
+            {"tasks": ["left"], "serves": ["left"], "hash": first["baselines"]["left"]},
+            {"tasks": ["left", "right"], "serves": ["right"], "hash": first["hash"]},
+        ],
+        "measured_by": [first["hash"]],
+    }
+    (board,) = leaderboards([*alone, *joint], [cast(EntryFile, entry)])
+    rows = {row.label: row for row in board.rows}
+    row = rows["groups (b=2)"]
+    assert row.changes["left"].mean == pytest.approx(0)
+    assert row.changes["right"].mean == pytest.approx(rows["M"].changes["right"].mean)
+    assert row.passes == pytest.approx(2 + 2)  # the measuring run serves too and is paid once
+    assert any("groups (b=2): networks {left}; {left, right} serves right." in note for note in board.notes)
