@@ -15,6 +15,8 @@ from mtl_bench.methods.graddrop import GradDrop
 from mtl_bench.methods.linear_scalarization import LinearScalarization
 from mtl_bench.methods.mgda import MGDA
 from mtl_bench.methods.pcgrad import PCGrad
+from mtl_bench.methods.stgu import STGU
+from mtl_bench.methods.tag import TAG
 from mtl_bench.methods.rlw import RandomLossWeighting
 from mtl_bench.methods.uw import UncertaintyWeighting
 from mtl_bench.models.base import MultiTaskModel
@@ -72,8 +74,17 @@ def test_a_loss_weighting_never_waits(
             run(batch)
 
 
-@pytest.mark.parametrize(("build", "expected"), [(MGDA, 1), (PCGrad, 1), (GradDrop, 0)])
-def test_a_gradient_method_waits_for_its_gramian_only(build: Callable[[], Method], expected: int) -> None:
+@pytest.mark.parametrize(
+    ("build", "expected"),
+    [
+        (MGDA, 1),
+        (PCGrad, 1),
+        (GradDrop, 0),
+        (lambda: STGU(warmup=100), 3),  # one copy of the losses per visit, three visits in the warm-up
+        (lambda: TAG(period=1, measure="first_order"), 1),
+    ],
+)
+def test_a_method_waits_for_what_it_must_read_only(build: Callable[[], Method], expected: int) -> None:
     run = warmed_up(build, OneTensor)
     batch = make_batch(seed=1, device="cuda")
     with warnings.catch_warnings(record=True) as caught:

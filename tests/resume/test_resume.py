@@ -59,6 +59,25 @@ def test_a_stopped_run_is_the_undisturbed_one(
     assert_same(train(plan, tmp_path / "stopped", STOPS), whole)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["method=stgu", "method.warmup=5", "method.every=2"],  # stopped within the warm-up, and at every odd batch
+        ["method=stgu_causal", "method.warmup=2", "method.decay=0.5"],
+        ["method=cso", "method.granularity=epoch", *REQUIRED["cso"]],
+        ["method=cso", "method.phase=sequential", *REQUIRED["cso"]],
+        ["method=tag", "method.period=4", "method.measure=all"],
+        ["method=random_groups", "method.groups=2"],
+    ],
+    ids=" ".join,
+)
+def test_a_method_goes_on_in_the_middle_of_what_it_counts(
+    options: list[str], compose: Compose, data: Path, tmp_path: Path
+) -> None:
+    plan = vary(compose(*options), data, {})
+    assert_same(train(plan, tmp_path / "stopped", STOPS), train(plan, tmp_path / "whole"))
+
+
 @pytest.mark.parametrize("model", ["resnet18_rooms", "segnet"])
 def test_maps_augmentation_and_norms_per_task_go_on(model: str, data: Path, tmp_path: Path) -> None:
     """Stopped within an epoch of four batches, at its end, and within the next."""
