@@ -15,9 +15,9 @@ from mtl_bench.methods.graddrop import GradDrop
 from mtl_bench.methods.linear_scalarization import LinearScalarization
 from mtl_bench.methods.mgda import MGDA
 from mtl_bench.methods.pcgrad import PCGrad
+from mtl_bench.methods.rlw import RandomLossWeighting
 from mtl_bench.methods.stgu import STGU
 from mtl_bench.methods.tag import TAG
-from mtl_bench.methods.rlw import RandomLossWeighting
 from mtl_bench.methods.uw import UncertaintyWeighting
 from mtl_bench.models.base import MultiTaskModel
 from mtl_bench.training.epoch_means import EpochMeans
