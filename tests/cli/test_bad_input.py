@@ -209,6 +209,7 @@ def test_augmentation_that_would_turn_digits(train: Type) -> None:
     refused(train("seed=1", AUGMENTED % FLIP % ""), *says)
 
 
+BARE = ("~model.norm", "~model.task_norm")  # the MLP's arguments that a model of one's own need not have
 OWN_PARTS = {
     "module that is not there": (["method._target_=nowhere.M"], "No module named 'nowhere'", "check the spelling"),
     "class that is not there": (["method._target_=parts.M"], "method._target_=parts.M cannot be imported"),
@@ -230,11 +231,14 @@ OWN_PARTS = {
     "output of other classes": (["model._target_=parts.ThreeClasses"], "gives [3, 3] for task left"),
     "features not in a list": (["model._target_=parts.NoList"], "must return a list of tensors"),
     "model for other images": (
-        ["model._target_=parts.OtherImages"],
+        ["model._target_=parts.OtherImages", *BARE],
         "Model OtherImages cannot encode images of shape [1, 24, 24]: RuntimeError: mat1 and mat2",
     ),
-    "task without a head": (["model._target_=parts.OneHead"], "has heads for left, but the tasks are left, right"),
-    "nothing shared": (["model._target_=parts.NothingShared"], "shares no parameter"),
+    "task without a head": (
+        ["model._target_=parts.OneHead", *BARE],
+        "has heads for left, but the tasks are left, right",
+    ),
+    "nothing shared": (["model._target_=parts.NothingShared", *BARE], "shares no parameter"),
     "model that takes no shape": (["model._target_=parts.NoInputShape"], "must take an argument `input_shape`"),
     "loss per sample": (["tasks.left._target_=parts.VectorLoss"], "loss of task left must return two tensors"),
     "loss without a count": (["tasks.left._target_=parts.MeanLoss"], "loss of task left must return two tensors"),

@@ -310,7 +310,7 @@ def test_markdown_stays_markdown_beside_a_picture(mtl_bench: Type) -> None:
     [
         (["--predictions", "page.png"], "No run here kept predictions: an experiment with a dense task keeps"),
         (["--predictions", "page.xyz"], "cannot be written to page.xyz: its name must end in .pdf, .png, .svg."),
-        (["--method", "ls"], "--method chooses whose predictions are drawn; add --predictions FILE."),
+        (["--method", "ls"], "--method chooses whose pictures are drawn; add --predictions FILE or --findings FILE."),
     ],
 )
 def test_pictures_that_cannot_be_drawn(arguments: list[str], said: str, mtl_bench: Type, folder: Path) -> None:
