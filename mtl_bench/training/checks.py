@@ -8,6 +8,7 @@ from mtl_bench.data.packed import Manifest
 from mtl_bench.errors import BenchError
 from mtl_bench.tasks import Task
 from mtl_bench.training.arguments import check_node
+from mtl_bench.training.identity import training_of
 from mtl_bench.training.protocol import Reporting, Training
 
 DEFINITIONS = ("metric_mean", "task_mean", "one_per_task")
@@ -26,8 +27,12 @@ def check_nodes(nodes: Mapping[str, Any], names: Sequence[str]) -> None:
             raise BenchError(f"protocol.{name} is missing; choose a protocol, see `mtl-bench list protocol`.")
     check_node(nodes["method"], "method")
     check_node(nodes["model"], "model", INJECTED)
-    if single_model := nodes["protocol"]["reporting"].get("single_model"):
+    protocol = nodes["protocol"]
+    if single_model := protocol["reporting"].get("single_model"):
         check_node(single_model, "protocol.reporting.single_model", INJECTED)
+    if protocol["reporting"].get("single_training"):
+        single_training = training_of(["one"], protocol["training"], protocol["reporting"])
+        check_node(single_training, "protocol.reporting.single_training")
 
 
 def check_seed(seed: Any) -> None:

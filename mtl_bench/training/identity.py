@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from omegaconf import OmegaConf
+
 from mtl_bench.records.identity import canonical, identity_hash
 
 Node = Mapping[str, Any]
@@ -41,7 +43,9 @@ class Setting:
         methods and every weighting.
         """
         single = len(tasks) == 1
-        training = {k: v for k, v in self.training.items() if not (single and k == "static_weights")}
+        training = training_of(tasks, self.training, self.reporting)
+        if single:
+            training = {name: value for name, value in training.items() if name != "static_weights"}
         identity = canonical(
             {
                 "dataset": self.dataset,
@@ -74,6 +78,14 @@ class Setting:
     def baselines(self, tasks: Sequence[str]) -> dict[str, str]:
         """Task → hash of its single-task run."""
         return {task: identity_hash(self.identity([task])) for task in tasks}
+
+
+def training_of(tasks: Sequence[str], training: Node, reporting: Node) -> Node:
+    """How a run on `tasks` trains: with one task, `reporting.single_training` is merged into the protocol's training."""
+    changes = reporting.get("single_training")
+    if len(tasks) > 1 or not changes:
+        return training
+    return cast(Node, OmegaConf.to_container(OmegaConf.merge(training, changes)))
 
 
 def method_label(name: str, identity: Node) -> str:

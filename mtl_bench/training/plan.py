@@ -13,10 +13,11 @@ from mtl_bench.records.identity import identity_hash
 from mtl_bench.tasks import Task
 from mtl_bench.training.build import build, build_tasks, choose_tasks
 from mtl_bench.training.checks import check_dataset, check_nodes, check_seed, check_splits, check_terms, check_weights
-from mtl_bench.training.identity import SINGLE, Setting
+from mtl_bench.training.identity import SINGLE, Setting, training_of
 from mtl_bench.training.protocol import Reporting, Training
 
 NODES = ("dataset", "tasks", "model", "method", "protocol")  # of a composed configuration
+BASELINES = ("single_model", "single_training")  # of protocol.reporting
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,10 @@ def make_plan(names: Names, nodes: Mapping[str, Any], seed: int, only: list[str]
     chosen = choose_tasks(nodes["tasks"], only)
     dataset = build(nodes["dataset"], "dataset", Dataset)
     check_dataset(dataset)
-    training = build(protocol["training"], "protocol.training", Training)
-    # The single-task model is a node that runs build themselves, not a part of this object.
-    rest = {name: value for name, value in protocol["reporting"].items() if name != "single_model"}
+    node = training_of(chosen, protocol["training"], protocol["reporting"])
+    training = build(node, "protocol.training", Training)
+    # What baselines do otherwise are nodes that runs build themselves, not parts of this object.
+    rest = {name: value for name, value in protocol["reporting"].items() if name not in BASELINES}
     reporting = build(rest, "protocol.reporting", Reporting)
     tasks = build_tasks(nodes["tasks"], chosen)
     check_terms(reporting, list(nodes["tasks"]), tasks)

@@ -83,8 +83,9 @@ class Training:
 class Reporting:
     """The part that decides which numbers are read off a run: outside its identity, inside its experiment's.
 
-    `delta_m` is {definition, terms: {task: [metric, …]}}; `single_model` (None: the experiment's own) is the model that
-    single-task baselines train; `evaluate_every` counts epochs, and the end of the budget is always evaluated.
+    `delta_m` is {definition, terms: {task: [metric, …]}}; `evaluate_every` counts epochs, and the end of the budget is
+    always evaluated. Single-task baselines train `single_model` (None: the experiment's own), and `single_training` is
+    merged into their training, so that the baselines of one protocol may serve a changed one.
     """
 
     revision: ClassVar[int] = 1
@@ -94,6 +95,7 @@ class Reporting:
     evaluate_every: int = 1
     evaluation_batch_size: int = 1000
     single_model: Mapping[str, Any] | None = None
+    single_training: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if self.evaluate_every < 1 or self.evaluation_batch_size < 1:

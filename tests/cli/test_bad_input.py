@@ -121,6 +121,10 @@ CONFIGURATION = {  # what is typed after `mtl-bench train`, and what the sentenc
         ["+protocol.reporting.single_model={_target_: mtl_bench.models.MLP, hiden: [8]}"],
         "protocol.reporting.single_model.hiden is no argument of MLP; did you mean hidden?",
     ),
+    "single-task training with a misspelt key": (
+        ["+protocol.reporting.single_training={batch_sise: 8}"],
+        "protocol.reporting.single_training.batch_sise is no argument of Training; did you mean batch_size?",
+    ),
     "images too small for the model": (
         ["model=lenet", "model.channels=[4, 4, 4, 4]"],
         "needs images of at least",

@@ -167,6 +167,16 @@ def test_a_single_task_model_of_its_own(train: Type, folder: Path) -> None:
     assert {name: model.get("hidden") for name, model in models.items()} == {"ls": None, "uw": None, "single": [8]}
 
 
+def test_a_changed_protocol_keeps_the_baselines_of_another(train: Type, folder: Path) -> None:
+    """Three times the rate, and Δm against single-task runs at the old one."""
+    train("single_task=true")
+    old = "+protocol.reporting.single_training={optimizer: {lr: 0.003}}"
+    typed = train("protocol.training.optimizer.lr=0.009", old)
+    assert "Δm " in typed.out, typed.err
+    rates = [record["identity"]["training"]["optimizer"]["lr"] for record in find_records([folder / "runs"])]
+    assert sorted(rates) == [0.003, 0.003, 0.003, 0.009]
+
+
 def test_a_finished_cell_is_skipped(train: Type, cell: Path) -> None:
     written = {path: path.stat().st_mtime_ns for path in cell.iterdir()}
     typed = train()
