@@ -81,7 +81,7 @@ class Setting:
 
 
 def training_of(tasks: Sequence[str], training: Node, reporting: Node) -> Node:
-    """How a run on `tasks` trains: with one task, `reporting.single_training` is merged into the protocol's training."""
+    """How a run on `tasks` trains: with one task, by the protocol with `reporting.single_training` merged into it."""
     changes = reporting.get("single_training")
     if len(tasks) > 1 or not changes:
         return training
