@@ -1,6 +1,6 @@
 """Where a run keeps its files."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mtl_bench.errors import BenchError
@@ -43,6 +43,12 @@ class RunFolder:
     @property
     def config(self) -> Path:
         return self.path / "config.yaml"
+
+    def namesakes(self) -> list["RunFolder"]:
+        """Where the same run may lie under other experiments of this root, in the order of their names."""
+        found = self.root.glob(f"*/{self.method}/{self.hash[:12]}/seed-{self.seed}/{RECORD_NAME}")
+        names = sorted(path.parents[3].name for path in found)
+        return [replace(self, experiment=name) for name in names if name != self.experiment]
 
     def create(self) -> None:
         """Raises BenchError when the folder cannot be made."""

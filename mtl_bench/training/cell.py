@@ -38,12 +38,15 @@ class Outcome:
 def run_cell(plan: Plan, place: Place, options: Options, logger: Logger) -> Outcome:
     """Train one cell from its start or its checkpoint, or return the record that lies there.
 
+    A single-task run serves every experiment that it is a baseline of, so its record may lie under another one's name.
+
     Raises RunLocked when another process trains it, Diverged (after writing a record) when it was given up, BenchError
     when something in the plan is wrong.
     """
     folder = plan.folder(place.runs)
-    if folder.finished():
-        return _found(plan, folder)
+    for place_of_record in [folder, *(folder.namesakes() if plan.single else ())]:
+        if place_of_record.finished():
+            return _found(plan, place_of_record)
     folder.create()
     with folder.lock():
         if folder.finished():  # by another process, a moment ago

@@ -177,6 +177,16 @@ def test_a_changed_protocol_keeps_the_baselines_of_another(train: Type, folder: 
     assert sorted(rates) == [0.003, 0.003, 0.003, 0.009]
 
 
+def test_baselines_are_found_under_another_experiment(mtl_bench: Type, folder: Path) -> None:
+    assert mtl_bench("train", *FAST, "only=[left]").status == 0
+    (folder / "runs/multidigits").rename(folder / "runs/of_another_name")
+    typed = mtl_bench("train", *FAST, "only=[left]")
+    assert "finished already (runs/of_another_name/single/" in typed.words
+    assert not (folder / "runs/multidigits").exists()
+    joint = mtl_bench("train", *FAST)
+    assert "finished already" not in joint.words, "a joint run's record says how its experiment reports"
+
+
 def test_a_finished_cell_is_skipped(train: Type, cell: Path) -> None:
     written = {path: path.stat().st_mtime_ns for path in cell.iterdir()}
     typed = train()
