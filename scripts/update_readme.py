@@ -6,6 +6,7 @@ The table between `<!-- experiment -->` and `<!-- /experiment -->` becomes the o
 import re
 from pathlib import Path
 
+from mtl_bench.records.entry import find_entries
 from mtl_bench.records.record import find_records
 from mtl_bench.results import leaderboards, markdown
 
@@ -15,7 +16,8 @@ ROOT = Path(__file__).parents[1]
 def main() -> None:
     path = ROOT / "README.md"
     text = path.read_text()
-    for board in leaderboards(find_records([ROOT / "results/reference"])):
+    roots = [ROOT / "results/reference"]
+    for board in leaderboards(find_records(roots), find_entries(roots)):
         table = "\n".join(line for line in markdown(board).splitlines() if line.startswith("|"))
         text, found = re.subn(
             rf"(<!-- {board.experiment} -->\n(?:[^|\n].*\n|\n)*)(?:\|.*\n)*(<!-- /{board.experiment} -->)",

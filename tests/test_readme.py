@@ -9,6 +9,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from mtl_bench.configs_folder import configs_folder
+from mtl_bench.records.entry import find_entries
 from mtl_bench.records.record import find_records
 from mtl_bench.results import leaderboards, markdown
 
@@ -20,7 +21,8 @@ COMMANDS = [
     for line in block.splitlines()
     if line.startswith("mtl-bench train")
 ]
-BOARDS = leaderboards(find_records([ROOT / "results" / "reference"]))
+ROOTS = [ROOT / "results" / "reference"]
+BOARDS = leaderboards(find_records(ROOTS), find_entries(ROOTS))
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.experiment)

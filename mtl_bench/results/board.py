@@ -66,7 +66,7 @@ def _board(records: Sequence[Record], files: Sequence[EntryFile], parts: Sequenc
     judge = Judge(setting, single, usable=not notes)
     entries = [*([single] if single else []), *method_entries(methods), *group_entries(files, [*records, *parts])]
     if len(set[str]().union(*(entry.hosts for entry in entries))) > 1:
-        notes = [*notes, "Seconds per step were measured on more than one machine and do not compare."]
+        notes = [*notes, "Seconds per batch were measured on more than one machine and do not compare."]
     return Board(
         experiment=setting["experiment"]["name"],
         hash=setting["experiment"]["hash"],
@@ -79,7 +79,7 @@ def _board(records: Sequence[Record], files: Sequence[EntryFile], parts: Sequenc
 
 
 def _told(file: EntryFile) -> str:
-    """What an entry's networks are: in its row passes and seconds cover all of them and the runs that chose them."""
+    """What an entry's networks are: in its row the costs cover all of them and the runs that chose them."""
     told = [
         f"{{{', '.join(g['tasks'])}}}" + ("" if g["serves"] == g["tasks"] else f" serves {', '.join(g['serves'])}")
         for g in file["groups"]

@@ -1,8 +1,10 @@
 """Entries: which run serves which task of one leaderboard row, at the same seeds for every task."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
+
+import numpy as np
 
 from mtl_bench.errors import BenchError
 from mtl_bench.records import Record
@@ -11,6 +13,16 @@ from mtl_bench.results.change import Terms
 
 SINGLE = "single"  # the method name of a run with one task
 Run = Mapping[int, Record]  # seed → record of one configuration
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one batch; with K paths every task's is a forward and a backward of its own. Seconds are as measured."""
+
+    forwards: float
+    backwards: float
+    optimizer_steps: float
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -34,22 +46,15 @@ class Entry:
         return {task: run[seed]["test"].get(task, {}) for task, run in self.runs.items()}
 
     @property
-    def passes(self) -> float:
-        """Encoder passes per batch; several runs add up, as their training does."""
-        return self._cost(lambda record: record["counts"]["passes"] / max(record["counts"]["batches"], 1))
-
-    @property
-    def seconds(self) -> float:
-        """Seconds per optimization step as measured; several runs add up."""
-        return self._cost(lambda record: record["measured"]["seconds_per_step"])
+    def cost(self) -> Cost:
+        """Means over seeds; several runs add up, as their training does."""
+        distinct = {next(iter(run.values()))["hash"]: run for run in (*self.runs.values(), *self.measured_by)}
+        means = [np.mean([_cost(record) for record in run.values()], axis=0) for run in distinct.values()]
+        return Cost(*np.sum(means, axis=0).tolist())
 
     @property
     def hosts(self) -> set[str]:
         return {record["measured"]["host"] for run in self.runs.values() for record in run.values()}
-
-    def _cost(self, of: Callable[[Record], float]) -> float:
-        distinct = {next(iter(run.values()))["hash"]: run for run in (*self.runs.values(), *self.measured_by)}
-        return sum(sum(map(of, run.values())) / len(run) for run in distinct.values())
 
 
 def method_entries(records: Sequence[Record]) -> list[Entry]:
@@ -91,6 +96,12 @@ def by_hash(records: Iterable[Record]) -> dict[str, dict[int, Record]]:
                 "hold different test values; leave one of their folders out."
             )
     return runs
+
+
+def _cost(record: Record) -> list[float]:
+    counts, batches = record["counts"], max(record["counts"]["batches"], 1)
+    spent = [counts["forwards"], counts["backwards"], counts["optimizer_steps"]]
+    return [*(count / batches for count in spent), record["measured"]["seconds_per_step"]]
 
 
 def _sound(record: Record, task: str, metrics: Sequence[str]) -> bool:

@@ -1,6 +1,7 @@
 """A board as text: a table for the terminal and GitHub Markdown, from the same cells and with the same lines below."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import astuple
 from math import floor, log10
 from statistics import median
 
@@ -16,6 +17,7 @@ from mtl_bench.results.row import Column, Estimate, Row
 FEW = 3  # seeds below which a warning stands under the table
 NOTHING = "–"
 DELTA = "Δm % ↑"
+COSTS = ["Forwards\n/ batch", "Back-\nwards\n/ batch", "Steps\n/ batch", "Seconds\n/ batch"]
 COVERAGE = (
     "Every ± is half a 95 % interval over seeds (initialisation, order, augmentation) for this test set; it covers "
     "neither the sampling of the test set nor the choice of hyper-parameters."
@@ -70,7 +72,7 @@ def title(board: Board) -> str:
 def headers(board: Board) -> list[str]:
     metrics = [_metric_header(column) for column in board.columns]
     relative = [DELTA, "vs best", "Worst\ntask %", "Tasks\nhurt"] if _relative(board) else []
-    return ["Method", "Con-\nverged", *relative, *metrics, "Passes\n/ batch", "Seconds\n/ step"]
+    return ["Method", "Con-\nverged", *relative, *metrics, *COSTS]
 
 
 def cells(board: Board) -> list[list[str]]:
@@ -82,8 +84,7 @@ def cells(board: Board) -> list[list[str]]:
             f"{len(row.converged)}/{len(row.seeds)}",
             *(_relative_cells(row) if _relative(board) else []),
             *(_plain(row.metrics.get((c.task, c.metric)), n) for c, n in zip(board.columns, digits, strict=True)),
-            f"{row.passes:.3g}",
-            f"{row.seconds:.3g}",
+            *(f"{value:.3g}" for value in astuple(row.cost)),
         ]
         for row in board.rows
     ]

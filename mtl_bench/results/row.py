@@ -7,7 +7,7 @@ from typing import Literal
 
 from mtl_bench.records import Shared
 from mtl_bench.results.change import Directions, Term, Terms, Values, at, delta_m
-from mtl_bench.results.entries import Entry
+from mtl_bench.results.entries import Cost, Entry
 from mtl_bench.results.intervals import Interval, interval, mean_interval
 
 Standing = Literal["best", "tied", "behind", "diverged"]
@@ -48,8 +48,7 @@ class Row:
     delta_m: Estimate | None
     changes: Mapping[str, Estimate]
     per_seed: Mapping[int, float]
-    passes: float
-    seconds: float
+    cost: Cost
     is_single_task: bool = False
     standing: Standing | None = None
 
@@ -111,8 +110,7 @@ class Judge:
             delta_m=Estimate(0.0, None) if own and delta else delta,
             changes={} if own else changes,
             per_seed={seed: self._delta(run, self.terms) for seed, run in zip(converged, runs, strict=True) if compare},
-            passes=entry.passes,
-            seconds=entry.seconds,
+            cost=entry.cost,
             is_single_task=own,
         )
 

@@ -9,6 +9,7 @@ from mtl_bench.errors import BenchError
 from mtl_bench.records import Record
 from mtl_bench.records.entry import EntryFile
 from mtl_bench.results import Board, delta_m, leaderboard, leaderboards, mean_interval
+from mtl_bench.results.entries import Cost
 
 Runs = Callable[..., list[Record]]
 GOOD = ([83.9, 85.0, 86.1], [0.46, 0.45, 0.44])
@@ -30,8 +31,7 @@ def test_single_task_records_become_one_row_of_both_tasks(runs: Runs, single: Ru
     assert row.metrics["right", "abs_err"].interval == mean_interval([0.49, 0.50, 0.51])
     assert row.delta_m is not None
     assert (row.delta_m.mean, row.delta_m.interval) == (0, None)
-    assert row.passes == pytest.approx(4)  # two runs of two passes per batch
-    assert row.seconds == pytest.approx(0.02)
+    assert row.cost == Cost(forwards=2, backwards=2, optimizer_steps=2, seconds=pytest.approx(0.02))  # of two runs
 
 
 def test_every_task_of_the_single_task_row_has_the_same_seeds(runs: Runs, single: Runs) -> None:
@@ -191,5 +191,5 @@ def test_a_grouping_entry_reads_each_task_from_its_network_and_costs_all(runs: R
     row = rows["groups (b=2)"]
     assert row.changes["left"].mean == pytest.approx(0)
     assert row.changes["right"].mean == pytest.approx(rows["M"].changes["right"].mean)
-    assert row.passes == pytest.approx(2 + 2)  # the measuring run serves too and is paid once
+    assert row.cost.forwards == pytest.approx(1 + 1)  # the measuring run serves too and is paid once
     assert any("groups (b=2): networks {left}; {left, right} serves right." in note for note in board.notes)
