@@ -24,7 +24,8 @@ class CSO(WeightedMethod):
     Phase 1: the tasks step one after another on the batch. Phase 2: one joint step; in each shared layer the channels
     whose top task (largest `connection_strength`) is i form one group, and every other task's gradient on that group
     that conflicts with task i's is projected onto its normal plane; the rest is summed. At epoch e of E a batch is of
-    phase 1 with probability 1 − e/E (`phase=mixed`); `phase=1`, `2` and `sequential` (both in turn) are the ablations.
+    phase 1 with probability 1 − e/E (`phase=mixed`; e/E is the share of the budget used when the epoch began, whatever
+    unit it has); `phase=1`, `2` and `sequential` (both in turn) are the ablations.
 
     `granularity`: the phase is drawn per `iteration` (released code) or per `epoch` (the paper's words). `order` of the
     tasks in phase 1: `fixed` as released, or `random`. `degenerate`: a layer of which one task owns every channel is
@@ -40,7 +41,7 @@ class CSO(WeightedMethod):
     """
 
     natural_sum: ClassVar[Literal["k"]] = "k"
-    state: ClassVar[tuple[str, ...]] = ("drawn", "phases", "share")
+    state: ClassVar[tuple[str, ...]] = ("drawn", "begun", "phases", "share")
 
     phase: Literal[1, 2, "sequential", "mixed"] = "mixed"
     granularity: Literal["iteration", "epoch"] = "iteration"
@@ -48,6 +49,7 @@ class CSO(WeightedMethod):
     degenerate: Literal["sum", "project"] = "sum"
     linear: bool = False
     drawn: list[int] = field(default_factory=lambda: [-1, 0], init=False)  # epoch of the last draw, phase
+    begun: list[float] = field(default_factory=lambda: [-1, 0.0], init=False)  # epoch, budget used when it began
     phases: list[int] = field(default_factory=lambda: [0, 0], init=False)  # batches of each in this epoch
     share: float = field(default=0.0, init=False)  # of phase 1 in the last whole epoch
 
@@ -103,13 +105,15 @@ class CSO(WeightedMethod):
     def _choose(self, step: Step) -> int:
         if self.phase in (1, 2):
             return int(self.phase)
+        if self.begun[0] != step.epoch:
+            self.begun = [step.epoch, step.progress]
         if self.granularity == "epoch" and self.drawn[0] == step.epoch:
             return self.drawn[1]
         if self.phase == "sequential":
             phase = 1 if self.drawn[1] != 1 else 2
         else:
             uniform = torch.rand((), generator=step.generator).item()
-            phase = 1 if uniform >= step.epoch / self.context.epochs else 2
+            phase = 1 if uniform >= self.begun[1] else 2
         self.drawn = [step.epoch, phase]
         return phase
 

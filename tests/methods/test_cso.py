@@ -175,7 +175,7 @@ def phases(method: CSO, epochs: int, batches: int) -> Float[Tensor, "epochs batc
     for epoch in range(epochs):
         for batch in range(batches):
             step = problem.step(batch)
-            step.epoch = epoch
+            step.epoch, step.progress = epoch, (epoch + batch / batches) / epochs
             found.append(method._choose(step) == 1)
     return torch.tensor(found, dtype=torch.float64).view(epochs, batches)
 
