@@ -56,7 +56,9 @@ GROUPS is the list of all groups, `[a],[b],[a,b],…`; sarcos is a sample of 4,4
 *Gain* is the mean over tasks of what the network that serves a task gained on test. *Regret* is how much the best
 choice for that budget gains more (the best on these very test values, so it is an upper bound that no honest choice
 reaches), ± half a 95 % interval over the three seeds. Matrices are means over seeds. HOA and *all groups* choose on
-validation. Random is the mean over all ways to deal the tasks to exactly that many groups.
+validation. Cosines were taken every tenth batch, like affinities (the paper: every batch). STGU's matrices are raw
+affinities, which its authors never used to choose networks. Random is the mean over all ways to deal the tasks to
+exactly that many groups.
 """
 
 FIRST_ORDER = """## The first-order estimate against the exact lookahead

@@ -31,8 +31,8 @@ def select_groups(scores: Any, budget: int) -> Selection:
 
     `scores` is a K × K affinity matrix, [source, target], tensor or array (`pairwise_scores` makes group scores of it),
     `GroupScores`, or a mapping {group of task numbers: score of each member, in the order of the group}. Higher is
-    better. Exact by dynamic programming over the subsets of tasks that a group serves: O(3^K). Of equal sets the
-    smallest is returned, then the one with the smallest groups.
+    better. Exact by dynamic programming over the subsets of tasks that a group serves: O(3^K). Of equal sets one
+    with the fewest groups is returned.
 
     Raises BenchError for a budget below 1, scores that are not finite, or tasks that no allowed set covers.
     """

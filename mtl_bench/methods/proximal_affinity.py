@@ -26,8 +26,8 @@ class ProximalAffinity:
     definition of proximal affinity); `full`, the same, and `end_batch` takes the losses after the last step;
     `released`, the group of the later visit, which the authors' code credits although its step comes after the change.
 
-    Losses are raw; one that is not positive and finite at either end changes nothing. No network is needed: `tasks` is
-    their number. Raises BenchError for a decay outside (0, 1] and for an unknown attribution.
+    Losses are raw; a task whose loss was not positive before, or is not finite, changes nothing. No network is needed:
+    `tasks` is their number. Raises BenchError for a decay outside (0, 1] and for an unknown attribution.
     """
 
     def __init__(self, tasks: int, decay: float = 1e-3, attribution: Attribution = "released") -> None:

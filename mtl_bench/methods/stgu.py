@@ -31,7 +31,7 @@ class STGU(WeightedMethod):
     `revisit`: a lone group is visited twice, as released, so that there is something to compare. The affinity is of raw
     losses, averaged over processes; `weighting` is asked and moved at the first visit. Groups keep their former shape
     where a self-affinity is not positive. Heads outside the group have no gradient and stand still; under the torch of
-    the release they moved by momentum.
+    the release theirs was zero and they moved by momentum, which is not offered.
 
     Cost: M forwards, M backwards of the visited tasks, M optimizer steps (1 ≤ M ≤ k; 2 for one group); one host copy of
     K losses per visit; milliseconds of clustering.

@@ -18,7 +18,11 @@ Gains = dict[tuple[int, ...], list[float]]  # group → gain of each member
 
 @dataclass(frozen=True)
 class HigherOrder(Grouping):
-    """HOA (Standley et al., ICML 2020): all single tasks and pairs are trained, larger groups predicted from pairs."""
+    """HOA (Standley et al., ICML 2020): all single tasks and pairs are trained, larger groups predicted from pairs.
+
+    What is predicted and added up are gains over single-task runs, as in Δm; the paper adds up losses, in which the
+    task with the largest loss decides.
+    """
 
     def needs(self, tasks: Sequence[str]) -> list[Need]:
         return [Need(group) for size in (1, 2) for group in combinations(tasks, size)]

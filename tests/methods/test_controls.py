@@ -8,6 +8,7 @@ from mtl_bench.methods import Method
 from mtl_bench.methods.linear_scalarization import LinearScalarization
 from mtl_bench.methods.random_groups import RandomGroups
 from mtl_bench.methods.repeated import Repeated
+from mtl_bench.methods.stgu import STGU
 from mtl_bench.methods.uw import UncertaintyWeighting
 from tests.methods.toys import Toy, toy
 
@@ -25,6 +26,28 @@ def test_repeated_is_the_sum_on_repeated_batches(steps: int) -> None:
     plain = trained(LinearScalarization(), [0] * steps + [1] * steps)
     assert torch.equal(repeated.parameters, plain.parameters)
     assert repeated.machine.counts.optimizer_steps == 2 * steps
+
+
+FIXED = {"shape": 0.5, "depth": 2.0, "colour": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("method", "repeats"),
+    [
+        (Repeated(steps=2, weighting=LinearScalarization(fixed=FIXED)), 2),
+        (RandomGroups(groups=1, weighting=LinearScalarization(fixed=FIXED)), 1),
+        (STGU(warmup=0, weighting=LinearScalarization(fixed=FIXED)), 2),
+    ],
+    ids=["repeated", "random groups", "stgu"],
+)
+def test_every_step_is_of_the_weighted_losses(method: Method, repeats: int) -> None:
+    problem = toy("sgd", torch.float64)
+    method.setup(problem.context)
+    if isinstance(method, STGU):
+        method.batches, method.partition = 1, [[0, 1, 2]]  # past its warm-up; its matrix of zeros groups nothing anew
+    problem.train(method, [0, 1])
+    plain = trained(LinearScalarization(fixed=FIXED), [0] * repeats + [1] * repeats)
+    torch.testing.assert_close(problem.parameters, plain.parameters, rtol=1e-12, atol=1e-14)
 
 
 def test_one_random_group_is_the_sum() -> None:

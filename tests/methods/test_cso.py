@@ -143,6 +143,69 @@ def test_phase_2_projects_each_layer_on_its_owners() -> None:
         torch.testing.assert_close(problem.machine.shared[name].detach(), before[name] - 0.1 * expected)
 
 
+def convolutions() -> Toy:
+    """LeNet with BatchNorms per task whose statistics, like its gains, differ from task to task."""
+    problem = toy("sgd", torch.float64, task_norm=True, convolution=True)
+    for weight_name, (_, norms) in problem.context.task_norms.items():
+        for k, norm in enumerate(norms):
+            channels = len(norm.weight)
+            norm.running_var.copy_(1 + draw(channels, seed=k + len(weight_name)).square())
+            norm.running_mean.copy_(draw(channels, seed=k))
+    return problem
+
+
+def test_priority_of_a_convolution_reads_each_tasks_own_variance() -> None:
+    method, problem = CSO(phase=2), convolutions()
+    method.setup(problem.context)
+    for name, (weight, norms) in problem.context.task_norms.items():
+        variance = torch.stack([norm.running_var for norm in norms])
+        gamma = torch.stack([norm.weight for norm in norms])
+        owners = connection_strength(weight, gamma, variance).argmax(dim=0)
+        assert torch.equal(method.priority(name, range(3)), owners)
+        assert owners.unique().numel() == 3
+        for wrong in (None, variance[:1].expand_as(variance)):  # without variances, or all of one task
+            assert not torch.equal(connection_strength(weight, gamma, wrong).argmax(dim=0), owners)
+
+
+@pytest.mark.parametrize("fixed", [None, {"shape": 0.5, "depth": 2.0, "colour": 3.0}])
+def test_phase_2_on_convolutions_projects_the_weighted_rows(fixed: dict[str, float] | None) -> None:
+    """A step by hand: rows of the weighted losses projected in convolutions, summed elsewhere, heads with their own."""
+    weighting = None if fixed is None else LinearScalarization(fixed=fixed)
+    method, problem = CSO(phase=2, weighting=weighting), convolutions()
+    method.setup(problem.context)
+    weights = [1.0, 1.0, 1.0] if fixed is None else list(fixed.values())
+    owners = {name: method.priority(name, range(3)) for name in problem.context.task_norms}
+    machine, step = problem.machine, problem.step(0)
+    graph = step.losses().graph
+    assert graph is not None
+    names, parameters = zip(*machine.model.named_parameters(), strict=True)
+    each = [
+        torch.autograd.grad(w * graph.terms[k], parameters, retain_graph=True, materialize_grads=True)
+        for k, w in enumerate(weights)
+    ]
+    expected = {}
+    for name, parameter, *rows in zip(names, parameters, *each, strict=True):
+        stacked = torch.stack(rows)
+        direction = by_the_paper(stacked, owners[name])[0] if name in owners else stacked.sum(dim=0)
+        expected[name] = parameter.detach() - 0.1 * direction
+    assert any(name in owners for name in names)
+    again = convolutions()
+    method.setup(again.context)
+    again.train(method, [0])
+    for name, parameter in again.machine.model.named_parameters():
+        torch.testing.assert_close(parameter.detach(), expected[name], rtol=1e-9, atol=1e-12)
+
+
+def test_phase_2_of_a_fresh_convolutional_network_is_the_summed_loss() -> None:
+    ends = []
+    for method in (CSO(phase=2), LinearScalarization()):
+        problem = toy("sgd", torch.float64, task_norm=True, convolution=True)
+        method.setup(problem.context)
+        problem.train(method, [0])
+        ends.append(problem.parameters)
+    torch.testing.assert_close(*ends, rtol=1e-12, atol=1e-14)
+
+
 def test_phase_1_steps_task_after_task() -> None:
     method = CSO(phase=1)
     problem, plain = prepared(method), prepared(CSO(phase=1))

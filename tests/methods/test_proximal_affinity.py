@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.cluster import AffinityPropagation
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.clustering import affinity_groups, similarity_groups
@@ -101,6 +102,27 @@ def test_affinities_are_normalised_by_the_target_and_made_symmetric() -> None:
     scaled = np.array(BLOCKS) * np.array([1e-4, 3.0, 50.0, 0.2])
     assert affinity_groups(scaled) == [[0, 1], [2, 3]]
     assert affinity_groups(scaled, preference=-10.0) == [[0, 1, 2, 3]]
+
+
+def test_an_affinity_counts_in_both_directions() -> None:
+    """Either direction alone would make other groups than their mean does."""
+    one_way = np.array([[1, 0.3, 0, 0], [0.8, 1, 0.6, 0.7], [0.5, 0.9, 1, 0], [0.9, 0, 0.7, 1]])
+    assert affinity_groups(one_way) == similarity_groups((one_way + one_way.T) / 2) == [[0, 1, 2], [3]]
+    assert similarity_groups(one_way) == similarity_groups(one_way.T) == [[0, 3], [1, 2]]
+
+
+def test_without_an_exemplar_it_tries_longer_windows_and_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    windows: list[int] = []
+
+    class NeverConverges(AffinityPropagation):
+        def fit(self, X: np.ndarray, y: None = None) -> "NeverConverges":
+            windows.append(self.convergence_iter)
+            self.labels_ = np.full(len(X), -1)
+            return self
+
+    monkeypatch.setattr("sklearn.cluster.AffinityPropagation", NeverConverges)
+    assert affinity_groups(np.array(BLOCKS)) is None
+    assert windows == list(range(50, 1050, 100))
 
 
 @pytest.mark.parametrize("self_affinity", [0.0, -1e-9, np.nan])

@@ -12,12 +12,12 @@ from torch import Tensor
 from mtl_bench.data.split import Batch
 from mtl_bench.methods import Method
 from mtl_bench.methods.interface import Context, Level, TaskGradients, TaskLosses
-from mtl_bench.models import MLP
+from mtl_bench.models import MLP, LeNet, MultiTaskModel
 from mtl_bench.tasks import Classification, Regression, Task
 from mtl_bench.training.machine import Machine
 from mtl_bench.training.step import BatchStep
 
-INPUT = (1, 4, 4)
+INPUT, INPUT_OF_CONVOLUTION = (1, 4, 4), (1, 8, 8)
 CPU = torch.device("cpu")
 
 
@@ -111,13 +111,21 @@ def toy(
     dtype: torch.dtype = torch.float32,
     absent: int | None = None,
     task_norm: bool = False,
+    convolution: bool = False,
 ) -> Toy:
-    """Four batches of 12 samples, always the same; task `absent` has no label in odd batches."""
+    """Four batches of 12 samples, always the same; task `absent` has no label in odd batches.
+
+    The model is an MLP, or with `convolution` a LeNet of one on larger images.
+    """
     draw = torch.Generator().manual_seed(0)
     tasks: dict[str, Task] = {"shape": Classification(4), "depth": Regression(2, "mse"), "colour": Classification(3)}
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        model = MLP({name: task.outputs for name, task in tasks.items()}, INPUT, (8,), task_norm=task_norm).to(dtype)
+        outputs = {name: task.outputs for name, task in tasks.items()}
+        model: MultiTaskModel = MLP(outputs, INPUT, (8,), task_norm=task_norm)
+        if convolution:
+            model = LeNet(outputs, INPUT_OF_CONVOLUTION, (8,), 8, task_norm=task_norm)
+        model.to(dtype)
     kind = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[optimizer]
     machine = Machine(
         model=model,
@@ -127,14 +135,17 @@ def toy(
         device_generator=torch.Generator().manual_seed(3),
         device=CPU,
     )
-    batches = [make_batch(draw, dtype, absent if batch % 2 else None) for batch in range(4)]
+    shape = INPUT_OF_CONVOLUTION if convolution else INPUT
+    batches = [make_batch(draw, dtype, absent if batch % 2 else None, shape) for batch in range(4)]
     shapes = {name: parameter.shape for name, parameter in machine.shared.items()}
     norms = {name: (machine.shared[name], norms) for name, norms in model.task_norms().items()}
     changes = {"shared": shapes, "last_shared": model.last_shared, "per_task_path": task_norm, "task_norms": norms}
     return Toy(machine, batches, context(tuple(tasks), **changes))
 
 
-def make_batch(draw: torch.Generator, dtype: torch.dtype, absent: int | None) -> Batch:
+def make_batch(
+    draw: torch.Generator, dtype: torch.dtype, absent: int | None, shape: tuple[int, int, int] = INPUT
+) -> Batch:
     targets = {
         "shape": torch.randint(0, 4, (12,), generator=draw),
         "depth": torch.randn(12, 2, generator=draw).to(dtype),
@@ -146,7 +157,7 @@ def make_batch(draw: torch.Generator, dtype: torch.dtype, absent: int | None) ->
         targets[name] = torch.full_like(targets[name], torch.nan if name == "depth" else -1)
         labelled = np.ones((12, 3), dtype=bool)
         labelled[:, absent] = False
-    return Batch(torch.rand((12, *INPUT), generator=draw).to(dtype), targets, labelled)
+    return Batch(torch.rand((12, *shape), generator=draw).to(dtype), targets, labelled)
 
 
 def gramian_of(rows: int, columns: int, seed: int) -> Float[Tensor, "k k"]:

@@ -15,7 +15,8 @@ TASKS = ("a", "b", "c")
 
 
 def record(values: dict[str, float], findings: list[dict[str, Any]] | None = None, **changes: Any) -> Record:
-    """A run on the tasks of `values` with one metric, an error: these values on val, ten times as much on test."""
+    """A run on the tasks of `values` with one metric, an error: these values on val, on test their reciprocals, which
+    turn every gain into a loss."""
     made = {
         "hash": "0" * 64,
         "method": {"name": "m", "label": "m"},
@@ -23,7 +24,7 @@ def record(values: dict[str, float], findings: list[dict[str, Any]] | None = Non
         "metrics": {task: {"error": {"higher_is_better": False, "unit": ""}} for task in values},
         "delta_m": {"definition": "one_per_task", "terms": {task: ["error"] for task in values}},
         "val": {task: {"error": value} for task, value in values.items()},
-        "test": {task: {"error": 10 * value} for task, value in values.items()},
+        "test": {task: {"error": 1 / value} for task, value in values.items()},
         "findings": findings or [],
     }
     return cast(Record, {**made, **changes})
@@ -38,7 +39,8 @@ PAIRS = [{"a": 1.0, "b": 5.0}, {"a": 2.2, "c": 0.5}, {"b": 3.0, "c": 1.5}]
 
 
 def test_gains_are_relative_changes_that_help_when_positive() -> None:
-    gains = gains_of(TASKS, trained([*SINGLES, *PAIRS]), "test")
+    assert gains_of(TASKS, trained([*SINGLES, *PAIRS]), "test")[(0, 1)] == pytest.approx([-100, 20])
+    gains = gains_of(TASKS, trained([*SINGLES, *PAIRS]), "val")
     assert gains[(0,)] == [0.0]
     assert gains[(0, 1)] == pytest.approx([50, -25])
     assert gains[(0, 2)] == pytest.approx([-10, 50])
@@ -60,6 +62,13 @@ def test_higher_order_predicts_a_triple_from_its_pairs() -> None:
     assert choice.groups == ((0, 1, 2),)
     # a: (50 − 10)/2 = 20; b: (−25 + 25)/2 = 0; c: (50 − 50)/2 = 0
     assert choice.value == pytest.approx(20 / 3)
+
+
+def test_higher_order_serves_each_task_from_the_pair_that_helps_it() -> None:
+    """Gains 50 and −25 of {a, b}, −10 and 50 of {a, c}, 25 and −50 of {b, c}."""
+    choice = HigherOrder().choose(TASKS, 2, trained([*SINGLES, *PAIRS])).selection
+    assert choice.groups == ((0, 1), (0, 2))
+    assert choice.value == pytest.approx((50 - 25 + 50) / 3)
 
 
 def test_exhaustive_takes_the_best_that_was_trained() -> None:
@@ -91,9 +100,23 @@ def test_affinities_of_seeds_are_averaged_and_the_last_epoch_counts() -> None:
     assert choice.selection.serving == (0, 0, 1)
 
 
+def test_a_matrix_is_read_from_source_to_target() -> None:
+    """a helps b and c, who hardly help anybody: both networks take a along. Read the other way, b would be taken."""
+    matrix = [[None, 5, 5], [0, None, 1], [0, 1, None]]
+    found = {Need(TASKS, measuring=True): [record(dict.fromkeys(TASKS, 1.0), [{"affinity": matrix}])]}
+    selection = Affinity("affinity").choose(TASKS, 2, found).selection
+    assert selection.groups == ((0, 1), (0, 2))
+    assert selection.value == pytest.approx(10 / 3)
+
+
 @pytest.mark.parametrize("draw", range(5))
 def test_random_groups_part_the_tasks_and_serve_them_all(draw: int) -> None:
     choice = RandomGroups(draw=draw).choose(TASKS, 2, {}).selection
     assert sorted(task for group in choice.groups for task in group) == [0, 1, 2]
     assert all(task in choice.groups[by] for task, by in enumerate(choice.serving))
-    assert choice == RandomGroups(draw=draw).choose(TASKS, 2, {}).selection or np.isnan(choice.value)
+    again = RandomGroups(draw=draw).choose(TASKS, 2, {}).selection
+    assert (again.groups, again.serving) == (choice.groups, choice.serving)
+
+
+def test_draws_differ() -> None:
+    assert len({RandomGroups(draw=draw).choose(TASKS, 2, {}).selection.groups for draw in range(20)}) == 3
