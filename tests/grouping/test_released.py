@@ -109,7 +109,8 @@ def test_oracle_hoa_and_worst_choice_on_trained_networks(setting: str, budget: i
     chosen = realised_value(select_groups(higher_order_approximation(single, pairs), budget), test)
     every = values_of_all_choices(test, budget)
     assert oracle == pytest.approx(every.max(), abs=1e-12)
-    assert every.max() >= chosen > every.min()
+    assert every.max() >= chosen
+    assert chosen > every.min() or budget == 1  # one network for all: there is nothing to choose
 
 
 def values_of_all_choices(results: Results, budget: int) -> Float[np.ndarray, "choices"]:
