@@ -25,7 +25,7 @@ METHODS = sorted(path.stem for path in (Path(__file__).parents[1] / "configs" / 
 REQUIRED = {
     "priority": ["method.priority={left: 0.8, right: 0.2}"],
     "fixed": ["method.fixed={left: 1, right: 0.5}"],
-    "cso": ["model.task_norm=true", "+method.linear=true"],
+    "cso": ["model.task_norm=true", "method.linear=true"],
 }
 PER_EPOCH = 7
 TINY = [

@@ -29,7 +29,7 @@ ONE_PATH = ["graddrop"]  # methods that work at the features, which a path per t
 REQUIRED = {
     "priority": ["method.priority={left: 0.8, right: 0.2}"],
     "fixed": ["method.fixed={left: 1, right: 0.5}"],
-    "cso": ["model.task_norm=true", "+method.linear=true"],
+    "cso": ["model.task_norm=true", "method.linear=true"],
 }
 REQUIRED_IN_ROOMS = {
     "cso": ["model.task_norm=true"],

@@ -263,7 +263,7 @@ def test_report_as_markdown(report: Type, folder: Path) -> None:
     assert report("--markdown", "board.md").status == 0
     text = (folder / "board.md").read_text()
     assert text.startswith("### multidigits · ")
-    assert {line.count("|") for line in text.splitlines() if line.startswith("|")} == {11}
+    assert {line.count("|") for line in text.splitlines() if line.startswith("|")} == {13}
     assert report("--markdown", "-").out.strip() == text.strip()
 
 
