@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,9 @@ def is_target(name: str, field: Field) -> bool:
 class Manifest:
     """The content of `manifest.json`.
 
-    `splits` maps a split to its number of samples, `files` a file name to {"bytes", "sha256"}. `digest` is the sha256
-    over the sorted file names and checksums, so it depends on the content and on nothing else.
+    `splits` maps a split to its number of samples, `files` a file name to {"bytes", "sha256"}. `digest` identifies the
+    content: the sha256 over the sorted file names and checksums or, where another processor computes other last bits,
+    over what the content is computed from.
     """
 
     name: str
@@ -67,6 +68,12 @@ class Manifest:
     digest: str
     source: str
     parameters: dict[str, Any]
+
+    @property
+    def bytes_digest(self) -> str:
+        """sha256 over the sorted file names and checksums."""
+        rows = "".join(f"{file} {self.files[file]['sha256']}\n" for file in sorted(self.files))
+        return hashlib.sha256(rows.encode()).hexdigest()
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -134,11 +141,13 @@ def write_packed(
     fields: Mapping[str, Field],
     source: str,
     parameters: Mapping[str, Any],
+    digest: str | None = None,
 ) -> Manifest:
     """Writes arrays[split][field] ([samples, *shape]) so that `folder` appears complete or not at all.
 
-    `source` says in words where the content comes from. Returns the manifest that lies in `folder` afterwards, which is
-    another process's when that one was faster.
+    `source` says in words where the content comes from, `digest` identifies it where bytes do not (None: they do).
+    Returns the manifest that lies in `folder` afterwards, which is another process's when that one was
+    faster.
 
     Raises BenchError when an array does not fit its field, or when the disk is full or not writable.
     """
@@ -152,7 +161,8 @@ def write_packed(
             for field in fields:
                 np.save(temporary / _file(split, field), part[field])
                 files[_file(split, field)] = _entry(temporary / _file(split, field))
-        manifest = Manifest(name, dict(fields), splits, files, _digest(files), source, dict(parameters))
+        manifest = Manifest(name, dict(fields), splits, files, digest or "", source, dict(parameters))
+        manifest = replace(manifest, digest=digest or manifest.bytes_digest)
         (temporary / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1) + "\n")
     return read_manifest(folder)
 
@@ -188,8 +198,3 @@ def _file(split: str, field: str) -> str:
 def _entry(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-
-
-def _digest(files: Mapping[str, Mapping[str, Any]]) -> str:
-    rows = "".join(f"{file} {files[file]['sha256']}\n" for file in sorted(files))
-    return hashlib.sha256(rows.encode()).hexdigest()

@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
-from numpy.typing import ArrayLike
+from torch import Tensor
 
 from mtl_bench.errors import BenchError
 
+Pairs = Float[Tensor | np.ndarray, "K K"] | Sequence[Sequence[float]]
+PerTask = Float[Tensor | np.ndarray, "K"] | Sequence[float]
 SINGLE = -1e6  # released TAG code: a network for one task is effectively forbidden
 MOST_TASKS = 20  # beyond it all groups no longer fit in memory
 
@@ -21,7 +23,7 @@ class GroupScores(NamedTuple):
     scores: Float[np.ndarray, "groups K"]
 
 
-def pairwise_scores(affinity: Float[ArrayLike, "K K"], single: float | Float[ArrayLike, "K"] = SINGLE) -> GroupScores:
+def pairwise_scores(affinity: Pairs, single: float | PerTask = SINGLE) -> GroupScores:
     """All 2^K − 1 groups from pairs: score_j(G) = mean over i in G, i ≠ j of affinity[i, j] (Fifty et al. 2021).
 
     `affinity` is [source, target], higher better; its diagonal is not read. `single` is the score of a group of one
@@ -49,7 +51,7 @@ def pairwise_scores(affinity: Float[ArrayLike, "K K"], single: float | Float[Arr
     return GroupScores(members, np.where(members, scores, -np.inf))
 
 
-def higher_order_approximation(single: Float[ArrayLike, "K"], pairs: Float[ArrayLike, "K K"]) -> GroupScores:
+def higher_order_approximation(single: PerTask, pairs: Pairs) -> GroupScores:
     """HOA (Standley et al., ICML 2020): what single-task and pair networks predict for larger groups, minus the loss.
 
     `single[j]` is the loss of task j alone, `pairs[j, i]` its loss when trained with task i. A larger group is

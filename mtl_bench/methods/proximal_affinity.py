@@ -6,12 +6,13 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from jaxtyping import Float
-from numpy.typing import ArrayLike
+from torch import Tensor
 
 from mtl_bench.errors import BenchError
 
 ATTRIBUTIONS = ("released", "previous", "full")
 Attribution = Literal["released", "previous", "full"]
+Losses = Float[Tensor | np.ndarray, "K"] | Sequence[float]
 
 
 class ProximalAffinity:
@@ -40,12 +41,12 @@ class ProximalAffinity:
         self._stepped: tuple[int, ...] = ()
         self._before: Float[np.ndarray, "K"] = np.full(tasks, np.nan)
 
-    def visit(self, group: Sequence[int], losses: Float[ArrayLike, "K"]) -> None:
+    def visit(self, group: Sequence[int], losses: Losses) -> None:
         """`losses` of all tasks (NaN: none) in the forward of this visit, before the step on `group`."""
         self._credit(group if self.attribution == "released" else self._stepped, losses)
         self._before, self._stepped = np.asarray(losses, dtype=np.float64), tuple(group)
 
-    def end_batch(self, losses: Float[ArrayLike, "K"] | None = None) -> None:
+    def end_batch(self, losses: Losses | None = None) -> None:
         """The next losses are of another batch; `losses` of this one after its last step, under `full`."""
         if losses is not None:
             self._credit(self._stepped, losses)
@@ -62,7 +63,7 @@ class ProximalAffinity:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.matrix = state["matrix"].numpy().copy()
 
-    def _credit(self, group: Sequence[int], losses: Float[ArrayLike, "K"]) -> None:
+    def _credit(self, group: Sequence[int], losses: Losses) -> None:
         after = np.asarray(losses, dtype=np.float64)
         known = (self._before > 0) & np.isfinite(self._before) & np.isfinite(after)
         change = np.full(len(known), np.nan)

@@ -80,7 +80,9 @@ def assemble(plan: Plan, place: Place, options: Options, logger: Logger) -> Trai
         reporting=plan.reporting,
         checkpoint=folder.checkpoint,
         history=History(folder.history),
-        environment=describe(device, place.threads, training.precision, machine.optimizer),
+        environment=describe(
+            device, place.threads, training.precision, machine.optimizer, plan.packed.manifest.bytes_digest
+        ),
         logger=logger,
         options=options,
     )

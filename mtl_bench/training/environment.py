@@ -37,8 +37,13 @@ def configure(device: torch.device, threads: int, precision: str, deterministic:
     torch.backends.cudnn.benchmark = device.type == "cuda" and not deterministic
 
 
-def describe(device: torch.device, threads: int, precision: str, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """What bit-equality depends on beside the configuration; a checkpoint resumes only where this is the same."""
+def describe(
+    device: torch.device, threads: int, precision: str, optimizer: torch.optim.Optimizer, data: str
+) -> dict[str, Any]:
+    """What bit-equality depends on beside the configuration; a checkpoint resumes only where this is the same.
+
+    `data` is the digest of the packed bytes.
+    """
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     return {
         "device": device.type,
@@ -47,6 +52,7 @@ def describe(device: torch.device, threads: int, precision: str, optimizer: torc
         "precision": precision,
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "optimizer": ("fused " if optimizer.defaults.get("fused") else "") + type(optimizer).__name__,
+        "data": data,
         "versions": {
             "mtl_bench": __version__,
             "python": platform.python_version(),

@@ -1,6 +1,7 @@
 """Reads numbers off the device without making it wait."""
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 
@@ -14,18 +15,19 @@ class Monitor:
         self._batch = 0
         self._latest: tuple[int, list[float]] | None = None
 
-    def push(self, batch: int, values: Tensor) -> None:
+    def push(self, batch: int, *values: Float[Tensor, "n"]) -> None:
         if self._host is not None and not self._arrived():
             return
         self._collect()
         self._batch = batch
+        joined = torch.cat([value.float() for value in values])
         if self._cuda:
-            self._host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
-            self._host.copy_(values, non_blocking=True)
+            self._host = torch.empty(joined.shape, pin_memory=True)
+            self._host.copy_(joined, non_blocking=True)
             self._event = torch.cuda.Event()
             self._event.record()
         else:
-            self._host = values.clone()
+            self._host = joined
 
     def latest(self) -> tuple[int, list[float]] | None:
         """(batch, values), some steps old on a GPU; None before the first copy has arrived."""

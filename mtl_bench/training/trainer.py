@@ -89,7 +89,7 @@ class Trainer:
         self.checkpoint, self.history, self.environment = checkpoint, history, environment
         self.logger, self.options = logger, options
         self.state = RunState(started=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
-        self.means = EpochMeans(len(machine.names), machine.device)
+        self.means = EpochMeans(len(machine.names))
         self.elsewhere = False
         factor: Callable[[int], float] = lambda _: training.schedule.factor(self.progress)  # noqa: E731
         self.schedule = torch.optim.lr_scheduler.LambdaLR(machine.optimizer, factor)
@@ -125,7 +125,7 @@ class Trainer:
         machine.weights = saved["weights"]
         self.schedule.load_state_dict(saved["schedule"])
         self.method.load_state_dict(saved["method"])
-        self.means.sums.copy_(saved["means"])
+        self.means.load(saved["means"])
         self.state, machine.counts = RunState.restore(saved["state"])
         self.elsewhere = saved["elsewhere"]
 
@@ -142,7 +142,7 @@ class Trainer:
             "weights": machine.weights,  # a task without a label in the next batches keeps what it had
             "schedule": self.schedule.state_dict(),
             "method": self.method.state_dict(),
-            "means": self.means.sums,
+            "means": self.means.state(),
             "state": self.state.as_dict(machine.counts),
             "elsewhere": self.elsewhere,
             "history": self.history.offset,
@@ -192,7 +192,7 @@ class Trainer:
         machine.counts.batches += 1
         state.position += 1
         self.schedule.step()
-        self.monitor.push(number + 1, torch.cat([losses.float(), machine.failures.totals]))
+        self.monitor.push(number + 1, losses, machine.failures.totals)
         state.seconds += time.perf_counter() - started
         if probed is not None:
             self._log_diagnostics(number, *probed)

@@ -98,7 +98,7 @@ def test_geometry_does_not_depend_on_how_many_rooms_are_rendered_at_a_time(
     rays: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = render_split(0, "test", 12, 16, 24, CPU)
-    monkeypatch.setattr(render, "BATCH", rays)
+    monkeypatch.setattr(render, "RAYS", {"cpu": rays})
     found = render_split(0, "test", 12, 16, 24, CPU)
     for name in OF_GEOMETRY:
         assert same(found[name], expected[name]), name

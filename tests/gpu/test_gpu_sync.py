@@ -45,13 +45,13 @@ def warmed_up(build: Callable[[], Method], model: type[MultiTaskModel]) -> Calla
     machine = make_machine(model, dtype=torch.float32, device="cuda", clip_norm=1.0)
     method = build()
     method.setup(make_context(machine))
-    means, monitor = EpochMeans(3, machine.device), Monitor(machine.device)
+    means, monitor = EpochMeans(3), Monitor(machine.device)
 
     def run(batch: Batch) -> None:
         method.update(make_step(machine, batch))
         losses = machine.batch_losses()
         means.add(losses)
-        monitor.push(machine.counts.batches, torch.cat([losses, machine.failures.totals]))
+        monitor.push(machine.counts.batches, losses, machine.failures.totals)
         monitor.latest()
 
     for absent in ([], ["pose"]):

@@ -13,6 +13,7 @@ from mtl_bench.methods.graddrop import GradDrop
 from mtl_bench.methods.linear_scalarization import LinearScalarization
 from mtl_bench.methods.mgda import MGDA
 from mtl_bench.methods.pcgrad import PCGrad
+from mtl_bench.methods.stgu import STGU
 from mtl_bench.training.checkpoint import load_checkpoint, save_checkpoint
 from mtl_bench.training.machine import Machine
 from mtl_bench.training.snapshot import global_random_state, set_global_random_state
@@ -65,7 +66,7 @@ def test_a_few_steps_are_finite_and_move(build: Callable[[], Method]) -> None:
     assert machine.failures.totals.tolist() == [0, 0]
 
 
-@pytest.mark.parametrize("build", [LinearScalarization, PCGrad, MGDA, FAMO])
+@pytest.mark.parametrize("build", [LinearScalarization, PCGrad, MGDA, FAMO, lambda: STGU(warmup=2)])
 def test_the_cpu_agrees(build: Callable[[], Method]) -> None:
     """In float64, on a model without dropout; GradDrop draws on the device."""
     ends = []

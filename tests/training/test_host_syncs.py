@@ -78,7 +78,6 @@ def run(machine: Machine, method: Method, means: EpochMeans, seed: int, absent: 
     method.update(make_step(machine, make_batch(seed=seed, unlabelled=absent)))
     losses = machine.batch_losses()
     means.add(losses)
-    torch.cat([losses.float(), machine.failures.totals])
 
 
 @pytest.mark.parametrize("absent", [[], ["pose"]])
@@ -96,7 +95,7 @@ def test_a_loss_weighting_reads_nothing(
     machine.skips_on_device = True
     method = build()
     method.setup(make_context(machine))
-    means = EpochMeans(3, machine.device)
+    means = EpochMeans(3)
     run(machine, method, means, 0, [])
     with counted_reads(monkeypatch) as reads, Waits():
         for seed in (1, 2):
@@ -113,7 +112,7 @@ def test_a_gramian_method_makes_one_packed_copy(
     machine = make_machine(dtype=torch.float32)
     method = build(weighting=weighting() if weighting else None)
     method.setup(make_context(machine))
-    means = EpochMeans(3, machine.device)
+    means = EpochMeans(3)
     run(machine, method, means, 0, [])
     with counted_reads(monkeypatch) as reads:
         run(machine, method, means, 1, [])
@@ -126,17 +125,19 @@ def test_a_direction_method_reads_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     machine.skips_on_device = True
     method = GradDrop()
     method.setup(make_context(machine))
-    means = EpochMeans(3, machine.device)
+    means = EpochMeans(3)
     with counted_reads(monkeypatch) as reads, Waits():
         run(machine, method, means, 1, [])
     assert not reads
 
 
 def test_an_epoch_of_means_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    means = EpochMeans(3, torch.device("cpu"))
+    means = EpochMeans(3)
+    for _ in range(5):
+        means.add(torch.ones(3))
     with counted_reads(monkeypatch) as reads:
         means.close()
-    assert [name for name, _ in reads] == ["cpu"]
+    assert reads == [("cpu", (5, 3)), ("numpy", (5, 3))]  # the second of the copy on the host
 
 
 def test_a_plain_optimizer_costs_one_read_per_step(monkeypatch: pytest.MonkeyPatch) -> None:

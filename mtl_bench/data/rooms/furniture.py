@@ -22,6 +22,7 @@ CLASSES = (
 )  # fmt: skip  (NYUv2's 13 classes in their order)
 LABEL = {name: index for index, name in enumerate(CLASSES)}
 VOID = -1
+SHAPES = ("box", "sphere", "cylinder")
 Draw = np.random.RandomState
 Vector = tuple[float, float, float]
 

@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from mtl_bench.data.rooms.furniture import SHAPES
 from mtl_bench.data.rooms.scene import FACES, Scene
-from mtl_bench.data.rooms.solids import SHAPES, Rays, Solids
+from mtl_bench.data.rooms.solids import Rays, Solids
 
 EPSILON = 1e-3  # metres a shadow ray starts above its surface, and the nearest distance a camera sees
 

@@ -1,11 +1,12 @@
 """A furnished room, its camera and its lights, drawn from one random stream."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float
 
-from mtl_bench.data.rooms.furniture import CATALOGUE, LABEL, VOID, Draw, Piece
+from mtl_bench.data.rooms.furniture import CATALOGUE, LABEL, SHAPES, VOID, Draw, Piece
 
 TRIES = 12  # places tried for a piece before it is left out
 FACES = ("west", "east", "south", "north", "floor", "ceiling")  # of the room: -x, +x, -y, +y, -z, +z
@@ -48,6 +49,15 @@ class Scene:
     exposure: float
     solids: list[Placed] = field(default_factory=list)
     skins: int = len(FACES)
+
+    def numbers(self) -> Iterator[np.ndarray | float]:
+        """Everything above, in order."""
+        yield self.size
+        yield from (self.camera.position, self.camera.rotation, self.camera.tangent)
+        yield from (self.lights, self.ambient, self.flash, self.exposure)
+        for solid in self.solids:
+            shape = SHAPES.index(solid.shape)
+            yield from (shape, solid.centre, solid.half, solid.yaw, solid.label, solid.skin, solid.depth, solid.flat)
 
 
 def draw_scene(draw: Draw) -> Scene:

@@ -8,10 +8,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from mtl_bench.data.rooms.furniture import LABEL
+from mtl_bench.data.rooms.furniture import LABEL, SHAPES
 from mtl_bench.data.rooms.scene import FACES, Placed, Scene
 
-SHAPES = ("box", "sphere", "cylinder")
 TINY = 1e-9  # added to ray directions: a ray parallel to a face meets its plane very far away, not at NaN
 Interval = tuple[Tensor, Tensor]
 
