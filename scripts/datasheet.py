@@ -86,10 +86,12 @@ INTRODUCTION = """# rooms: the datasheet
 Written by `python scripts/datasheet.py`; every number below is measured, by that command unless another stands beside
 it. rooms is a controlled experiment: it says how methods behave on a problem whose structure is known, and nothing
 about NYUv2. Images are rendered from a seed by batched ray casting (`mtl_bench/data/rooms`); content digest of the
-board's data: `{digest}`. It is part of every run's identity, so rows of different digests never share a table. It is that
-of the rooms as they were drawn. Another processor renders other last bits, and a record's environment names the bytes it
-was trained on; `pytest tests/data/test_rooms_processors.py` renders as an old processor would: fewer than one stored value
-in a thousand (in a hundred for mean colours of segments) moves by more than its last step or 0.2 %.
+board's data: `{digest}`. It is part of every run's identity, so rows of different digests never share a table.
+
+The digest is that of the rooms as they were drawn. Another processor renders other last bits, and a record's
+environment names the bytes it was trained on; `pytest tests/data/test_rooms_processors.py` renders as an old processor
+would: fewer than one stored value in a thousand (in a hundred for mean colours of segments) moves by more than its last
+step or 0.2 %.
 
 ![Four rooms of the test split and one with unseen surfaces, with all targets](contact.png)
 

@@ -90,10 +90,10 @@ class Brightness(Task):
     totals = 2
 
     def loss(self, output, target):
-        return (output[:, 0] - target).square().sum(), torch.tensor(len(target))
+        return (output[:, 0] - target).square().sum(), target.new_tensor(len(target))
 
     def measure(self, output, target):
-        return torch.stack([(output[:, 0] - target).square().sum(), torch.tensor(len(target))]).double()
+        return torch.stack([(output[:, 0] - target).square().sum(), target.new_tensor(len(target))]).double()
 
     def values(self, totals):
         return {"rmse": (totals[0] / totals[1]) ** 0.5}

@@ -200,7 +200,7 @@ def test_the_command_line_says_it_in_one_sentence(
         "options.max_nonfinite=3",
     ]
     with pytest.raises(SystemExit) as status:
-        main(["train", *small, *paths, f"paths.data={data}", "options.progress=false"])
+        main(["train", *small, *paths, f"paths.data={data}", "options.progress=false", "device=cpu"])
     assert status.value.code == 1
     said = capsys.readouterr().err
     assert "the last 3 steps up to batch 3 had a non-finite loss or gradient" in said
