@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +72,7 @@ class Manifest:
     @property
     def bytes_digest(self) -> str:
         """sha256 over the sorted file names and checksums."""
-        rows = "".join(f"{file} {self.files[file]['sha256']}\n" for file in sorted(self.files))
-        return hashlib.sha256(rows.encode()).hexdigest()
+        return _bytes_digest(self.files)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -146,8 +145,7 @@ def write_packed(
     """Writes arrays[split][field] ([samples, *shape]) so that `folder` appears complete or not at all.
 
     `source` says in words where the content comes from, `digest` identifies it where bytes do not (None: they do).
-    Returns the manifest that lies in `folder` afterwards, which is another process's when that one was
-    faster.
+    Returns the manifest that lies in `folder` afterwards, which is another process's when that one was faster.
 
     Raises BenchError when an array does not fit its field, or when the disk is full or not writable.
     """
@@ -161,8 +159,8 @@ def write_packed(
             for field in fields:
                 np.save(temporary / _file(split, field), part[field])
                 files[_file(split, field)] = _entry(temporary / _file(split, field))
-        manifest = Manifest(name, dict(fields), splits, files, digest or "", source, dict(parameters))
-        manifest = replace(manifest, digest=digest or manifest.bytes_digest)
+        identified = _bytes_digest(files) if digest is None else digest
+        manifest = Manifest(name, dict(fields), splits, files, identified, source, dict(parameters))
         (temporary / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1) + "\n")
     return read_manifest(folder)
 
@@ -198,3 +196,8 @@ def _file(split: str, field: str) -> str:
 def _entry(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def _bytes_digest(files: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = "".join(f"{file} {files[file]['sha256']}\n" for file in sorted(files))
+    return hashlib.sha256(rows.encode()).hexdigest()

@@ -31,7 +31,7 @@ class Room:
     noise: np.ndarray
 
     def drawn(self) -> bytes:
-        """Scene and materials to the micrometre: no processor rounds these differently, as all do with pixels."""
+        """Scene and materials to the micrometre, which no processor computes differently, as all do pixels."""
         parts = [np.ravel(part) for part in (*self.scene.numbers(), self.materials)]
         return (np.round(np.concatenate(parts), 6) + 0.0).astype("<f8").tobytes()  # + 0.0: no negative zeros
 
