@@ -1,5 +1,6 @@
 """Any exception as one sentence: ours as they are, Hydra's shortened, all others with their kind and place."""
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
@@ -7,6 +8,8 @@ from omegaconf import DictConfig
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from mtl_bench.errors import BenchError, unforeseen
+
+MOST = 12  # options of a group in one sentence
 
 
 def explain(error: BaseException) -> str:
@@ -21,7 +24,7 @@ def _explain(error: BaseException) -> str:
             return str(error)
         case MissingConfigException(missing_cfg_file=str(missing), options=options) if options:
             group, _, name = missing.rpartition("/")
-            return f"There is no {group} {name!r}; choose among {', '.join(options)}, or name yours with --config-dir."
+            return _unknown_option(group, name, options)
         case MissingMandatoryValue(full_key=str(key)):
             return f"{key} has no value yet (???): give it one with {key}=…"
         case HydraException() if isinstance(cause, OmegaConfBaseException) and "Could not override" in str(error):
@@ -31,6 +34,17 @@ def _explain(error: BaseException) -> str:
         case HydraException() | OmegaConfBaseException():
             return str(error).partition("\n    full_key:")[0].partition("\nConfig search path:")[0]
     return f"{unforeseen(error)}; --debug shows the traceback."
+
+
+def _unknown_option(group: str, name: str, options: Sequence[str]) -> str:
+    alike = get_close_matches(name, options)
+    if alike:
+        choice = f"did you mean {', '.join(alike)}? `mtl-bench list {group}` shows all"
+    elif len(options) > MOST:
+        choice = f"choose among {', '.join(options[:MOST])}, … (`mtl-bench list {group}` shows all)"
+    else:
+        choice = f"choose among {', '.join(options)}"
+    return f"There is no {group} {name!r}; {choice}, or name yours with --config-dir."
 
 
 def _unknown_key(message: str, cause: OmegaConfBaseException) -> str:

@@ -46,6 +46,7 @@ def _nothing_finished_is_lost(folder: Path, cell: Path) -> Iterator[None]:
 CONFIGURATION = {  # what is typed after `mtl-bench train`, and what the sentence says
     "unknown method": (["method=nothing"], "There is no method 'nothing'; choose among cso, dwa,"),
     "unknown experiment": (["experiment=nothing"], "There is no experiment 'nothing'; choose among multidigits,"),
+    "misspelt experiment": (["experiment=room"], "There is no experiment 'room'; did you mean rooms, rooms5,"),
     "unknown model": (["model=nothing"], "There is no model 'nothing'; choose among lenet, mlp,"),
     "unknown logger": (["logger=nothing"], "There is no logger 'nothing'; choose among none,"),
     "misspelt key": (["modle=mlp"], "Could not override 'modle': did you mean model?"),
