@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # What needs a CUDA device: the tests marked gpu, the cost of a step, and six methods trained once on rooms.
 # Run it in an environment with the package installed, after `mtl-bench prepare dataset=multimnist`.
+cd "$(dirname "$0")/.." || exit
+command -v nvidia-smi > /dev/null || { echo "There is no NVIDIA GPU here: nvidia-smi is missing." >&2; exit 1; }
 status=0
 run() { echo "== $*"; "$@" || status=1; }
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader

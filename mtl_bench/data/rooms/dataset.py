@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -77,12 +77,12 @@ class Rooms(Dataset):
     def pack(self, folder: Path, raw: Path, source: Path | None) -> Manifest:
         sizes = {"train": self.train, "val": self.val, "test": self.test, "test_shift": self.shift}
         drawn = hashlib.sha256(json.dumps(self.parameters, sort_keys=True).encode())
-        arrays = {split: self._split(split, count, drawn) for split, count in sizes.items()}
+        arrays = {split: self._split(split, count, drawn.update) for split, count in sizes.items()}
         add_noise(arrays["train"], self.fields, self.label_noise, self.data_seed)
         said = f"rendered from data_seed {self.data_seed} by mtl_bench.data.rooms"
         return write_packed(folder, self.name, arrays, self.fields, said, self.parameters, drawn.hexdigest())
 
-    def _split(self, split: str, count: int, drawn: "hashlib._Hash") -> dict[str, np.ndarray]:
+    def _split(self, split: str, count: int, drawn: Callable[[bytes], None]) -> dict[str, np.ndarray]:
         extra = {"distractor": distractor} if self.distractor else {}
         device = torch.device(self.device)
         arrays = render_split(self.data_seed, split, count, self.height, self.width, device, extra, drawn)

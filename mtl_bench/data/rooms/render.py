@@ -1,6 +1,5 @@
 """Scenes become images and targets, a batch at a time."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -87,9 +86,9 @@ def render_split(
     width: int,
     device: torch.device,
     extra: Mapping[str, Extra] | None = None,
-    drawn: "hashlib._Hash | None" = None,
+    drawn: Callable[[bytes], None] | None = None,
 ) -> dict[str, np.ndarray]:
-    """`count` rooms as packed arrays store them; `drawn` is updated with what they were rendered from."""
+    """`count` rooms as packed arrays store them; `drawn` is handed what they are rendered from."""
     stored = fields(height, width)
     stored |= {name: extra_field(height, width) for name in extra or {}}
     arrays = {name: np.empty((count, *field.shape), field.dtype) for name, field in stored.items()}
@@ -98,7 +97,7 @@ def render_split(
         chunk = range(start, min(start + step, count))
         rooms = [draw_room(seed, split, i, height, width) for i in chunk]
         if drawn is not None:
-            drawn.update(b"".join(room.drawn() for room in rooms))
+            drawn(b"".join(room.drawn() for room in rooms))
         rendered = render(rooms, height, width, device, extra)
         for name, field in stored.items():
             arrays[name][chunk.start : chunk.stop] = _encode(rendered[name], field)
