@@ -31,7 +31,7 @@ def plot_delta_m(boards: Sequence[Board], path: Path) -> None:
     panels = figure.subplots(len(shown), squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
     for board, axes in zip(shown, panels, strict=True):
         _panel(axes, board)
-    panels[-1].set_xlabel("Δm (%): right of 0 is better than single-task; lines: 95 % intervals over seeds", fontsize=9)
+    figure.supxlabel("Δm (%): right of 0 is better than single-task; lines: 95 % intervals over seeds", fontsize=9)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=200)

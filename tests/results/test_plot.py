@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from matplotlib.image import imread
 
 from mtl_bench.errors import BenchError
 from mtl_bench.records import Record
@@ -23,6 +24,14 @@ def test_one_panel_per_board_with_every_kind_of_row(runs: Runs, single: Runs, tm
     assert 'id="axes_3"' not in drawing
     plot_delta_m([board], tmp_path / "delta_m.png")
     assert (tmp_path / "delta_m.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_long_label_pushes_nothing_off_the_figure(runs: Runs, single: Runs, tmp_path: Path) -> None:
+    board = leaderboard([*runs("a_method_with_a_name_as_long_as_labels_get", [85, 86, 87], [0.45, 0.44, 0.43]), *single()])
+    plot_delta_m([board], tmp_path / "a.png")
+    pixels = imread(tmp_path / "a.png")[..., :3]
+    assert (pixels[:, :2] == 1).all()
+    assert (pixels[:, -2:] == 1).all()
 
 
 def test_no_delta_m_and_no_place_to_write_are_refused(runs: Runs, single: Runs, tmp_path: Path) -> None:
