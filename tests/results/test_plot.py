@@ -27,7 +27,9 @@ def test_one_panel_per_board_with_every_kind_of_row(runs: Runs, single: Runs, tm
 
 
 def test_a_long_label_pushes_nothing_off_the_figure(runs: Runs, single: Runs, tmp_path: Path) -> None:
-    board = leaderboard([*runs("a_method_with_a_name_as_long_as_labels_get", [85, 86, 87], [0.45, 0.44, 0.43]), *single()])
+    board = leaderboard(
+        [*runs("a_method_with_a_name_as_long_as_labels_get", [85, 86, 87], [0.45, 0.44, 0.43]), *single()]
+    )
     plot_delta_m([board], tmp_path / "a.png")
     pixels = imread(tmp_path / "a.png")[..., :3]
     assert (pixels[:, :2] == 1).all()
