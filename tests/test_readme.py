@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,11 @@ BOARDS = leaderboards(find_records(ROOTS), find_entries(ROOTS))
 def test_tables_are_derived_from_the_committed_records(board: object) -> None:
     table = [line for line in markdown(board).splitlines() if line.startswith("|")]  # type: ignore[arg-type]
     assert "\n".join(table) in README
+
+
+def test_the_answer_key_is_derived_from_the_committed_records(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, ROOT / "scripts/answer_key.py", "--out", tmp_path], check=True)
+    assert (tmp_path / "README.md").read_text() == (ROOT / "results/grouping/README.md").read_text()
 
 
 def test_the_reference_grid_is_complete() -> None:

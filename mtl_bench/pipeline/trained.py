@@ -53,12 +53,14 @@ def pair_gains(gains: Gains, tasks: int) -> np.ndarray:
     return matrix
 
 
-def gains_of(tasks: Sequence[str], found: Found, split: str) -> Gains:
+def gains_of(tasks: Sequence[str], found: Found, split: str, against: Found | None = None) -> Gains:
     """Relative change in percent of each member of each group against its single-task runs, higher better.
 
-    Means over seeds; of a task with several judged metrics, their mean as in Δm. Raises BenchError without validation.
+    Means over seeds; of a task with several judged metrics, their mean as in Δm. `against` holds the single-task runs
+    (None: `found` does). Raises BenchError without validation.
     """
-    singles = {need.tasks[0]: records for need, records in found.items() if len(need.tasks) == 1}
+    baselines = found if against is None else against
+    singles = {need.tasks[0]: records for need, records in baselines.items() if len(need.tasks) == 1}
     baseline = {task: _means(records, task, split) for task, records in singles.items()}
     gains: Gains = {}
     for need, records in found.items():

@@ -2,7 +2,7 @@
 
 from mtl_bench.results.board import Board, leaderboard, leaderboards
 from mtl_bench.results.change import delta_m
-from mtl_bench.results.intervals import Interval, difference, interval, mean_interval
+from mtl_bench.results.intervals import Interval, difference, holm, interval, mean_interval
 from mtl_bench.results.plot import plot_delta_m
 from mtl_bench.results.render import markdown, show, terminal
 from mtl_bench.results.row import Row
@@ -13,6 +13,7 @@ __all__ = [
     "Row",
     "delta_m",
     "difference",
+    "holm",
     "interval",
     "leaderboard",
     "leaderboards",

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from mtl_bench.errors import BenchError
-from mtl_bench.results import difference, interval, mean_interval
+from mtl_bench.results import difference, holm, interval, mean_interval
 
 BETTER = {"a": {"up": True, "down": False}, "b": {"up": True}}
 TERMS = {"a": ["up", "down"], "b": ["up"]}
@@ -95,3 +95,20 @@ def test_difference_pairs_shared_seeds_only() -> None:
     expected = stats.ttest_rel([10, 20, 30], [9.1, 18.9, 29]).confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
     assert 0 not in found
+
+
+def test_p_value_is_that_of_the_t_test() -> None:
+    for values in ([0.2, 0.5, 0.1], [-1.0, -2.0, 0.4, -0.3], [3.0, 3.1]):
+        found = mean_interval(values)
+        assert found is not None
+        assert found.p_value == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
+        assert (found.p_value < 0.05) == (0 not in found)
+    exact = [mean_interval(values) for values in ([0.5, 0.5], [0.0, 0.0])]
+    assert [span.p_value for span in exact if span] == [0, 1]
+
+
+def test_holm_by_hand() -> None:
+    """0.01, 0.02, 0.03, 0.04 times 4, 3, 2, 1, then never falling and at most 1."""
+    assert holm([0.03, 0.01, 0.04, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([0.9, 0.6]) == [1.0, 1.0]
+    assert holm([]) == []
