@@ -11,6 +11,7 @@ from mtl_bench.pipeline import Choice, Grouping, Need
 from mtl_bench.pipeline.report import print_choice, write_choice
 from mtl_bench.records import Record, identity_hash
 from mtl_bench.records.entry import FOLDER, EntryFile, Group, save_entry
+from mtl_bench.records.identity import canonical
 from mtl_bench.records.record import SCHEMA
 from mtl_bench.training.build import build
 from mtl_bench.training.checks import check_seed
@@ -70,8 +71,7 @@ def _seeds(given: Any) -> list[int]:
 
 
 def _label(grouping: Grouping, budget: int, plan: Plan) -> str:
-    plain = plan.setting.method == PLAIN or plan.identity["method"] == {**PLAIN}
-    by = [] if plain else [method_label(plan.method, plan.identity)]
+    by = [] if plan.identity["method"] == canonical(PLAIN) else [method_label(plan.method, plan.identity)]
     details = [f"b={budget}", *([grouping.note] if grouping.note else []), *by]
     return f"{chosen('grouping')} ({', '.join(details)})"
 

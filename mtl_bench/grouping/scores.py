@@ -31,7 +31,10 @@ def pairwise_scores(affinity: Pairs, single: float | PerTask = SINGLE) -> GroupS
 
     Raises BenchError when the matrix is not square, has more than 20 tasks, or is not finite off the diagonal.
     """
-    matrix = np.array(affinity, dtype=np.float64)
+    try:
+        matrix = np.array(affinity, dtype=np.float64)
+    except ValueError:
+        raise BenchError("Affinities are rows of equal length, one per source task; these are not.") from None
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not 1 <= len(matrix) <= MOST_TASKS:
         raise BenchError(
             f"Affinities are a square [source, target] matrix of at most {MOST_TASKS} tasks; got {matrix.shape}."
@@ -67,6 +70,8 @@ def random_partition(tasks: int, budget: int, generator: np.random.Generator) ->
             f"A random partition needs at least one task and a budget of at least one; got {tasks}, {budget}."
         )
     groups = min(budget, tasks)
+    if groups == tasks:  # one way, which drawing would rarely hit
+        return tuple((task,) for task in range(tasks))
     while True:
         owner = generator.integers(groups, size=tasks)
         if len(np.unique(owner)) == groups:

@@ -46,7 +46,9 @@ def select_groups(scores: Any, budget: int) -> Selection:
     top = gain[-1, everything]
     if top == -np.inf:
         raise BenchError(f"No {budget} of these groups cover all {K} tasks; raise the budget or score more groups.")
-    enough = int(np.argmax(gain[:, everything] >= top - TIE * max(1.0, abs(top))))
+    shared = values[members & (members.sum(axis=1, keepdims=True) > 1)]
+    scale = np.abs(shared).max(initial=abs(top))  # scores as they are, so that their unit changes no choice
+    enough = int(np.argmax(gain[:, everything] >= top - TIE * scale))
     chosen, left = set(), everything
     for row in range(enough, 0, -1):
         part = int(served[row, left])
@@ -69,6 +71,8 @@ def realised_value(selection: Selection, results: Mapping[tuple[int, ...], Seque
 
 def _table(scores: Any) -> GroupScores:
     if isinstance(scores, GroupScores):
+        if not np.isfinite(scores.scores[scores.members]).all():
+            raise BenchError("A group has a score that is not finite; leave the group out, or measure it again.")
         return scores
     if not isinstance(scores, Mapping):
         return pairwise_scores(scores.detach().cpu().numpy() if isinstance(scores, Tensor) else scores)

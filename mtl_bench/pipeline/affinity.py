@@ -17,7 +17,8 @@ class Affinity(Grouping):
     """One run on all tasks, by the method under `grouping.measure`; its last finding of this name decides.
 
     TAG (Fifty et al., NeurIPS 2021) with `affinity` or its `first_order` estimate, CS with `cosine`, STGU's proximal
-    affinity with its `affinity`. Matrices of several seeds are averaged; a group is scored by the mean over pairs.
+    affinity with its `affinity`. Matrices of several seeds are averaged, each pair over the seeds that measured it; a
+    group is scored by the mean over pairs.
     """
 
     finding: str
@@ -27,7 +28,13 @@ class Affinity(Grouping):
 
     def choose(self, tasks: Sequence[str], budget: int, found: Found) -> Choice:
         (records,) = found.values()
-        matrix = np.mean([finding_matrix(record, self.finding) for record in records], axis=0)
+        matrices = np.array([finding_matrix(record, self.finding) for record in records])
+        with np.errstate(invalid="ignore"):  # 0 / 0 where no seed measured
+            matrix = np.nansum(matrices, axis=0) / np.isfinite(matrices).sum(axis=0)
+        for source, target in np.argwhere(~np.isfinite(matrix) & ~np.eye(len(tasks), dtype=bool)):
+            raise BenchError(
+                f"No batch told how {tasks[source]} acts on {tasks[target]}; train longer, or measure more often."
+            )
         return Choice(select_groups(matrix, budget), matrix)
 
 

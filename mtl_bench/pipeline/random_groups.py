@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mtl_bench.errors import BenchError
 from mtl_bench.grouping import Selection, random_partition
 from mtl_bench.pipeline.grouping import Choice, Found, Grouping, Need
 
@@ -14,6 +15,10 @@ class RandomGroups(Grouping):
     """A partition into `budget` groups, uniform over assignments without an empty one; `draw` seeds it."""
 
     draw: int = 0
+
+    def __post_init__(self) -> None:
+        if self.draw < 0:
+            raise BenchError(f"grouping.draw is a whole number, 0 or more; got {self.draw}.")
 
     @property
     def note(self) -> str:  # type: ignore[override]  # a plain value in the parent

@@ -33,8 +33,8 @@ def leaderboards(records: Sequence[Record], files: Sequence[EntryFile] = ()) -> 
     """
     methods = [record for record in records if record["method"]["name"] != SINGLE]
     wanted = {digest for file in files for digest in (*file["measured_by"], *(g["hash"] for g in file["groups"]))}
-    whole = {file["experiment"]["hash"] for file in files}
-    settings: dict[str, list[Record]] = {digest: [] for digest in whole}
+    settings: dict[str, list[Record]] = {file["experiment"]["hash"]: [] for file in files}
+    whole = set(settings)
     for record in methods:
         digest = record["experiment"]["hash"]
         if digest in whole or record["hash"] not in wanted:

@@ -1,8 +1,9 @@
 """Entries: which run serves which task of one leaderboard row, at the same seeds for every task."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from math import isfinite
+from statistics import fmean
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from mtl_bench.records.entry import EntryFile
 from mtl_bench.results.change import Terms
 
 SINGLE = "single"  # the method name of a run with one task
+ALL_DRAWS = "all draws"
 Run = Mapping[int, Record]  # seed → record of one configuration
 
 
@@ -57,6 +59,35 @@ class Entry:
         return {record["measured"]["host"] for run in self.runs.values() for record in run.values()}
 
 
+@dataclass(frozen=True)
+class MeanOfDraws(Entry):
+    """What a random choice of groups gives on average (Fifty et al., NeurIPS 2021: a mean over draws), per seed."""
+
+    draws: tuple[Entry, ...] = ()
+
+    @property
+    def seeds(self) -> list[int]:
+        return sorted(set.intersection(*(set(draw.seeds) for draw in self.draws)))
+
+    def converged(self, terms: Terms) -> list[int]:
+        return [seed for seed in self.seeds if all(seed in draw.converged(terms) for draw in self.draws)]
+
+    def values(self, seed: int) -> dict[str, dict[str, float]]:
+        tables = [draw.values(seed) for draw in self.draws]
+        return {
+            task: {metric: fmean(table[task][metric] for table in tables) for metric in metrics}
+            for task, metrics in tables[0].items()
+        }
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(*np.mean([astuple(draw.cost) for draw in self.draws], axis=0).tolist())
+
+    @property
+    def hosts(self) -> set[str]:
+        return set[str]().union(*(draw.hosts for draw in self.draws))
+
+
 def method_entries(records: Sequence[Record]) -> list[Entry]:
     """One entry per configuration; equal labels get the head of their hash, so that no two rows read alike."""
     runs = by_hash(records)
@@ -69,9 +100,13 @@ def method_entries(records: Sequence[Record]) -> list[Entry]:
 
 
 def group_entries(files: Sequence[EntryFile], records: Sequence[Record]) -> list[Entry]:
-    """What `mtl-bench group` left. Raises BenchError when a run that an entry names is not among the records."""
+    """What `mtl-bench group` left, and the mean of random choices that differ in their draw alone.
+
+    Raises BenchError when a run that an entry names is not among the records.
+    """
     runs = by_hash(records)
-    entries = []
+    entries: list[Entry] = []
+    draws: dict[str, list[Entry]] = {}
     for file in files:
         wanted = {group["hash"] for group in file["groups"]} | set(file["measured_by"])
         if missing := sorted(wanted - runs.keys()):
@@ -81,8 +116,16 @@ def group_entries(files: Sequence[EntryFile], records: Sequence[Record]) -> list
             )
         serving = {task: runs[group["hash"]] for group in file["groups"] for task in group["serves"]}
         measured = tuple(runs[digest] for digest in file["measured_by"])
-        entries.append(Entry(file["label"], {task: serving[task] for task in file["tasks"]}, measured))
-    return entries
+        entry = Entry(file["label"], {task: serving[task] for task in file["tasks"]}, measured)
+        entries.append(entry)
+        if "draw" in file["grouping"]:
+            draws.setdefault(entry.label.replace(f"draw={file['grouping']['draw']}", ALL_DRAWS), []).append(entry)
+    means = [
+        MeanOfDraws(label.replace(ALL_DRAWS, f"mean of {len(of)} draws"), {}, draws=tuple(of))
+        for label, of in draws.items()
+        if len(of) > 1
+    ]
+    return [*entries, *means]
 
 
 def by_hash(records: Iterable[Record]) -> dict[str, dict[int, Record]]:

@@ -88,6 +88,20 @@ def test_mistakes_get_one_sentence(mtl_bench: Type, words: list[str], said: str)
     assert len(typed.err.strip().splitlines()) <= 2
 
 
+def test_a_run_that_did_not_converge_chooses_nothing(mtl_bench: Type, folder: Path) -> None:
+    typed = mtl_bench(*GROUP, "protocol.training.optimizer.lr=1e30")
+    assert typed.status == 1
+    assert "with seed 0 did not converge; leave that seed out of seeds" in typed.err
+    assert not list(folder.glob("runs/rooms_quick/entries/*.json"))
+
+
+def test_the_groups_method_is_told_unless_it_is_plain(mtl_bench: Type, folder: Path) -> None:
+    for words in ([], ["+method.scale_heads=true"], ["method=uw"]):  # the second is a default written out
+        assert mtl_bench(*GROUP, "grouping=random", *words).status == 0
+    entries = [json.loads(path.read_text())["label"] for path in folder.glob("runs/rooms_quick/entries/*.json")]
+    assert sorted(entries) == ["random (b=2, draw=0)", "random (b=2, draw=0, uw)"]
+
+
 def test_a_missing_run_is_named(mtl_bench: Type, folder: Path) -> None:
     assert mtl_bench(*GROUP, "grouping=random").status == 0
     for path in records(folder):

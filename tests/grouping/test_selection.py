@@ -96,6 +96,13 @@ def test_equal_sets_become_the_smallest() -> None:
     assert select_groups({(0, 1): [1.0, 1.0], (0,): [1.0], (1,): [1.0]}, 2).groups == ((0, 1),)
 
 
+@pytest.mark.parametrize("unit", [1e-13, 1.0, 1e9])
+def test_the_unit_of_the_scores_changes_no_choice(unit: float) -> None:
+    affinity = matrix(6, 1)
+    for budget in range(1, 5):
+        assert select_groups(affinity * unit, budget)[:2] == select_groups(affinity, budget)[:2]
+
+
 def test_a_group_may_train_a_task_that_another_serves() -> None:
     selection = select_groups({(0, 1): [5.0, 0.0], (1, 2): [1.0, 2.0], (0,): [0.0]}, 2)
     assert selection == (((0, 1), (1, 2)), (0, 1, 1), pytest.approx(8 / 3))
@@ -126,6 +133,7 @@ def test_random_partitions_cover_all_tasks() -> None:
         assert len(groups) == 3
         assert sorted(task for group in groups for task in group) == [0, 1, 2, 3, 4]
     assert random_partition(2, 9, generator) == ((0,), (1,))
+    assert random_partition(20, 20, generator) == tuple((task,) for task in range(20))  # drawing would take an hour
 
 
 @pytest.mark.slow
@@ -148,6 +156,8 @@ def test_speed_for_five_groups(tasks: int, seconds: float) -> None:
         (np.ones((3, 3)), True, "budget"),
         (np.ones((2, 3)), 1, "square"),
         (np.array([[0.0, np.nan], [1.0, 0.0]]), 1, "task 0 onto task 1 is not finite"),
+        ([[0.0, 1.0], [1.0]], 1, "rows of equal length"),
+        (pairwise_scores(np.ones((2, 2)), single=[np.nan, 0.0]), 1, "a score that is not finite"),
         ({(0, 2): [1.0, 1.0]}, 1, "without a gap"),
         ({(0, 1): [1.0]}, 1, "one finite score"),
         ({(0, 1): [1.0, np.inf]}, 1, "one finite score"),

@@ -100,6 +100,18 @@ def test_affinities_of_seeds_are_averaged_and_the_last_epoch_counts() -> None:
     assert choice.selection.serving == (0, 0, 1)
 
 
+def test_a_pair_is_averaged_over_the_seeds_that_measured_it() -> None:
+    values = dict.fromkeys(TASKS, 1.0)
+    need = Need(TASKS, measuring=True)
+    matrices = [[[None, 4, None], [4, None, 0], [0, 0, None]], [[None, 0, 2], [0, None, 0], [2, 0, None]]]
+    found = {need: [record(values, [{"affinity": matrix}]) for matrix in matrices]}
+    matrix = Affinity("affinity").choose(TASKS, 2, found).matrix
+    assert matrix is not None
+    np.testing.assert_allclose(matrix[0, 1:], [2, 2])
+    with pytest.raises(BenchError, match="No batch told how a acts on c"):
+        Affinity("affinity").choose(TASKS, 2, {need: found[need][:1]})
+
+
 def test_a_matrix_is_read_from_source_to_target() -> None:
     """a helps b and c, who hardly help anybody: both networks take a along. Read the other way, b would be taken."""
     matrix = [[None, 5, 5], [0, None, 1], [0, 1, None]]
@@ -120,3 +132,8 @@ def test_random_groups_part_the_tasks_and_serve_them_all(draw: int) -> None:
 
 def test_draws_differ() -> None:
     assert len({RandomGroups(draw=draw).choose(TASKS, 2, {}).selection.groups for draw in range(20)}) == 3
+
+
+def test_a_draw_is_a_whole_number() -> None:
+    with pytest.raises(BenchError, match="draw is a whole number, 0 or more; got -1"):
+        RandomGroups(draw=-1)

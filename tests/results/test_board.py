@@ -1,7 +1,7 @@
 """Rows, ranks, ties and what keeps two records out of one table."""
 
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -173,23 +173,73 @@ def test_seconds_of_different_machines_are_flagged(runs: Runs, single: Runs) -> 
     assert "more than one machine" in leaderboard([*records, *single()]).notes[-1]
 
 
+def grouped(like: Record, label: str, left: str, right: str, **changes: Any) -> EntryFile:
+    """An entry as `mtl-bench group` leaves it: the hashes of the runs that serve left and right."""
+    made = {
+        **{key: like[key] for key in ("experiment", "tasks", "metrics", "selection", "delta_m", "baselines")},
+        **{"schema": 1, "id": "g", "label": label, "budget": 2, "grouping": {}, "seeds": [0], "value": None},
+        "groups": [
+            {"tasks": ["left"], "serves": ["left"], "hash": left},
+            {"tasks": ["left", "right"], "serves": ["right"], "hash": right},
+        ],
+        "measured_by": [],
+        **changes,
+    }
+    return cast(EntryFile, made)
+
+
 def test_a_grouping_entry_reads_each_task_from_its_network_and_costs_all(runs: Runs, single: Runs) -> None:
     """Left is served by its single-task run, right by the run of the method, which also measured."""
     alone, joint = single(), runs("m", (70, 71, 72), (0.40, 0.41, 0.42))
     first = joint[0]
-    entry = {
-        **{key: first[key] for key in ("experiment", "tasks", "metrics", "selection", "delta_m", "baselines")},
-        **{"schema": 1, "id": "g", "label": "groups (b=2)", "budget": 2, "grouping": {}, "seeds": [0], "value": None},
-        "groups": [
-            {"tasks": ["left"], "serves": ["left"], "hash": first["baselines"]["left"]},
-            {"tasks": ["left", "right"], "serves": ["right"], "hash": first["hash"]},
-        ],
-        "measured_by": [first["hash"]],
-    }
-    (board,) = leaderboards([*alone, *joint], [cast(EntryFile, entry)])
+    alone_hash = first["baselines"]["left"]
+    entry = grouped(first, "groups (b=2)", alone_hash, first["hash"], measured_by=[first["hash"]])
+    (board,) = leaderboards([*alone, *joint], [entry])
     rows = {row.label: row for row in board.rows}
     row = rows["groups (b=2)"]
     assert row.changes["left"].mean == pytest.approx(0)
     assert row.changes["right"].mean == pytest.approx(rows["M"].changes["right"].mean)
     assert row.cost.forwards == pytest.approx(1 + 1)  # the measuring run serves too and is paid once
     assert any("groups (b=2): networks {left}; {left, right} serves right." in note for note in board.notes)
+
+
+def test_random_draws_make_a_mean_seed_by_seed(runs: Runs, single: Runs) -> None:
+    alone = single()
+    records = [*runs("a", (70, 71, 72), (0.40, 0.41, 0.42)), *runs("b", (80, 85, 84), (0.50, 0.51, 0.40))]
+    draws = [
+        grouped(record, f"random (b=2, draw={draw})", record["baselines"]["left"], record["hash"])
+        for draw, record in zip((3, 12), records[::3], strict=True)
+    ]
+    for draw, entry in zip((3, 12), draws, strict=True):
+        entry["grouping"] = {"draw": draw}
+    other = grouped(records[0], "random (b=3, draw=3)", "left-hash", records[0]["hash"], grouping={"draw": 3})
+    (board,) = leaderboards([*alone, *records], [*draws, other])
+    rows = {row.label: row for row in board.rows}
+    assert [label for label in rows if "mean" in label] == ["random (b=2, mean of 2 draws)"]
+    mean, *each = (rows[f"random (b=2, {told})"] for told in ("mean of 2 draws", "draw=3", "draw=12"))
+    assert mean.seeds == (0, 1, 2)
+    for seed in mean.seeds:
+        assert mean.per_seed[seed] == pytest.approx((each[0].per_seed[seed] + each[1].per_seed[seed]) / 2)
+    assert mean.metrics["right", "abs_err"].mean == pytest.approx((0.41 + 0.47) / 2)
+    assert mean.cost.forwards == pytest.approx((each[0].cost.forwards + each[1].cost.forwards) / 2)
+
+
+def test_a_mean_of_draws_is_only_as_converged_as_all_of_them(runs: Runs, single: Runs) -> None:
+    good, lost = runs("a", *GOOD), runs("b", *FAIR)
+    lost[1]["converged"] = False
+    entries = [
+        grouped(r[0], f"random (b=2, draw={n})", "left-hash", r[0]["hash"], grouping={"draw": n})
+        for n, r in enumerate((good, lost))
+    ]
+    (board,) = leaderboards([*single(), *good, *lost], entries)
+    row = next(row for row in board.rows if "mean" in row.label)
+    assert (row.seeds, row.converged) == ((0, 1, 2), (0, 2))
+
+
+def test_boards_keep_the_order_of_the_entries(runs: Runs, single: Runs) -> None:
+    """A set of hashes would order them anew in every process."""
+    experiments = [{"name": name, "hash": name * 64} for name in "cdabe"]
+    records = [record for one in experiments for record in runs("m", *GOOD, experiment=one)]
+    entries = [grouped(record, "groups", "left-hash", record["hash"]) for record in records[::3]]
+    boards = leaderboards([*single(), *records], entries)
+    assert [board.experiment for board in boards] == list("cdabe")
