@@ -13,8 +13,9 @@ def affinity_groups(matrix: Float[np.ndarray, "K K"], preference: float | None =
     """Affinity propagation on the symmetrised affinities, as STGU's release runs it; None: keep the former groups.
 
     `matrix` is [source, target]; each column is divided by its diagonal entry, X = (N + Nᵀ) / 2. `preference` None: the
-    median of all entries of X, the unit diagonal included. Damping 0.5, at most 200 iterations. None comes back where a
-    diagonal entry is not positive (the release would divide by it) and where no exemplar is found.
+    median of all entries of X, the unit diagonal included. Damping 0.5, at most 200 iterations; what has not converged
+    by then counts (under the release's scikit-learn 1.0.2 it did not, and another window was tried). None comes back
+    where a diagonal entry is not positive (the release would divide by it) and where no exemplar is found.
     """
     self_affinity = matrix.diagonal()
     if not ((self_affinity > 0) & np.isfinite(self_affinity)).all():

@@ -17,8 +17,9 @@ class RandomGroups(WeightedMethod):
     """Selective group updates without selection; ours, a control for STGU.
 
     At every batch its tasks are shuffled and dealt to `groups` groups (as many as there are tasks, if fewer), whose
-    sizes differ by at most one; each group is visited with a forward, the backward of its own losses and an optimizer
-    step. `weighting`: None is the protocol's static weights; asked and moved at the first visit.
+    sizes differ by at most one, the larger ones first; each group is visited with a forward, the backward of its own
+    losses and an optimizer step. `weighting` (None: the protocol's static weights) is asked and moved at the first
+    visit.
     Cost: M forwards, M backwards of the visited tasks, M optimizer steps, M = min(`groups`, k).
 
     Raises BenchError for fewer than one group.

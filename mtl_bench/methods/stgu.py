@@ -28,13 +28,17 @@ class STGU(WeightedMethod):
     `attribution`: `released` credits a change to the group visited after it, as the authors' code does; `previous`
     (`stgu_causal`) to the group whose step caused it; `full` also measures the last step, with one more forward.
     `preference` is affinity propagation's (None: the median). `group_norm` divides a group's loss by its size.
-    `revisit`: a lone group is visited twice, as released, so that there is something to compare. The affinity is of raw
-    losses, averaged over processes; `weighting` is asked and moved at the first visit. Groups keep their former shape
-    where a self-affinity is not positive. Heads outside the group have no gradient and stand still; under the torch of
-    the release theirs was zero and they moved by momentum, which is not offered.
+    `revisit`: a group of all tasks is visited twice, as released, so that there is something to compare. `stale_heads`:
+    heads outside the group have a gradient of zero instead of none and go on by their momentum, as under the torch of
+    the release.
 
-    Cost: M forwards, M backwards of the visited tasks, M optimizer steps (1 ≤ M ≤ k; 2 for one group); one host copy of
-    K losses per visit; milliseconds of clustering.
+    The affinity is of raw losses, averaged over processes, whose batches then label the same tasks; `weighting` is
+    asked and moved at the first visit. Groups keep their former shape where a self-affinity is not positive. A visit
+    whose losses are not finite enters no affinity; one that is skipped for its gradient alone counts as a step that
+    changed nothing.
+
+    Cost: M forwards, M backwards of the visited tasks (of all tasks with `stale_heads`), M optimizer steps (1 ≤ M ≤ k;
+    2 for one group); one host copy of K losses per visit; milliseconds of clustering.
 
     Raises BenchError for options outside their range.
     """
@@ -49,6 +53,7 @@ class STGU(WeightedMethod):
     preference: float | None = None
     group_norm: bool = False
     revisit: bool = True
+    stale_heads: bool = False
     tracker: ProximalAffinity = field(init=False, repr=False)
     partition: list[list[int]] = field(default_factory=list, init=False)
     batches: int = field(default=0, init=False)  # so far
@@ -68,11 +73,11 @@ class STGU(WeightedMethod):
     def update(self, step: Step) -> None:
         weights: Float[Tensor, "k"] | None = None
         for group in self._groups(step):
-            losses = step.losses(grad=group)
+            losses = step.losses(grad=True if self.stale_heads else group)
             if weights is None:
                 weights = self.weigh(losses, step)
                 self.observe(losses)
-            step.backward(losses, weights / len(group) if self.group_norm else weights)
+            step.backward(losses, self._visited(weights, losses.tasks, group))
             self._track(group, losses)
             step.apply()
         if self.attribution == "full":
@@ -111,7 +116,13 @@ class STGU(WeightedMethod):
                     self.together[one][other] += 1
         order = torch.randperm(len(groups), generator=step.generator).tolist()
         shuffled = [groups[i] for i in order]
-        return shuffled * 2 if len(shuffled) == 1 and self.revisit else shuffled
+        return shuffled * 2 if len(self.partition) == 1 and self.revisit else shuffled
+
+    def _visited(self, weights: Float[Tensor, "k"], tasks: tuple[int, ...], group: list[int]) -> Float[Tensor, "k"]:
+        """Weights of a visit: zero outside the group where heads shall have a gradient, of zero."""
+        if self.stale_heads:
+            weights = weights * torch.tensor([task in group for task in tasks], device=weights.device)
+        return weights / len(group) if self.group_norm else weights
 
     def _track(self, group: list[int], losses: TaskLosses) -> None:
         values = self._on_host(losses)

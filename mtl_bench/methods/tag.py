@@ -30,13 +30,13 @@ class TAG(WeightedMethod):
     i lowers the loss of j. Training is the weighted sum of the losses. The affinity is the mean of Z over the measured
     batches: the first of the run and every `period`-th from there.
 
-    `lookahead`: the step is the `optimizer`'s (momentum of all tasks as in the released CelebA code; decay and clip
-    too, which is ours) or plain `sgd`, θ − lr · g_i (paper). `divide_by_lr`: Z / lr, so that a decaying rate does not
-    shrink late measurements (released code). As in the paper: lookahead=sgd, divide_by_lr=false. `measure`: `lookahead`
-    is Z; `first_order` is its limit under plain SGD, lr · ⟨g_i, g_j⟩ / L_j, whatever `lookahead` says; `cosine` is that
-    of g_i and g_j over the parameters with more than one dimension (the paper's CS, there at every batch: period=1);
-    `both` are the first two and their rank correlation, `all` are the three. L_j and g_i are of the raw losses:
-    `weighting` (None: the protocol's static weights) acts on training alone.
+    `lookahead`: the step is the `optimizer`'s (momentum of all tasks as in the released CelebA code, decay as in the
+    released Taskonomy patch; the clip too, ours) or plain `sgd`, θ − lr · g_i (paper). `divide_by_lr`: Z / lr, so
+    that a decaying rate does not shrink late measurements (released code). As in the paper: lookahead=sgd,
+    divide_by_lr=false. `measure`: `lookahead` is Z; `first_order` is its limit under plain SGD, lr · ⟨g_i, g_j⟩ / L_j,
+    whatever `lookahead` says; `cosine` is that of g_i and g_j over the parameters with more than one dimension (the
+    paper's CS, there at every batch: period=1); `both` are the first two and their rank correlation, `all` are the
+    three. L_j and g_i are of the raw losses: `weighting` (None: the protocol's static weights) acts on training alone.
 
     Lookaheads replay dropout, use batch statistics and leave the running ones alone (the release moves them). All
     shared parameters are stepped (the release's Taskonomy network leaves its neck). A batch that is not measured trains
@@ -133,12 +133,12 @@ class TAG(WeightedMethod):
     def _check(self, context: Context) -> None:
         for name, known in (("lookahead", ("sgd", "optimizer")), ("measure", tuple(MATRICES))):
             if getattr(self, name) not in known:
-                raise BenchError(f"method.{name} is one of {', '.join(known)}; got {getattr(self, name)!r}.")
+                raise BenchError(f"TAG's {name} is one of {', '.join(known)}; got {getattr(self, name)!r}.")
         if not isinstance(self.period, int) or isinstance(self.period, bool) or self.period < 1:
-            raise BenchError(f"method.period counts batches, 1 or more; got {self.period!r}.")
+            raise BenchError(f"TAG's period counts batches, 1 or more; got {self.period!r}.")
         if "cosine" in MATRICES[self.measure] and all(len(shape) < 2 for shape in context.shared.values()):
             raise BenchError(
-                "Cosines leave out biases and norms, and this model shares nothing else; choose method.measure=both."
+                "Cosines leave out biases and norms, and this model shares nothing else; choose measure=both."
             )
 
 

@@ -11,8 +11,8 @@ from mtl_bench.models.task_norm import choose_task, with_task_norms
 class EncoderModel(MultiTaskModel):
     """One shared tensor, the output of `encoder`.
 
-    With `task_norm` every norm of the encoder becomes one per task (`TaskNorm`): features then depend on the task
-    from the first norm on, and K tasks take K forwards. Other layers are named, and start, as without.
+    With `task_norm` every norm of the encoder becomes one per task (`with_task_norms`): features then depend on the
+    task from the first norm on, and K tasks take K forwards. Other layers are named, and start, as without.
     Raises `BenchError` when `encode` is asked for no task although it depends on one.
     """
 

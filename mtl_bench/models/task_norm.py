@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from mtl_bench.errors import BenchError
 
 Norm = nn.BatchNorm2d | nn.LayerNorm
+OTHER_NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.RMSNorm)  # also InstanceNorm
 
 
 class TaskNorm(nn.ModuleDict):
@@ -31,11 +32,19 @@ class TaskNorm(nn.ModuleDict):
 
 
 def with_task_norms(encoder: nn.Module, tasks: Sequence[str]) -> None:
-    """Put a `TaskNorm` in the place of every norm; other names stay, so all other layers still start alike."""
+    """Put a `TaskNorm` in the place of every norm; other names stay, so all other layers still start alike.
+
+    Raises `BenchError` for a norm of another kind than `BatchNorm2d` and `LayerNorm`, which would stay shared.
+    """
     for parent in list(encoder.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.BatchNorm2d | nn.LayerNorm):
                 setattr(parent, name, TaskNorm(child, tasks))
+            elif isinstance(child, OTHER_NORMS):
+                raise BenchError(
+                    f"Norms per task are BatchNorm2d or LayerNorm, and the encoder has a {type(child).__name__}, "
+                    f"{name!r}; build it with one of these, or leave task_norm out."
+                )
 
 
 def choose_task(encoder: nn.Module, task: str) -> None:
@@ -63,4 +72,6 @@ def norms_by_weight(model: nn.Module) -> dict[str, tuple[Norm, ...]]:
                     f"No shared layer goes with the norms {path}: register each right before the norm that follows it."
                 )
             found[name] = norms
+        elif next(module.parameters(recurse=False), None) is not None:
+            name, channels = "", 0  # a layer of another kind: what follows it is not the norm of the last one
     return found

@@ -3,12 +3,14 @@
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import pytest
 import torch
 
 from mtl_bench.data.split import Batch
 from mtl_bench.methods.base import Method
+from mtl_bench.methods.cso import CSO
 from mtl_bench.methods.dwa import DynamicWeightAverage
 from mtl_bench.methods.famo import FAMO
 from mtl_bench.methods.graddrop import GradDrop
@@ -72,6 +74,15 @@ def test_a_loss_weighting_never_waits(
     with sync_debug("error"):
         for batch in batches:
             run(batch)
+
+
+@pytest.mark.parametrize("absent", [[], ["pose"]])
+@pytest.mark.parametrize("phase", [1, 2])
+def test_cso_never_waits(phase: Literal[1, 2], absent: list[str]) -> None:
+    run = warmed_up(lambda: CSO(phase=phase), TaskNorms)
+    batch = make_batch(seed=1, unlabelled=absent, device="cuda")
+    with sync_debug("error"):
+        run(batch)
 
 
 @pytest.mark.parametrize(

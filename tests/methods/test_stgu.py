@@ -110,7 +110,7 @@ def test_the_average_is_the_mean_of_proximal_affinity_or_its_shift() -> None:
 
 
 @pytest.mark.parametrize("warmup", [0, 2])
-def test_the_warm_up_visits_single_tasks_in_random_order(warmup: int) -> None:
+def test_the_warm_up_visits_single_tasks(warmup: int) -> None:
     method = STGU(warmup=warmup, decay=0.5)
     method.setup(context(tasks=("a", "b", "c")))
     method.tracker.matrix = np.ones((3, 3))  # one group for all, once it may
@@ -120,7 +120,7 @@ def test_the_warm_up_visits_single_tasks_in_random_order(warmup: int) -> None:
         method.update(step)  # type: ignore[arg-type]
         sizes.append([len(group) for group in step.visited])
         method.tracker.matrix = np.ones((3, 3))
-    assert sizes == [[1, 1, 1]] * (warmup + 1) + [[3, 3]] * 2  # a lone group is visited twice
+    assert sizes == [[1, 1, 1]] * (warmup + 1) + [[3, 3]] * 2  # one group is visited twice
 
 
 @pytest.mark.parametrize("revisit", [True, False])
@@ -200,6 +200,48 @@ def test_absent_tasks_leave_no_trace_in_the_affinity() -> None:
     assert not method.tracker.matrix[1].any()
     assert not method.tracker.matrix[:, 1].any()
     assert method.tracker.matrix[0].any()
+
+
+def test_a_lone_task_of_a_batch_is_visited_once() -> None:
+    """Twice is for a partition of one group, not for what absent tasks leave of another."""
+    method = STGU(warmup=5)
+    method.setup(context(tasks=("a", "b", "c")))
+    step = Quadratics(np.zeros(2), torch.Generator().manual_seed(0))
+    step.tasks = (0,)
+    method.update(step)  # type: ignore[arg-type]
+    assert step.visited == [[0]]
+
+
+@pytest.mark.parametrize("stale", [False, True])
+def test_stale_heads_go_on_by_their_momentum(stale: bool) -> None:
+    problem = toy("adam", torch.float64)
+    method = STGU(warmup=10, stale_heads=stale)
+    method.setup(problem.context)
+    problem.train(method, [0])  # every head has momentum now
+    heads = {k: parameters[0] for k, parameters in problem.machine.owned.items()}
+    moved: list[set[int]] = []
+    step = problem.step(1)
+    apply = step.apply
+
+    def watched() -> None:
+        before = {k: head.detach().clone() for k, head in heads.items()}
+        apply()
+        moved.append({k for k, head in heads.items() if not torch.equal(head, before[k])})
+
+    step.apply = watched  # type: ignore[method-assign, assignment]
+    method.update(step)
+    assert sorted(map(sorted, moved)) == ([[0, 1, 2]] * 3 if stale else [[0], [1], [2]])
+
+
+def test_stale_heads_change_no_shared_gradient() -> None:
+    ends = []
+    for stale in (False, True):
+        problem = toy("sgd", torch.float64)  # no momentum: a gradient of zero moves nothing
+        method = STGU(warmup=2, stale_heads=stale)
+        method.setup(problem.context)
+        problem.train(method, range(8))
+        ends.append(problem.parameters)
+    torch.testing.assert_close(*ends, rtol=1e-12, atol=1e-14)
 
 
 def test_findings_tell_groups_and_how_often_tasks_met() -> None:

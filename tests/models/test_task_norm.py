@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
 from mtl_bench.models import MLP, DenseResNet, LeNet, MultiTaskModel, ResNet18, SegNet, initialise
-from mtl_bench.models.task_norm import TaskNorm, norms_by_weight
+from mtl_bench.models.task_norm import TaskNorm, norms_by_weight, with_task_norms
 
 TASKS = {"left": 3, "left2": 1, "right": 2}  # one name is the beginning of another
 SHAPE = (3, 32, 41)
@@ -113,9 +113,22 @@ def test_encode_asks_for_the_task(build: Build, image: Tensor) -> None:
 
 def test_a_norm_without_a_layer_before_it_is_refused() -> None:
     norm = TaskNorm(nn.BatchNorm2d(2), ["left"])
-    for layers in ([norm], [nn.Conv2d(1, 3, 1), norm], [nn.Conv2d(1, 2, 1), norm, TaskNorm(nn.BatchNorm2d(2), ["a"])]):
+    again = TaskNorm(nn.BatchNorm2d(2), ["a"])
+    other = nn.ConvTranspose2d(2, 2, 1)  # it, not the convolution before it, feeds the norm
+    for layers in (
+        [norm],
+        [nn.Conv2d(1, 3, 1), norm],
+        [nn.Conv2d(1, 2, 1), norm, again],
+        [nn.Conv2d(1, 2, 1), other, norm],
+    ):
         with pytest.raises(BenchError, match="No shared layer goes with"):
             norms_by_weight(nn.Sequential(*layers))
+
+
+def test_a_norm_of_another_kind_is_refused() -> None:
+    for norm in (nn.GroupNorm(1, 2), nn.BatchNorm1d(2), nn.InstanceNorm2d(2)):
+        with pytest.raises(BenchError, match=f"the encoder has a {type(norm).__name__}"):
+            with_task_norms(nn.Sequential(nn.Conv2d(1, 2, 1), norm), ["left"])
 
 
 def test_layer_norms_per_task_follow_linear_layers(image: Tensor) -> None:

@@ -60,6 +60,9 @@ class TaskNorms(MultiTaskModel):
         norm = {f"norms.{task}.{name}": p for name, p in self.norms[task].named_parameters()}
         return norm | super().task_parameters(task)
 
+    def task_norms(self) -> dict[str, tuple[nn.Module, ...]]:  # type: ignore[override]
+        return {"conv.weight": tuple(self.norms)}
+
 
 class Attention(MultiTaskModel):
     """Two shared tensors, the second computed from the first; the first task reads only the first."""
@@ -145,6 +148,7 @@ def make_context(machine: Machine) -> Context:
         per_task_path=machine.model.per_task_path,
         last_shared=machine.model.last_shared,
         shared={name: p.shape for name, p in machine.shared.items()},
+        task_norms={name: (machine.shared[name], norms) for name, norms in machine.model.task_norms().items()},
     )
 
 
