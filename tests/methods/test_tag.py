@@ -412,11 +412,11 @@ def test_rank_correlation_looks_off_the_diagonal_at_known_pairs() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"lookahead": "adam"}, r"method\.lookahead is one of sgd, optimizer; got 'adam'\."),
-        ({"measure": "exact"}, r"method\.measure is one of lookahead, first_order, cosine, both, all; got 'exact'\."),
-        ({"period": 0}, r"method\.period counts batches, 1 or more; got 0\."),
-        ({"period": True}, r"method\.period counts batches"),
-        ({"period": 2.5}, r"method\.period counts batches"),
+        ({"lookahead": "adam"}, r"TAG's lookahead is one of sgd, optimizer; got 'adam'\."),
+        ({"measure": "exact"}, r"TAG's measure is one of lookahead, first_order, cosine, both, all; got 'exact'\."),
+        ({"period": 0}, r"TAG's period counts batches, 1 or more; got 0\."),
+        ({"period": True}, r"TAG's period counts batches"),
+        ({"period": 2.5}, r"TAG's period counts batches"),
         ({"weighting": LinearScalarization(scale_heads=False)}, r"not inside another method\."),
     ],
 )
@@ -426,6 +426,6 @@ def test_bad_options_say_so(options: dict[str, Any], message: str) -> None:
 
 
 def test_cosines_need_a_matrix() -> None:
-    with pytest.raises(BenchError, match=r"shares nothing else; choose method\.measure=both\."):
+    with pytest.raises(BenchError, match=r"shares nothing else; choose measure=both\."):
         measuring(quadratics(), measure="cosine")
     measuring(quadratics(), measure="both")
