@@ -30,7 +30,7 @@ GRID = {  # experiment → seeds and rows that its board holds at least
     **dict.fromkeys(("multimnist", "multifashion", "multifashion_mnist"), (5, f"{BASELINES} dwa famo")),
     "rooms": (5, f"{BASELINES} dwa famo graddrop"),
     "rooms11": (3, f"{BASELINES} dwa famo graddrop stgu stgu_causal {CONTROLS}"),
-    "rooms11_task_norm": (3, "ls uw pcgrad cso round_robin"),
+    "rooms11_task_norm": (3, f"{BASELINES} cso round_robin"),
     "multifashion_mnist_task_norm": (3, f"{BASELINES} cso stgu stgu_causal {CONTROLS}"),
     **dict.fromkeys(("rooms_task_norm", "rooms_equal_passes"), (5, f"{BASELINES} cso stgu stgu_causal {CONTROLS}")),
 }
