@@ -3,7 +3,6 @@
 import logging
 import math
 import os
-import platform
 import time
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from mtl_bench.records.atomic import remove_leftovers, write_atomic
 from mtl_bench.records.folder import RunFolder
 from mtl_bench.records.record import SCHEMA, Record, load_record, save_record
 from mtl_bench.training.assemble import Place, assemble
-from mtl_bench.training.environment import peak_memory_bytes
+from mtl_bench.training.environment import peak_memory_bytes, processor
 from mtl_bench.training.identity import method_label
 from mtl_bench.training.interrupts import Interrupted
 from mtl_bench.training.loggers import Logger, RunInfo
@@ -151,7 +150,7 @@ def make_record(plan: Plan, trainer: Trainer) -> Record:
             "seconds": round(state.seconds, 3),
             "seconds_per_step": state.seconds / max(1, machine.counts.batches),
             "peak_memory_bytes": peak_memory_bytes(machine.device),
-            "host": f"{platform.machine()}, {os.cpu_count()} cores",
+            "host": f"{processor()}, {os.cpu_count()} cores",
             "started": state.started,
             "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         },

@@ -3,6 +3,7 @@
 import os
 import platform
 import resource
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def describe(
 
     `data` is the digest of the packed bytes.
     """
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
     return {
         "device": device.type,
         "device_name": name,
@@ -61,6 +62,22 @@ def describe(
             "scipy": scipy.__version__,
         },
     }
+
+
+def processor() -> str:
+    """Model of the processor and the instructions that torch uses on it, which the last bits of a run depend on.
+
+    Linux tells family and model beside the name, without which a virtual machine's ("Intel(R) Xeon(R) Processor") says
+    little; elsewhere the name is what the platform gives.
+    """
+    try:
+        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+    except OSError:
+        lines = []
+    told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    name = told.get("model name") or platform.processor() or platform.machine()
+    numbers = f", family {told['cpu family']} model {told['model']}" if "model" in told and "cpu family" in told else ""
+    return f"{name}{numbers}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def peak_memory_bytes(device: torch.device) -> int:
