@@ -9,7 +9,8 @@ from torch import Tensor
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.channel_priority import connection_strength, project_onto_priority
-from mtl_bench.methods.interface import Context, Step
+from mtl_bench.methods.interface import Context, Step, TaskGradients
+from mtl_bench.methods.pcgrad import PCGrad
 from mtl_bench.methods.weighted import WeightedMethod
 
 __all__ = ["CSO", "connection_strength", "project_onto_priority"]
@@ -29,9 +30,14 @@ class CSO(WeightedMethod):
 
     `granularity`: the phase is drawn per `iteration` (released code) or per `epoch` (the paper's words). `order` of the
     tasks in phase 1: `fixed` as released, or `random`. `degenerate`: a layer of which one task owns every channel is
-    summed (`sum`, released code) or projected (`project`, alg. 1). `linear=True` admits linear layers with LayerNorms
-    per task, whose strength has no variance: an extension, not the paper's. `weighting` scales the losses (None: the
-    protocol's static weights); phase 1 sees one task at a time, so it must be separable.
+    summed (`sum`, released code) or projected (`project`, alg. 1). `pairs`: `all` shared convolutions that a norm per
+    task follows (the paper's words), or as `released`, where a layer `convN` goes with its `bnN` by name, so that
+    shortcuts and laterals are summed like everything else (9 of the 26 layers of `resnet18_rooms`).
+
+    Controls: `projection=pcgrad` makes phase 2 a step of PCGrad on all shared parameters (no norms per task are
+    needed); `strength=bn` leaves out the convolution's energy, γ² / (v + ε). An extension, not the paper's:
+    `linear=True` admits linear layers with LayerNorms per task, whose strength has no variance. `weighting` scales the
+    losses (None: the protocol's static weights); phase 1 sees one task at a time, so it must be separable.
 
     Cost per batch with K paths: phase 1 k forwards, k backwards, k optimizer steps; phase 2 the same with one optimizer
     step and k × P memory. No host copy.
@@ -47,6 +53,9 @@ class CSO(WeightedMethod):
     granularity: Literal["iteration", "epoch"] = "iteration"
     order: Literal["fixed", "random"] = "fixed"
     degenerate: Literal["sum", "project"] = "sum"
+    pairs: Literal["all", "released"] = "all"
+    projection: Literal["priority", "pcgrad"] = "priority"
+    strength: Literal["conv_bn", "bn"] = "conv_bn"
     linear: bool = False
     drawn: list[int] = field(default_factory=lambda: [-1, 0], init=False)  # epoch of the last draw, phase
     begun: list[float] = field(default_factory=lambda: [-1, 0.0], init=False)  # epoch, budget used when it began
@@ -56,20 +65,20 @@ class CSO(WeightedMethod):
     def setup(self, context: Context) -> None:
         super().setup(context)
         self._check()
-        norms = {name: layers for name, (_, layers) in context.task_norms.items()}
-        if not norms and self.phase != 1:
+        self.prioritised = [name for name in context.task_norms if self.pairs == "all" or _is_released(name)]
+        reads_norms = self.phase != 1 and self.projection == "priority"
+        if reads_norms and not context.task_norms:
             raise BenchError(
                 "CSO reads priorities from encoder norms per task, which this model has none of; set "
                 "model.task_norm=true."
             )
-        if (
-            self.phase != 1
-            and not self.linear
-            and any(not hasattr(layers[0], "running_var") for layers in norms.values())
-        ):
+        linear = [name for name, (_, norms) in context.task_norms.items() if not hasattr(norms[0], "running_var")]
+        if reads_norms and linear and not self.linear:
             raise BenchError(
                 "CSO is defined for convolutions; for linear layers with LayerNorm set method.linear=true."
             )
+        if reads_norms and not self.prioritised:
+            raise BenchError("No shared layer here is named convN, as pairs=released wants; set method.pairs=all.")
         if self.phase != 2 and not self.active_weighting.separable:
             raise BenchError("Phase 1 of CSO sees one task at a time; choose a weighting such as uw, dwa or fixed.")
 
@@ -89,7 +98,7 @@ class CSO(WeightedMethod):
     def findings(self) -> dict[str, Any]:
         """`phase_1`: its share of the epoch's batches; `priority`: by layer, the share of channels each task owns."""
         K = len(self.context.tasks)
-        owned = {name: self.priority(name, range(K)) for name in self.context.task_norms}
+        owned = {name: self.priority(name, range(K)) for name in self.prioritised}
         shares = {name: (top.bincount(minlength=K) / len(top)).tolist() for name, top in owned.items()}
         return {"phase_1": self.share, "priority": shares}
 
@@ -100,7 +109,8 @@ class CSO(WeightedMethod):
         gamma = torch.stack([norms[task].get_parameter("weight") for task in tasks])
         batch_norm = hasattr(norms[0], "running_var")
         variance = torch.stack([norms[task].get_buffer("running_var") for task in tasks]) if batch_norm else None
-        return connection_strength(weight, gamma, variance).argmax(dim=0)
+        energy = weight if self.strength == "conv_bn" else torch.ones_like(weight)
+        return connection_strength(energy, gamma, variance).argmax(dim=0)
 
     def _choose(self, step: Step) -> int:
         if self.phase in (1, 2):
@@ -130,18 +140,24 @@ class CSO(WeightedMethod):
     def _conserve(self, step: Step) -> None:
         losses = step.losses()
         gradients = step.gradients(losses, weights=self.weigh(losses, step))
+        if self.projection == "pcgrad":
+            gradients.combine(PCGrad().weights(gradients.gramian(), generator=step.generator))
+        else:
+            gradients.assign(self._projected(gradients))
+        self.observe(losses)
+        step.apply()
+
+    def _projected(self, gradients: TaskGradients) -> dict[str, Tensor]:
         direction = {}
         for name, rows in gradients.layers():
-            if name not in self.context.task_norms:
+            if name not in self.prioritised:
                 direction[name] = rows.sum(dim=0)
                 continue
             top = self.priority(name, gradients.tasks)
             projected = project_onto_priority(rows, top)
             alone = (top == top[0]).all() & (self.degenerate == "sum")
             direction[name] = torch.where(alone, rows.sum(dim=0), projected)  # a choice without waiting for the device
-        gradients.assign(direction)
-        self.observe(losses)
-        step.apply()
+        return direction
 
     def _check(self) -> None:
         for name, value, known in (
@@ -149,6 +165,14 @@ class CSO(WeightedMethod):
             ("granularity", self.granularity, ("iteration", "epoch")),
             ("order", self.order, ("fixed", "random")),
             ("degenerate", self.degenerate, ("sum", "project")),
+            ("pairs", self.pairs, ("all", "released")),
+            ("projection", self.projection, ("priority", "pcgrad")),
+            ("strength", self.strength, ("conv_bn", "bn")),
         ):
             if value not in known or isinstance(value, bool):
                 raise BenchError(f"method.{name} is one of {', '.join(map(str, known))}; got {value!r}.")
+
+
+def _is_released(name: str) -> bool:
+    """Whether the release finds the norm of a weight by its name: `….convN.weight` goes with `….bnN`."""
+    return name.split(".")[-2].startswith("conv")

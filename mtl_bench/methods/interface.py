@@ -85,8 +85,16 @@ class Step(Protocol):
     ) -> TaskGradients:
         """Gradients of weights[i] · l_i, one row per task."""
 
-    def apply(self, only: Literal["all", "shared"] = "all", rule: Literal["optimizer", "sgd"] = "optimizer") -> None:
-        """Clip, step, and set gradients to None; `sgd` is θ −= lr · g with neither clip nor decay."""
+    def apply(
+        self,
+        only: Literal["all", "shared"] = "all",
+        rule: Literal["optimizer", "sgd"] = "optimizer",
+        stale: Sequence[int] = (),
+    ) -> None:
+        """Clip, step, and set gradients to None; `sgd` is θ −= lr · g with neither clip nor decay.
+
+        `stale`: tasks whose own parameters take the step with a gradient of zero where they have none.
+        """
 
     def trial(self) -> AbstractContextManager[None]:
         """Parameters, buffers, optimizer state and random streams are bit-identical after it."""

@@ -72,7 +72,8 @@ class ProximalAffinity:
             for target in np.flatnonzero(known).tolist():
                 seen = _credited(source, target, change, target in group)
                 if seen is not None:
-                    self.matrix[source, target] += self.decay * (seen - self.matrix[source, target])
+                    former = self.matrix[source, target]
+                    self.matrix[source, target] = (1 - self.decay) * former + self.decay * seen
 
 
 def _credited(source: int, target: int, change: Float[np.ndarray, "K"], member: bool) -> float | None:

@@ -131,7 +131,9 @@ class Machine:
         if state is not None:
             set_global_random_state(self.device, before)
 
-    def apply(self, only: Literal["all", "shared"], rule: Literal["optimizer", "sgd"]) -> None:
+    def apply(self, only: Literal["all", "shared"], rule: Literal["optimizer", "sgd"], stale: Sequence[int]) -> None:
+        for parameter in (p for task in stale for p in self.owned[task] if p.grad is None):
+            parameter.grad = torch.zeros_like(parameter)
         moved = list(self.shared.values()) if only == "shared" else self.parameters
         gradients = [p.grad for p in moved if p.grad is not None]
         norm = nn.utils.get_total_norm(gradients)

@@ -94,8 +94,13 @@ class BatchStep:
         machine.count(backwards=1, passes=self.share)
         return feature_rows(graph, tasks, losses.values, scale, machine.shared, machine.owned, last, used)
 
-    def apply(self, only: Literal["all", "shared"] = "all", rule: Literal["optimizer", "sgd"] = "optimizer") -> None:
-        self.machine.apply(only, rule)
+    def apply(
+        self,
+        only: Literal["all", "shared"] = "all",
+        rule: Literal["optimizer", "sgd"] = "optimizer",
+        stale: Sequence[int] = (),
+    ) -> None:
+        self.machine.apply(only, rule, stale)
 
     @contextmanager
     def trial(self) -> Iterator[None]:

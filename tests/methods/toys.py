@@ -101,9 +101,14 @@ class RecordedStep(BatchStep):
         self.calls.weights.append(weights)
         return super().gradients(losses, at, weights)
 
-    def apply(self, only: Literal["all", "shared"] = "all", rule: Literal["optimizer", "sgd"] = "optimizer") -> None:
+    def apply(
+        self,
+        only: Literal["all", "shared"] = "all",
+        rule: Literal["optimizer", "sgd"] = "optimizer",
+        stale: Sequence[int] = (),
+    ) -> None:
         self.calls.names.append("apply")
-        super().apply(only, rule)
+        super().apply(only, rule, stale)
 
 
 def toy(
