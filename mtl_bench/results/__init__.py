@@ -2,7 +2,17 @@
 
 from mtl_bench.results.board import Board, leaderboard, leaderboards
 from mtl_bench.results.change import delta_m
-from mtl_bench.results.intervals import Interval, difference, holm, interval, mean_interval
+from mtl_bench.results.intervals import (
+    Interval,
+    Spread,
+    difference,
+    equivalent,
+    holm,
+    interval,
+    mean_interval,
+    paired_difference,
+    pooled_spread,
+)
 from mtl_bench.results.plot import plot_delta_m
 from mtl_bench.results.render import markdown, show, terminal
 from mtl_bench.results.row import Row
@@ -11,15 +21,19 @@ __all__ = [
     "Board",
     "Interval",
     "Row",
+    "Spread",
     "delta_m",
     "difference",
+    "equivalent",
     "holm",
     "interval",
     "leaderboard",
     "leaderboards",
     "markdown",
     "mean_interval",
+    "paired_difference",
     "plot_delta_m",
+    "pooled_spread",
     "show",
     "terminal",
 ]

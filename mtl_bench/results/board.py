@@ -7,14 +7,17 @@ from mtl_bench.errors import BenchError
 from mtl_bench.records import Record, Shared
 from mtl_bench.records.entry import EntryFile
 from mtl_bench.results.entries import SINGLE, group_entries, method_entries
-from mtl_bench.results.intervals import Interval, difference
+from mtl_bench.results.intervals import Interval, Spread, difference, pooled_spread
 from mtl_bench.results.row import Column, Judge, Row, Standing
 from mtl_bench.results.single_task import single_task
 
 
 @dataclass(frozen=True)
 class Board:
-    """One table: one experiment under one protocol. `notes` says what the reader must know beside the numbers."""
+    """One table: one experiment under one protocol. `notes` says what the reader must know beside the numbers.
+
+    `spread` is that of Δm over seeds, pooled over the converged methods: what differences between rows are judged by.
+    """
 
     experiment: str
     hash: str
@@ -22,6 +25,7 @@ class Board:
     selection: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+    spread: Spread | None
     notes: tuple[str, ...]
 
 
@@ -64,16 +68,22 @@ def _board(records: Sequence[Record], files: Sequence[EntryFile], parts: Sequenc
     setting = _one_setting([*files, *methods])
     single, notes = single_task(records, setting)
     judge = Judge(setting, single, usable=not notes)
-    entries = [*([single] if single else []), *method_entries(methods), *group_entries(files, [*records, *parts])]
+    plain, grouped = method_entries(methods), group_entries(files, [*records, *parts])
+    entries = [*([single] if single else []), *plain, *grouped]
+    # an entry of groups sums several runs, so its spread is only asked where no method has two seeds
+    spread = _spread([judge.row(entry) for entry in plain]) or _spread([judge.row(entry) for entry in grouped])
     if len(set[str]().union(*(entry.hosts for entry in entries))) > 1:
         notes = [*notes, "Seconds per batch were measured on more than one machine and do not compare."]
+    if mixed := [entry.label for entry in entries if entry.mixes_data]:
+        notes = [*notes, f"Runs of one row read packed data of different bytes: {', '.join(mixed)}."]
     return Board(
         experiment=setting["experiment"]["name"],
         hash=setting["experiment"]["hash"],
         definition=setting["delta_m"]["definition"],
         selection=setting["selection"],
         columns=judge.columns,
-        rows=_ranked([judge.row(entry) for entry in entries]),
+        rows=_ranked([judge.row(entry) for entry in entries], spread),
+        spread=spread,
         notes=(*notes, *map(_told, files)),
     )
 
@@ -113,7 +123,13 @@ def _shared(record: Shared) -> dict[str, object]:
     return {key: value for key, value in record.items() if key in keys}
 
 
-def _ranked(rows: Sequence[Row]) -> tuple[Row, ...]:
+def _spread(rows: Sequence[Row]) -> Spread | None:
+    """Pooled over rows that converged; entries that chose the same groups count once."""
+    distinct = {tuple(sorted(row.per_seed.items())): row.per_seed for row in rows if not row.diverged}
+    return pooled_spread(list(distinct.values()))
+
+
+def _ranked(rows: Sequence[Row], spread: Spread | None) -> tuple[Row, ...]:
     def rank(row: Row) -> tuple[bool, int, float]:
         survivors = len(row.converged) if row.diverged else 0
         return row.diverged, -survivors, -row.delta_m.mean if row.delta_m else 0.0
@@ -121,21 +137,21 @@ def _ranked(rows: Sequence[Row]) -> tuple[Row, ...]:
     order = sorted(rows, key=rank)
     # One lucky seed, or the survivors of a diverged row, are no yardstick.
     best = next((row for row in order if len(row.per_seed) > 1 and not row.diverged), order[0])
-    return tuple(replace(row, standing=_standing(row, best)) for row in order)
+    return tuple(replace(row, standing=_standing(row, best, spread)) for row in order)
 
 
-def _standing(row: Row, best: Row) -> Standing | None:
+def _standing(row: Row, best: Row, spread: Spread | None) -> Standing | None:
     if row.diverged:
         return "diverged"
     if row is best:
         return "best" if len(row.per_seed) > 1 else None
-    gap = _gap(best, row)
+    gap = _gap(best, row, spread)
     return None if gap is None else "tied" if 0 in gap else "behind"
 
 
-def _gap(best: Row, row: Row) -> Interval | None:
+def _gap(best: Row, row: Row, spread: Spread | None) -> Interval | None:
     """Interval of the difference in Δm; against the single-task row it is the interval of Δm itself."""
     method = row if best.is_single_task else best if row.is_single_task else None
     if method is not None:
         return method.delta_m.interval if method.delta_m else None
-    return difference(best.per_seed, row.per_seed)
+    return difference(best.per_seed, row.per_seed, spread) if spread else None

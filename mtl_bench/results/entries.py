@@ -58,6 +58,12 @@ class Entry:
     def hosts(self) -> set[str]:
         return {record["measured"]["host"] for run in self.runs.values() for record in run.values()}
 
+    @property
+    def mixes_data(self) -> bool:
+        """Whether its runs read packed data of different bytes (another kind of processor renders other last bits)."""
+        records = [record for run in self.runs.values() for record in run.values()]
+        return len({record["environment"].get("data") for record in records}) > 1
+
 
 @dataclass(frozen=True)
 class MeanOfDraws(Entry):
@@ -86,6 +92,10 @@ class MeanOfDraws(Entry):
     @property
     def hosts(self) -> set[str]:
         return set[str]().union(*(draw.hosts for draw in self.draws))
+
+    @property
+    def mixes_data(self) -> bool:
+        return any(draw.mixes_data for draw in self.draws)
 
 
 def method_entries(records: Sequence[Record]) -> list[Entry]:

@@ -76,13 +76,68 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
     return _welch(float(np.mean(values)), [np.asarray(values, dtype=float)]) if len(values) > 1 else None
 
 
-def difference(first: Mapping[int, float], second: Mapping[int, float]) -> Interval | None:
-    """Paired t interval of first − second over their shared seeds (seed → Δm); None below two shared seeds.
+@dataclass(frozen=True)
+class Spread:
+    """Variance of Δm over seeds, pooled over several methods: Σ (n_i − 1) s_i² / Σ (n_i − 1), `df` its denominator.
 
-    Both Δm must be taken against the same single-task means: their noise then cancels and rightly stays out.
-    Rank and sign-flip tests cannot go below p = 0.25 at 3 seeds, so they are no substitute.
+    `equal` is the p-value of Brown and Forsythe's test (1974) that all have one variance; None below three seeds each.
     """
+
+    variance: float
+    df: int
+    methods: int
+    equal: float | None
+
+
+def pooled_spread(per_seed: Sequence[Mapping[int, float]]) -> Spread | None:
+    """The spread of methods given as seed → Δm, those with one seed left out; None where none has two."""
+    tables = [list(table.values()) for table in per_seed if len(table) > 1]
+    df = sum(len(table) - 1 for table in tables)
+    if not df:
+        return None
+    squares = sum(float(np.var(table, ddof=1)) * (len(table) - 1) for table in tables)
+    testable = len(tables) > 1 and min(map(len, tables)) > 2 and squares > 0
+    equal = float(stats.levene(*tables, center="median").pvalue) if testable else None
+    return Spread(squares / df, df, len(tables), equal)
+
+
+def merged(spreads: Sequence[Spread]) -> Spread:
+    """One spread of several boards' methods, weighted by their degrees of freedom."""
+    df = sum(spread.df for spread in spreads)
+    variance = sum(spread.variance * spread.df for spread in spreads) / df
+    alone = spreads[0].equal if len(spreads) == 1 else None
+    return Spread(variance, df, sum(spread.methods for spread in spreads), alone)
+
+
+def difference(first: Mapping[int, float], second: Mapping[int, float], spread: Spread) -> Interval | None:
+    """t interval of mean(first) − mean(second) (seed → Δm) by the spread pooled over a board; None where one has a
+    single seed.
+
+    Both Δm must be taken against the same single-task means: their noise then cancels and rightly stays out. Seeds are
+    not paired: on our boards the Δm of two methods at one seed do not correlate, and the two to four degrees of freedom
+    of a pair give a spread that is now and then far too small. Rank and sign-flip tests cannot go below p = 0.25 at 3
+    seeds, so they are no substitute.
+    """
+    if min(len(first), len(second)) < 2:
+        return None
+    centre = float(np.mean(list(first.values())) - np.mean(list(second.values())))
+    deviation = sqrt(spread.variance * (1 / len(first) + 1 / len(second)))
+    half = float(stats.t.ppf((1 + LEVEL) / 2, spread.df)) * deviation
+    return Interval(centre - half, centre + half, spread.df)
+
+
+def paired_difference(first: Mapping[int, float], second: Mapping[int, float]) -> Interval | None:
+    """Paired t interval of first − second over their shared seeds (seed → Δm); None below two shared seeds."""
     return mean_interval([first[seed] - second[seed] for seed in sorted(first.keys() & second.keys())])
+
+
+def equivalent(gap: Interval, margin: float) -> bool:
+    """Whether a difference lies within ± margin by two one-sided tests at 5 % (Schuirmann 1987).
+
+    Without a margin nothing is equal: an interval that contains 0 only says that two methods cannot be told apart.
+    """
+    half = gap.half * float(stats.t.ppf(LEVEL, gap.df) / stats.t.ppf((1 + LEVEL) / 2, gap.df))
+    return abs(gap.low + gap.high) / 2 + half <= margin
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

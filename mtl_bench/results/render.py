@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mtl_bench.results.board import Board
+from mtl_bench.results.intervals import Spread
 from mtl_bench.results.row import Column, Estimate, Row
 
 FEW = 3  # seeds below which a warning stands under the table
@@ -22,7 +23,10 @@ COVERAGE = (
     "Every ± is half a 95 % interval over seeds (initialisation, order, augmentation) for this test set; it covers "
     "neither the sampling of the test set nor the choice of hyper-parameters."
 )
-TIES = "Tied: the 95 % interval of the difference to the best Δm contains 0; rows of one seed cannot be compared."
+TIES = (
+    "Tied: cannot be told from the best, as the 95 % interval of the difference in Δm contains 0 (which makes no two "
+    "rows equal); rows of one seed cannot be compared."
+)
 
 
 def terminal(board: Board, columns: Sequence[int] | None = None) -> Table:
@@ -99,10 +103,20 @@ def lines(board: Board) -> list[str]:
         *([f"Δm is the {board.definition} of the relative changes against single-task."] if _relative(board) else []),
         COVERAGE,
         *([TIES] if any(row.standing == "tied" for row in board.rows) else []),
+        *([_pooled(board.spread)] if board.spread and _relative(board) else []),
         *([f"Warning: fewer than {FEW} seeds: {', '.join(few)}."] if few else []),
         *([f"Ranked last: not every seed of {', '.join(lost)} converged; shown are those that did."] if lost else []),
         *board.notes,
     ]
+
+
+def _pooled(spread: Spread) -> str:
+    equal = f"; equal variances, Brown–Forsythe: p = {spread.equal:.2g}" if spread.equal is not None else ""
+    return (
+        f"Differences between rows use the spread of Δm over seeds pooled over {spread.methods} "
+        f"{'methods' if spread.methods > 1 else 'method'}: standard deviation {spread.variance**0.5:.2f} % with "
+        f"{spread.df} degrees of freedom{equal}."
+    )
 
 
 def signed(estimate: Estimate | None) -> str:

@@ -37,8 +37,9 @@ class Row:
 
     `changes` is the relative change per task in percent (inside a task its metrics weigh alike) and `per_seed` Δm per
     converged seed, both against the single-task means. `standing` compares Δm with the best row of
-    two or more seeds: "tied" when the 95 % interval of the difference contains 0 (paired over shared seeds; against the
-    single-task row the interval of Δm itself), None where one seed or missing single-task runs allow no judgement.
+    two or more seeds: "tied" when the 95 % interval of the difference contains 0 (by the spread pooled over the board's
+    methods; against the single-task row the interval of Δm itself), None where one seed or missing single-task runs
+    allow no judgement.
     """
 
     label: str

@@ -12,7 +12,7 @@ from mtl_bench.errors import BenchError
 from mtl_bench.records import Record
 from mtl_bench.results.board import Board, leaderboards
 from mtl_bench.results.entries import SINGLE, method_entries
-from mtl_bench.results.intervals import LEVEL, difference
+from mtl_bench.results.intervals import LEVEL, difference, pooled_spread
 
 FEW = 4  # shared methods below which no interval of τ is honest
 DRAWS = 10_000
@@ -30,15 +30,18 @@ class Order:
     per_seed: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
 
     def joined(self, methods: Sequence[str]) -> list[float]:
-        """Δm of the methods, with those that tie with the best of them (paired 95 % interval of the difference
-        contains 0, as on the leaderboard) set equal to it. Without seeds nothing ties but equal numbers."""
+        """Δm of the methods, with those that tie with the best of them (95 % interval of the difference contains 0, by
+        the spread pooled over all methods of the board, as on the leaderboard) set equal to it. Without seeds nothing
+        ties but equal numbers."""
         best = max(methods, key=lambda method: self.delta_m[method])
         return [self.delta_m[best if self._tied(best, method) else method] for method in methods]
 
     def _tied(self, best: str, method: str) -> bool:
         if not (best in self.per_seed and isfinite(self.delta_m[method])):
             return False
-        gap = difference(self.per_seed[best], self.per_seed[method])
+        sound = [table for name, table in self.per_seed.items() if isfinite(self.delta_m[name])]
+        spread = pooled_spread(sound)
+        gap = difference(self.per_seed[best], self.per_seed[method], spread) if spread else None
         return gap is not None and 0 in gap
 
 

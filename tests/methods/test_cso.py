@@ -9,9 +9,11 @@ from mtl_bench.errors import BenchError
 from mtl_bench.methods import Method
 from mtl_bench.methods.cso import CSO, connection_strength, project_onto_priority
 from mtl_bench.methods.linear_scalarization import LinearScalarization
+from mtl_bench.methods.pcgrad import PCGrad
 from mtl_bench.methods.rlw import RandomLossWeighting
 from mtl_bench.methods.uw import UncertaintyWeighting
-from tests.methods.toys import Toy, toy
+from mtl_bench.models import DenseResNet
+from tests.methods.toys import Toy, context, toy
 
 SHAPES = [(2, 4, 3), (3, 6, 2, 3, 3), (5, 7, 4), (1, 3, 2)]  # K, channels, …
 
@@ -196,6 +198,71 @@ def test_phase_2_on_convolutions_projects_the_weighted_rows(fixed: dict[str, flo
         torch.testing.assert_close(parameter.detach(), expected[name], rtol=1e-9, atol=1e-12)
 
 
+def test_the_control_without_the_convolutions_energy() -> None:
+    method, problem = CSO(phase=2, strength="bn"), convolutions()
+    method.setup(problem.context)
+    other = CSO(phase=2)
+    other.setup(problem.context)
+    differ = False
+    for name, (weight, norms) in problem.context.task_norms.items():
+        with torch.no_grad():
+            weight[0] *= 1000  # one channel holds all energy: the others go by their gain relative to that one's
+        gain = torch.stack([norm.weight.square() / (norm.running_var + 1e-5) for norm in norms])
+        owners = (gain / gain.sum(dim=1, keepdim=True)).argmax(dim=0)
+        assert torch.equal(method.priority(name, range(3)), owners)
+        differ |= not torch.equal(other.priority(name, range(3)), owners)
+        assert len(owners) == len(weight)
+    assert differ
+
+
+@pytest.mark.parametrize("weighting", [None, LinearScalarization(fixed={"shape": 0.5, "depth": 2.0, "colour": 3.0})])
+def test_the_control_projection_is_a_step_of_pcgrad(weighting: LinearScalarization | None) -> None:
+    ends = []
+    for method in (CSO(phase=2, projection="pcgrad", weighting=weighting), PCGrad(weighting=weighting)):
+        problem = convolutions()
+        method.setup(problem.context)
+        problem.train(method, range(4))
+        ends.append(problem.parameters)
+    assert torch.equal(*ends)
+
+
+def test_the_control_projection_needs_no_norms_per_task() -> None:
+    method = CSO(projection="pcgrad")
+    method.setup(toy().context)
+    assert method.findings()["priority"] == {}
+
+
+def test_pairs_by_name_are_those_of_a_resnets_blocks() -> None:
+    """Shortcuts, laterals and the smoothing layer are found by no name of a norm: 9 of 26 on rooms."""
+    model = DenseResNet({"a": 4, "b": 1}, (3, 32, 32), width=4, pyramid=4, task_norm=True)
+    norms = {name: (model.get_parameter(name), found) for name, found in model.task_norms().items()}
+    told = context(tuple("ab"), task_norms=norms, per_task_path=True)
+    kept = {}
+    for pairs in ("all", "released"):
+        method = CSO(pairs=pairs)  # type: ignore[arg-type]
+        method.setup(told)
+        kept[pairs] = set(method.findings()["priority"])
+    assert (len(kept["all"]), len(kept["released"])) == (26, 17)
+    left = {name.removesuffix(".weight") for name in kept["all"] - kept["released"]}
+    assert all("downsample" in name or "laterals" in name or name.endswith("smooth") for name in left)
+    with pytest.raises(BenchError, match=r"named convN.*method\.pairs=all"):
+        CSO(linear=True, pairs="released").setup(toy(task_norm=True).context)
+
+
+def test_what_is_no_pair_by_name_is_summed() -> None:
+    """The first convolution of LeNet's encoder has a number for a name: released sums it, all projects it."""
+    ends = []
+    for method in (CSO(phase=2), CSO(phase=2), LinearScalarization()):
+        problem = convolutions()
+        method.setup(problem.context)
+        if not ends:
+            method.prioritised = []  # type: ignore[union-attr]
+        problem.train(method, [0])
+        ends.append(problem.parameters)
+    torch.testing.assert_close(ends[0], ends[2], rtol=1e-12, atol=1e-14)
+    assert not torch.allclose(ends[1], ends[2])
+
+
 def test_phase_2_of_a_fresh_convolutional_network_is_the_summed_loss() -> None:
     ends = []
     for method in (CSO(phase=2), LinearScalarization()):
@@ -311,7 +378,10 @@ def test_models_and_options_that_it_refuses() -> None:
         CSO().setup(own)
     with pytest.raises(BenchError, match="one task at a time"):
         CSO(linear=True, weighting=RandomLossWeighting()).setup(own)
-    for option in ({"phase": 3}, {"granularity": "batch"}, {"order": "up"}, {"degenerate": "raise"}):
+    for option in (
+        *({"phase": 3}, {"granularity": "batch"}, {"order": "up"}, {"degenerate": "raise"}),
+        *({"pairs": "some"}, {"projection": "none"}, {"strength": "conv"}),
+    ):
         name = next(iter(option))
         with pytest.raises(BenchError, match=f"method.{name} is one of"):
             CSO(**{"linear": True, **option}).setup(own)  # type: ignore[arg-type]

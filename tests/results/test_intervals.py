@@ -7,7 +7,17 @@ import pytest
 from scipy import stats
 
 from mtl_bench.errors import BenchError
-from mtl_bench.results import difference, holm, interval, mean_interval
+from mtl_bench.results import (
+    Spread,
+    difference,
+    equivalent,
+    holm,
+    interval,
+    mean_interval,
+    paired_difference,
+    pooled_spread,
+)
+from mtl_bench.results.intervals import merged
 
 BETTER = {"a": {"up": True, "down": False}, "b": {"up": True}}
 TERMS = {"a": ["up", "down"], "b": ["up"]}
@@ -64,7 +74,9 @@ def test_no_interval_from_one_seed_of_method_or_single_task() -> None:
         runs = [{"t": run} for run in method]
         assert interval(runs, {"t": single}, {"t": {"x": True}}, "metric_mean", {"t": ["x"]}) is None
     assert mean_interval([1.0]) is None
-    assert difference({0: 1.0, 1: 2.0}, {1: 1.0, 2: 5.0}) is None
+    assert paired_difference({0: 1.0, 1: 2.0}, {1: 1.0, 2: 5.0}) is None
+    assert difference({0: 1.0}, {0: 1.0, 1: 2.0}, Spread(1.0, 4, 2, None)) is None
+    assert pooled_spread([{0: 1.0}, {1: 2.0}]) is None
 
 
 def test_seeds_that_agree_to_the_bit_give_zero_width() -> None:
@@ -90,11 +102,48 @@ def test_mean_interval_is_student_t() -> None:
 def test_difference_pairs_shared_seeds_only() -> None:
     """Paired, a shift common to both methods cancels; seed 9 has no partner."""
     first, second = {0: 10.0, 1: 20.0, 2: 30.0, 9: 1000.0}, {0: 9.1, 1: 18.9, 2: 29.0}
-    found = difference(first, second)
+    found = paired_difference(first, second)
     assert found is not None
     expected = stats.ttest_rel([10, 20, 30], [9.1, 18.9, 29]).confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
     assert 0 not in found
+
+
+def test_the_pooled_spread_of_two_methods_is_students_test() -> None:
+    """Two samples with one variance: Student's two-sample t; a third method only sharpens the variance."""
+    first, second, third = [10.0, 12.0, 11.5], [9.1, 8.9, 10.2, 9.9], [1.0, 1.4]
+    tables = [dict(enumerate(values)) for values in (first, second, third)]
+    spread = pooled_spread(tables[:2])
+    assert spread is not None
+    found = difference(*tables[:2], spread)
+    assert found is not None
+    expected = stats.ttest_ind(first, second)
+    interval = expected.confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+    assert found.p_value == pytest.approx(expected.pvalue)
+    assert spread.equal == pytest.approx(stats.levene(first, second, center="median").pvalue)
+    pooled = pooled_spread(tables)
+    assert pooled is not None
+    assert (pooled.df, pooled.methods, pooled.equal) == (2 + 3 + 1, 3, None)
+    assert pooled.variance == pytest.approx((2 * np.var(first, ddof=1) + 3 * np.var(second, ddof=1) + 0.08) / 6)
+
+
+def test_one_spread_of_two_boards() -> None:
+    one, other = Spread(1.0, 4, 2, 0.5), Spread(4.0, 8, 3, 0.5)
+    assert merged([one, other]) == Spread(3.0, 12, 5, None)
+    assert merged([one]) == one
+
+
+@pytest.mark.parametrize(("centre", "margin", "equal"), [(0.0, 1.0, True), (0.6, 1.0, False), (-0.6, 1.0, False)])
+def test_equal_takes_two_one_sided_tests(centre: float, margin: float, equal: bool) -> None:
+    """Each bound of the margin is rejected at 5 % by a one-sided t test of the same standard error."""
+    spread = Spread(0.3, 20, 5, None)
+    first, second = {0: centre - 1, 1: centre + 1, 2: centre}, {0: -1.0, 1: 1.0, 2: 0.0}
+    gap = difference(first, second, spread)
+    assert gap is not None
+    error = np.sqrt(0.3 * 2 / 3)
+    upper, lower = (stats.t.cdf((centre + sign * margin) / error, 20) for sign in (-1, 1))
+    assert equivalent(gap, margin) == equal == (max(upper, 1 - lower) < 0.05)
 
 
 def test_p_value_is_that_of_the_t_test() -> None:

@@ -1,5 +1,6 @@
 """A checkpoint of another environment: refused in one sentence, or taken up and said so in the record."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,10 @@ import pytest
 import torch
 
 from mtl_bench.errors import BenchError
+from mtl_bench.records.record import load_record
 from mtl_bench.training.assemble import Place
 from mtl_bench.training.cell import run_cell
+from mtl_bench.training.environment import processor
 from mtl_bench.training.interrupts import Interrupted
 from mtl_bench.training.loggers import NoLogger
 from mtl_bench.training.plan import Plan
@@ -93,6 +96,15 @@ def test_later_stops_do_not_forget_it(
     with pytest.raises(Interrupted):
         run_cell(plan, Place(stopped, device="cpu", resume="any"), Options(progress=False, log_every=1), StopAt(9))
     assert train(plan, stopped).record["resumed_elsewhere"]  # in one environment since then
+
+
+def test_the_record_names_the_processor(plan: Plan, tmp_path: Path) -> None:
+    """Family and model as Linux tells them, and the instructions: the last bits of a run depend on them."""
+    train(plan, tmp_path)
+    record = load_record(plan.folder(tmp_path).record)
+    assert record["environment"]["device_name"] == processor()
+    assert record["measured"]["host"] == f"{processor()}, {os.cpu_count()} cores"
+    assert processor().endswith(f", {torch.backends.cpu.get_cpu_capability()}")
 
 
 def test_exact_resume_is_not_marked(plan: Plan, stopped: Path) -> None:

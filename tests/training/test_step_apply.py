@@ -132,3 +132,23 @@ def test_fused_momentum_of_a_head_that_joins_late_is_torchs_own(options: dict) -
         found.append(dict(machine.model.named_parameters()))
     for name, p in found[0].items():
         torch.testing.assert_close(p, found[1][name], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("optimizer", [adam, sgd])
+def test_stale_tasks_step_on_zero_and_others_rest(optimizer: object) -> None:
+    """Task 0 alone has a gradient; task 1 takes the optimizer's step with one of zero, task 2 none."""
+    machine = make_machine(optimizer=optimizer)  # type: ignore[arg-type]
+    backward(machine)
+    make_step(machine).apply()  # all have momentum now
+    model, other = copy.deepcopy((machine.model, machine.optimizer))
+    step = make_step(machine)
+    step.backward(step.losses(grad=[0]), torch.ones(3))
+    for p, q in zip(machine.model.parameters(), model.parameters(), strict=True):
+        q.grad = p.grad
+    for p in model.task_parameters(1).values():
+        p.grad = torch.zeros_like(p)
+    other.step()
+    step.apply(stale=[0, 1])
+    for p, q in zip(machine.model.parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(p, q, rtol=0, atol=0)
+    assert not gradients_of(machine)

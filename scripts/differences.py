@@ -1,0 +1,85 @@
+"""Every row of a committed board against one of them: `python scripts/differences.py rooms_task_norm ls`.
+
+Prints the mean Δm of each row less that of the row named, ± half its 95 % interval by the spread pooled over the
+board's methods, and beside it the paired one over shared seeds. What is said of it: above or below where 0 is outside
+(in brackets where 0 is inside once Holm's correction for all rows printed is made), equal where the difference lies
+within the margin by two one-sided tests at 5 %, else that the two cannot be told apart. With `--of` the row is one of
+another board with the same baselines, and the spread is pooled over both.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mtl_bench.records.entry import find_entries
+from mtl_bench.records.record import find_records
+from mtl_bench.results import Board, Interval, Row, difference, equivalent, holm, leaderboards, paired_difference
+from mtl_bench.results.intervals import merged
+
+T = TypeVar("T")
+WIDTH = 100
+
+ROOT = Path(__file__).parents[1]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("experiment")
+    parser.add_argument("row", help="the label of the row that all are compared with")
+    parser.add_argument("--of", help="the experiment of that row (default: the same)")
+    parser.add_argument("--margin", type=float, default=1.0, help="what counts as equal, in % of Δm (default: 1)")
+    parsed = parser.parse_args(arguments)
+    roots = [ROOT / "results/reference"]
+    found = sorted(leaderboards(find_records(roots), find_entries(roots)), key=lambda board: len(board.rows))
+    boards = {board.experiment: board for board in found}  # of several of one name the one with most rows
+    board, other = (_found(boards, name, "board") for name in (parsed.experiment, parsed.of or parsed.experiment))
+    against = _found({row.label: row for row in other.rows}, parsed.row, "row")
+    console = Console()
+    console.width = max(console.width, WIDTH)  # nothing in the table folds
+    console.print(_table(board, other, against, parsed.margin))
+
+
+def _found(known: dict[str, T], name: str, what: str) -> T:
+    if name not in known:
+        raise SystemExit(f"No {what} {name!r}; there are: {', '.join(known) or 'none'}.")
+    return known[name]
+
+
+def _table(board: Board, other: Board, against: Row, margin: float) -> Table:
+    spreads = {each.hash: each.spread for each in (board, other) if each.spread}
+    if not spreads:
+        raise SystemExit("No method here has two seeds, so there is no spread to judge differences by.")
+    spread = merged(list(spreads.values()))
+    compared = [row for row in board.rows if row is not against and not row.is_single_task and not row.diverged]
+    found = [(row, gap) for row in compared if (gap := difference(row.per_seed, against.per_seed, spread))]
+    adjusted = holm([gap.p_value for _, gap in found])
+    table = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
+    table.caption = f"Δm in %, less that of {against.label} on {other.experiment}; pooled over {spread.methods} methods"
+    for name in ("Row", "Difference", "Said of it", "Paired"):
+        table.add_column(name, justify="right" if name in ("Difference", "Paired") else "left", no_wrap=True)
+    for (row, gap), p in zip(found, adjusted, strict=True):
+        paired = paired_difference(row.per_seed, against.per_seed)
+        table.add_row(Text(row.label), _signed(gap), _said(gap, p, margin), _signed(paired) if paired else "–")
+    return table
+
+
+def _said(gap: Interval, adjusted: float, margin: float) -> str:
+    near = equivalent(gap, margin)
+    if 0 not in gap:
+        word = "above" if gap.low > 0 else "below"
+        return (word if adjusted < 0.05 else f"({word})") + (f", by less than {margin:g} %" if near else "")
+    return f"equal within {margin:g} %" if near else "cannot be told apart"
+
+
+def _signed(gap: Interval) -> str:
+    return f"{(gap.low + gap.high) / 2:+.2f} ±{gap.half:.2f}".replace("-", "−")
+
+
+if __name__ == "__main__":
+    main()
