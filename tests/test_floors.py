@@ -17,7 +17,8 @@ MAY_IMPORT = {
     "models": {"records", "tasks"},
     "grouping": set(),
     "methods": {"grouping"},
-    "training": {"records", "tasks", "data", "models", "grouping", "methods"},
+    "step": {"methods"},
+    "training": {"records", "tasks", "data", "models", "grouping", "methods", "step"},
     "results": {"records", "tasks"},
     "pipeline": {"records", "tasks", "grouping", "training", "results"},
 }

@@ -1,7 +1,41 @@
 """Methods: how the K task losses of one batch become parameter updates. Usable without the rest of the suite."""
 
 from mtl_bench.methods.base import Method
+from mtl_bench.methods.cso import CSO
+from mtl_bench.methods.dwa import DynamicWeightAverage
+from mtl_bench.methods.famo import FAMO
+from mtl_bench.methods.graddrop import GradDrop
 from mtl_bench.methods.gradient import GradientAggregation, GramianWeighting
+from mtl_bench.methods.interface import GramianProblem
+from mtl_bench.methods.linear_scalarization import LinearScalarization
+from mtl_bench.methods.mgda import MGDA
+from mtl_bench.methods.pcgrad import PCGrad
+from mtl_bench.methods.random_groups import RandomGroups
+from mtl_bench.methods.repeated import Repeated
+from mtl_bench.methods.rlw import RandomLossWeighting
+from mtl_bench.methods.stgu import STGU, STGUCausal
+from mtl_bench.methods.tag import TAG
+from mtl_bench.methods.uw import UncertaintyWeighting
 from mtl_bench.methods.weighting import LossWeighting
 
-__all__ = ["GradientAggregation", "GramianWeighting", "LossWeighting", "Method"]
+__all__ = [
+    "CSO",
+    "FAMO",
+    "MGDA",
+    "STGU",
+    "TAG",
+    "DynamicWeightAverage",
+    "GradDrop",
+    "GradientAggregation",
+    "GramianProblem",
+    "GramianWeighting",
+    "LinearScalarization",
+    "LossWeighting",
+    "Method",
+    "PCGrad",
+    "RandomGroups",
+    "RandomLossWeighting",
+    "Repeated",
+    "STGUCausal",
+    "UncertaintyWeighting",
+]

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.channel_priority import connection_strength, project_onto_priority
-from mtl_bench.methods.interface import Context, Step, TaskGradients
+from mtl_bench.methods.gradient import require_shared
+from mtl_bench.methods.interface import Context, GramianProblem, Step, TaskGradients
 from mtl_bench.methods.pcgrad import PCGrad
 from mtl_bench.methods.weighted import WeightedMethod
 
@@ -65,6 +66,8 @@ class CSO(WeightedMethod):
     def setup(self, context: Context) -> None:
         super().setup(context)
         self._check()
+        if self.phase != 1:
+            require_shared(self, context)
         self.prioritised = [name for name in context.task_norms if self.pairs == "all" or _is_released(name)]
         reads_norms = self.phase != 1 and self.projection == "priority"
         if reads_norms and not context.task_norms:
@@ -138,10 +141,10 @@ class CSO(WeightedMethod):
             step.apply()
 
     def _conserve(self, step: Step) -> None:
-        losses = step.losses()
+        losses = step.losses(at="shared")
         gradients = step.gradients(losses, weights=self.weigh(losses, step))
         if self.projection == "pcgrad":
-            gradients.combine(PCGrad().weights(gradients.gramian(), generator=step.generator))
+            gradients.combine(PCGrad().weights(GramianProblem(gradients.gramian(), generator=step.generator)))
         else:
             gradients.assign(self._projected(gradients))
         self.observe(losses)

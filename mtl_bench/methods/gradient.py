@@ -1,15 +1,18 @@
 """The families of gradient methods: weights from the Gramian, and directions from all coordinates."""
 
 from abc import abstractmethod
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from functools import wraps
+from inspect import signature
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from mtl_bench.errors import BenchError
-from mtl_bench.methods.interface import Context, Step, TaskGradients
+from mtl_bench.methods.interface import Context, GramianProblem, Step, TaskGradients
 from mtl_bench.methods.weighted import WeightedMethod
 
 
@@ -25,13 +28,14 @@ class GradientMethod(WeightedMethod):
 
     def setup(self, context: Context) -> None:
         super().setup(context)
+        require_shared(self, context)
         if self.at == "feature" and context.per_task_path:
             raise BenchError("at=feature needs one shared encoder pass; this model has a path per task: use at=shared.")
         if self.at not in ("shared", "feature"):
             raise BenchError(f"at is `shared` or `feature`, got {self.at!r}.")
 
     def update(self, step: Step) -> None:
-        losses = step.losses()
+        losses = step.losses(at=self.at)
         self.write(step.gradients(losses, at=self.at, weights=self.weigh(losses, step)), step)
         self.observe(losses)
         step.apply()
@@ -46,23 +50,29 @@ class GramianWeighting(GradientMethod):
     """d = Gᵀw with w = f(G Gᵀ): after the k × k Gramian no algebra of parameter size is needed.
 
     `scale_heads=True` multiplies each head's gradient by its task's weight as well. `max_norm` bounds ‖d‖ = √(wᵀGw)
-    (part of some methods; independent of the protocol's clip).
+    (part of some methods; independent of the protocol's clip). Override `weights`, which also takes a bare Gramian.
     Cost: 1 forward, k encoder backwards at "shared" (1 at "feature"), k × P memory, one host copy.
     """
 
     scale_heads: bool = False
     max_norm: float | None = None
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "weights" in cls.__dict__:
+            cls.weights = _of_problem_or_gramian(cls.__dict__["weights"])  # type: ignore[method-assign]
+
     @abstractmethod
-    def weights(
-        self,
-        gramian: Float[Tensor, "k k"],
-        *,
-        losses: Float[Tensor, "k"] | None = None,
-        tasks: tuple[int, ...] | None = None,
-        generator: torch.Generator | None = None,
-    ) -> Float[Tensor, "k"]:
-        """Weights from a float64 Gramian on the host; `losses` are the weighted values the gradients belong to."""
+    def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
+        """Weights of the rows; called with a tensor [k, k] (and keywords), it makes the problem of it."""
+
+    def outcomes(self, problem: GramianProblem) -> Iterator[Float[Tensor, "k"]]:
+        """All weights that the method may draw, where they are few enough to be listed; for `check_step`."""
+        return iter(())
+
+    def mistakes(self, problem: GramianProblem) -> Iterator[tuple[str, Float[Tensor, "k"]]]:
+        """Weights of other people's mistakes in this method, with what to say of them; for `check_step`."""
+        return iter(())
 
     def write(self, gradients: TaskGradients, step: Step) -> None:
         gramian = gradients.gramian()
@@ -70,7 +80,7 @@ class GramianWeighting(GradientMethod):
             # The step is going to be skipped on the device; a solver must not see NaN, nor keep state from it.
             gradients.combine(torch.full((len(gramian),), torch.nan, dtype=gramian.dtype))
             return
-        weights = self.weights(gramian, losses=gradients.losses, tasks=gradients.tasks, generator=step.generator)
+        weights = self.weights(GramianProblem(gramian, gradients.losses, gradients.tasks, step.generator))
         weights = self.bounded(self.scaled(weights), gramian)
         gradients.combine(weights, heads=weights if self.scale_heads else None)
 
@@ -79,6 +89,30 @@ class GramianWeighting(GradientMethod):
             return weights
         norm = (weights @ gramian @ weights).clamp(min=0).sqrt()  # rounding may leave a tiny negative number
         return weights * min(1.0, self.max_norm / max(norm.item(), 1e-300))
+
+
+def require_shared(method: object, context: Context) -> None:
+    """Raises BenchError for a model whose shared parameters are all frozen: there is no gradient to compare."""
+    if not context.shared:
+        raise BenchError(
+            f"{type(method).__name__} compares gradients of shared parameters, and none here requires one; let some "
+            "train, or choose a loss weighting."
+        )
+
+
+def _of_problem_or_gramian(weights: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Called with either, whether it was written for a problem or for a Gramian and keywords."""
+    takes_problem = list(signature(weights).parameters)[1:] == ["problem"]
+
+    @wraps(weights)
+    def given(self: GramianWeighting, problem: GramianProblem | Tensor, **keywords: Any) -> Tensor:
+        if not isinstance(problem, GramianProblem):
+            problem = GramianProblem(problem, **keywords)
+        if takes_problem:
+            return weights(self, problem)
+        return weights(self, problem.gramian, losses=problem.losses, tasks=problem.tasks, generator=problem.generator)
+
+    return given
 
 
 @dataclass(kw_only=True, eq=False)

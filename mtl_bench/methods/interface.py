@@ -12,8 +12,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mtl_bench.methods.gradients.graph import Graph
-
 Level = Literal["shared", "feature", "last_layer"]
 
 
@@ -26,7 +24,7 @@ class TaskLosses:
 
     tasks: tuple[int, ...]
     values: Float[Tensor, "k"]
-    graph: Graph | None = None
+    graph: object | None = None  # the step's own
 
 
 class TaskGradients(Protocol):
@@ -67,15 +65,28 @@ class Step(Protocol):
 
     tasks: tuple[int, ...]
     epoch: int
-    progress: float  # share of the budget used, 0 to 1
     generator: torch.Generator
     device_generator: torch.Generator
 
     @property
+    def progress(self) -> float:
+        """Share of the budget used, 0 to 1."""
+
+    @property
     def lr(self) -> float: ...
 
-    def losses(self, tasks: Sequence[int] | None = None, *, grad: bool | Sequence[int] = True) -> TaskLosses:
-        """One forward. `grad`: True, False (replays the dropout of the last forward), or the tasks that get a graph."""
+    def losses(
+        self,
+        tasks: Sequence[int] | None = None,
+        *,
+        grad: bool | Sequence[int] = True,
+        at: Level | None = None,
+        condition: object = None,
+    ) -> TaskLosses:
+        """One forward. `grad`: True, False (replays the dropout of the last forward), or the tasks that get a graph.
+
+        `at`: where `gradients` will be asked for, which some engines must know before; `condition` goes to the model.
+        """
 
     def backward(self, losses: TaskLosses, weights: Float[Tensor, "k"]) -> None:
         """Add the gradient of Σ w_i l_i to `.grad`; weights are aligned with `losses.tasks`."""
@@ -101,6 +112,20 @@ class Step(Protocol):
 
     def split(self, parts: int) -> "list[Step]":
         """Disjoint parts of the batch, stratified by label."""
+
+
+@dataclass(frozen=True)
+class GramianProblem:
+    """What weights are found from: inner products of the task gradients, float64 on the host.
+
+    `losses` are the weighted values that the gradients belong to, `tasks` their positions in the dataset, `generator`
+    the host's.
+    """
+
+    gramian: Float[Tensor, "k k"]
+    losses: Float[Tensor, "k"] | None = None
+    tasks: tuple[int, ...] | None = None
+    generator: torch.Generator | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.gradient import GramianWeighting
-from mtl_bench.methods.interface import Context
+from mtl_bench.methods.interface import Context, GramianProblem
 from mtl_bench.methods.solvers.min_norm import min_norm
 
 GAP = 1e-8  # relative optimality gap above which the solver is counted as failed
@@ -39,14 +39,8 @@ class MGDA(GramianWeighting):
         if self.normalise not in ("none", "l2", "loss", "loss+"):
             raise BenchError(f"normalise is none, l2, loss or loss+, got {self.normalise!r}.")
 
-    def weights(
-        self,
-        gramian: Float[Tensor, "k k"],
-        *,
-        losses: Float[Tensor, "k"] | None = None,
-        tasks: tuple[int, ...] | None = None,
-        generator: torch.Generator | None = None,
-    ) -> Float[Tensor, "k"]:
+    def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
+        gramian, losses = problem.gramian, problem.losses
         scale = torch.ones(len(gramian), dtype=gramian.dtype)
         if self.normalise in ("l2", "loss+"):
             scale = scale * gramian.diagonal().clamp(min=0).sqrt()

@@ -1,13 +1,20 @@
 """Projecting conflicting gradients."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, permutations, product
 from typing import ClassVar, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from mtl_bench.methods.gradient import GramianWeighting
+from mtl_bench.methods.interface import GramianProblem
+
+ENUMERABLE = 4  # tasks up to which all ((k − 1)!)^k orders are listed for `check_step`: 1,296
+ORDERS = 120  # of tasks that `mistakes` goes through: all up to five
 
 
 @dataclass(kw_only=True, eq=False)
@@ -23,20 +30,43 @@ class PCGrad(GramianWeighting):
 
     natural_sum: ClassVar[Literal["k"]] = "k"
 
-    def weights(
-        self,
-        gramian: Float[Tensor, "k k"],
-        *,
-        losses: Float[Tensor, "k"] | None = None,
-        tasks: tuple[int, ...] | None = None,
-        generator: torch.Generator | None = None,
-    ) -> Float[Tensor, "k"]:
-        k = len(gramian)
-        inner = gramian.numpy()
-        coefficients = torch.eye(k, dtype=torch.float64).numpy()
-        for i in range(k):
-            for j in torch.randperm(k, generator=generator).tolist():
-                product = coefficients[i] @ inner[:, j]
-                if j != i and product < 0 < inner[j, j]:  # a squared norm may underflow to 0
-                    coefficients[i, j] -= product / inner[j, j]
-        return torch.from_numpy(coefficients.sum(axis=0))
+    def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
+        k = len(problem.gramian)
+        return projected(problem.gramian, [torch.randperm(k, generator=problem.generator).tolist() for _ in range(k)])
+
+    def outcomes(self, problem: GramianProblem) -> Iterator[Float[Tensor, "k"]]:
+        k = len(problem.gramian)
+        if k <= ENUMERABLE:
+            others = [list(permutations([j for j in range(k) if j != i])) for i in range(k)]
+            yield from (projected(problem.gramian, orders) for orders in product(*others))
+
+    def mistakes(self, problem: GramianProblem) -> Iterator[tuple[str, Float[Tensor, "k"]]]:
+        gramian, k = problem.gramian, len(problem.gramian)
+        for order in islice(permutations(range(k)), ORDERS):
+            shared = projected(gramian, [order] * k)
+            yield "one random order of the tasks is shared by all, where each draws its own", shared
+            yield "gradients are projected onto others that are projected already", in_place(gramian, [order] * k)
+
+
+def projected(gramian: Float[Tensor, "k k"], orders: Sequence[Sequence[int]]) -> Float[Tensor, "k"]:
+    """w = Cᵀ1 after each gradient i was projected onto the normal planes of the others in the order `orders[i]`."""
+    inner = gramian.numpy()
+    coefficients = np.eye(len(gramian))
+    for i, order in enumerate(orders):
+        for j in order:
+            along = coefficients[i] @ inner[:, j]
+            if j != i and along < 0 < inner[j, j]:  # a squared norm may underflow to 0
+                coefficients[i, j] -= along / inner[j, j]
+    return torch.from_numpy(coefficients.sum(axis=0))
+
+
+def in_place(gramian: Float[Tensor, "k k"], orders: Sequence[Sequence[int]]) -> Float[Tensor, "k"]:
+    """`projected`, but onto gradients as they are by then: what a loop that overwrites its list does."""
+    inner = gramian.numpy()
+    coefficients = np.eye(len(gramian))
+    for i, order in enumerate(orders):
+        for j in order:
+            along, square = (coefficients[i] @ inner @ coefficients[j], coefficients[j] @ inner @ coefficients[j])
+            if j != i and along < 0 < square:
+                coefficients[i] -= along / square * coefficients[j]
+    return torch.from_numpy(coefficients.sum(axis=0))

@@ -35,7 +35,7 @@ class STGU(WeightedMethod):
     something to compare. `preference` is affinity propagation's (None: the median). `group_norm` divides a group's loss
     by its size (released: off).
 
-    The affinity is of raw losses, averaged over processes, whose batches then label the same tasks; `weighting` is
+    The affinity is of raw losses; `weighting` is
     asked and moved at the first visit. Groups keep their former shape where a self-affinity is not positive. A visit
     whose losses are not finite enters no affinity; one that is skipped for its gradient alone counts as a step that
     changed nothing. Each clustering draws the random state of its tie-breaking noise from the step's host generator;
@@ -160,13 +160,8 @@ class STGU(WeightedMethod):
             self.tracker.forget()  # the step is going to be skipped
 
     def _on_host(self, losses: TaskLosses) -> Float[Tensor, "K"]:
-        values = losses.values
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            values = values.clone()
-            torch.distributed.all_reduce(values)
-            values /= torch.distributed.get_world_size()
         found = torch.full((len(self.context.tasks),), torch.nan, dtype=torch.float64)
-        found[list(losses.tasks)] = values.cpu().double()
+        found[list(losses.tasks)] = losses.values.cpu().double()
         return found
 
 

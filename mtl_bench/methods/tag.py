@@ -5,10 +5,10 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
-from scipy import stats
 from torch import Tensor
 
 from mtl_bench.errors import BenchError
+from mtl_bench.methods.gradient import require_shared
 from mtl_bench.methods.interface import Context, Step, TaskGradients
 from mtl_bench.methods.weighted import WeightedMethod
 
@@ -67,6 +67,7 @@ class TAG(WeightedMethod):
 
     def setup(self, context: Context) -> None:
         super().setup(context)
+        require_shared(self, context)
         self._check(context)
         self.matrices = MATRICES[self.measure]
         K = len(context.tasks)
@@ -75,7 +76,7 @@ class TAG(WeightedMethod):
     def update(self, step: Step) -> None:
         measured = self.batches % self.period == 0
         self.batches += 1
-        losses = step.losses()
+        losses = step.losses(at="shared" if measured else None)
         weights = self.weigh(losses, step)
         if measured:
             gradients = step.gradients(losses)
@@ -165,6 +166,8 @@ def rank_correlation(one: Float[Tensor, "K K"], other: Float[Tensor, "K K"]) -> 
     chosen = ~torch.eye(len(one), dtype=torch.bool) & one.isfinite() & other.isfinite()
     if min(len(matrix[chosen].unique()) for matrix in (one, other)) < 2:
         return None
+    from scipy import stats  # late: half a second that only a finished epoch needs
+
     return float(stats.spearmanr(one[chosen], other[chosen]).statistic)
 
 

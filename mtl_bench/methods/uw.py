@@ -50,6 +50,8 @@ class UncertaintyWeighting(LossWeighting):
         }
         if self.form not in factors:
             raise BenchError(f"form is one of {', '.join(factors)}, got {self.form!r}.")
+        if self.form == "paper" and len(context.likelihoods) != len(context.tasks):
+            raise BenchError("form=paper weighs regressions by half: give `likelihoods`, one per task, or form=half.")
         if abs(self.initial) > BOUND:
             raise BenchError(f"initial must lie within ±{BOUND:g}, got {self.initial}.")
         self.factor = torch.tensor(factors[self.form], device=context.device)

@@ -27,6 +27,8 @@ class LossWeighting(Method):
 
     def setup(self, context: Context) -> None:
         super().setup(context)
+        if not self.scale_heads and not context.shared:
+            raise BenchError("scale_heads=false weighs shared parameters alone, and none here requires a gradient.")
         if not self.scale_heads and context.per_task_path:
             raise BenchError("scale_heads=false needs one shared encoder pass; this model has a path per task.")
 
@@ -46,7 +48,7 @@ class LossWeighting(Method):
         return self.scaled(self.weights(values, tasks=tasks, generator=generator))
 
     def update(self, step: Step) -> None:
-        losses = step.losses()
+        losses = step.losses(at=None if self.scale_heads else "feature")
         weights = self.task_weights(losses.values, tasks=losses.tasks, generator=step.generator)
         if self.scale_heads:
             step.backward(losses, weights)

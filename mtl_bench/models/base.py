@@ -1,6 +1,7 @@
 """What the trainer and the gradient engines may ask of a model."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 from jaxtyping import Float
@@ -21,6 +22,7 @@ class MultiTaskModel(nn.Module, ABC):
     """
 
     revision: ClassVar[int] = 1
+    auxiliary_weight: float = 1.0  # of the losses of outputs beside the prediction (deep supervision)
     per_task_path: bool = False  # True: `encode` depends on the task (norms per task), K tasks need K forwards
     heads: nn.ModuleDict
 
@@ -33,8 +35,11 @@ class MultiTaskModel(nn.Module, ABC):
     def encode(self, image: Float[Tensor, "batch channels height width"], task: int | None = None) -> list[Tensor]:
         """The shared tensors, each with `batch` first; `task` matters where `per_task_path` is true."""
 
-    def decode(self, features: list[Tensor], task: int) -> Tensor:
-        """The output of one task's head, `[batch, outputs, ...]`; the head takes the shared tensors in order."""
+    def decode(self, features: list[Tensor], task: int) -> Tensor | Sequence[Tensor]:
+        """The output of one task's head, `[batch, outputs, ...]`; the head takes the shared tensors in order.
+
+        With deep supervision several outputs, all of that shape: the prediction first, then those that only train.
+        """
         return self.heads[self.tasks[task]](*features)
 
     @property

@@ -18,6 +18,7 @@ from mtl_bench.records.history import History
 from mtl_bench.streams import stream_seed
 from mtl_bench.training.build import build, build_optimizer
 from mtl_bench.training.environment import choose_device, configure, describe
+from mtl_bench.training.forward import ModelForward
 from mtl_bench.training.identity import PLAIN
 from mtl_bench.training.loggers import Logger
 from mtl_bench.training.machine import Machine
@@ -50,7 +51,7 @@ def assemble(plan: Plan, place: Place, options: Options, logger: Logger) -> Trai
     check_model(model, plan.tasks)
     splits = _splits(plan, device, place.residency)
     check_targets(plan.packed, plan.tasks)
-    rehearse(model, plan.tasks, splits["train"])
+    rehearse(ModelForward(model, plan.tasks), splits["train"])
     batches = Batches(splits["train"], training.batch_size, training.drop_last, seed)
     fields = {name: plan.packed.manifest.fields[name] for name in ("image", *plan.tasks)}
     pipeline = Pipeline(training.augmentation, fields, seed, device)
@@ -81,7 +82,7 @@ def assemble(plan: Plan, place: Place, options: Options, logger: Logger) -> Trai
         checkpoint=folder.checkpoint,
         history=History(folder.history),
         environment=describe(
-            device, place.threads, training.precision, machine.optimizer, plan.packed.manifest.bytes_digest
+            device, place.threads, training.precision, machine.mover.optimizer, plan.packed.manifest.bytes_digest
         ),
         logger=logger,
         options=options,
@@ -119,7 +120,11 @@ def _context(plan: Plan, machine: Machine, steps_per_epoch: int) -> Context:
         steps_per_epoch=steps_per_epoch,
         device=machine.device,
         per_task_path=machine.model.per_task_path,
-        last_shared=machine.model.last_shared,
+        last_shared=machine.last_shared,
         shared={name: parameter.shape for name, parameter in machine.shared.items()},
-        task_norms={name: (machine.shared[name], norms) for name, norms in machine.model.task_norms().items()},
+        task_norms={
+            name: (machine.shared[name], norms)
+            for name, norms in machine.model.task_norms().items()
+            if name in machine.shared  # not frozen
+        },
     )

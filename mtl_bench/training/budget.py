@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from mtl_bench.errors import BenchError
-from mtl_bench.training.counts import Counts
+from mtl_bench.step.counts import Counts
 
 
 @dataclass(frozen=True)

@@ -61,10 +61,10 @@ def run_cell(plan: Plan, place: Place, options: Options, logger: Logger) -> Outc
         except Diverged as error:
             failure = error
         except Interrupted as error:
-            batches = trainer.machine.counts.batches
+            batches = trainer.machine.ledger.counts.batches
             log.warning("Stopped by %s after batch %d; the same command goes on from there.", error.signal, batches)
             raise
-        if not (trainer.machine.counts.optimizer_steps and trainer.machine.counts.backwards):
+        if not (trainer.machine.ledger.counts.optimizer_steps and trainer.machine.ledger.counts.backwards):
             raise BenchError(
                 f"{trainer.name} learned nothing: either `update` of {type(trainer.method).__name__} does not take "
                 "gradients and call `step.apply()`, or no training sample has a label."
@@ -108,7 +108,8 @@ def make_record(plan: Plan, trainer: Trainer) -> Record:
     """What the run leaves, once its budget is spent or it was given up."""
     test, val = trainer.selected()
     machine, state, names = trainer.machine, trainer.state, list(plan.tasks)
-    skipped, in_a_row = (int(count) for count in machine.failures.totals.tolist())
+    counts = machine.ledger.counts
+    skipped, in_a_row = (int(count) for count in machine.ledger.failures.totals.tolist())
     finite = all(math.isfinite(value) for metrics in test.values() for value in metrics.values())
     terms = plan.reporting.delta_m["terms"]
     record: Record = {
@@ -133,11 +134,11 @@ def make_record(plan: Plan, trainer: Trainer) -> Record:
         },
         "baselines": plan.setting.baselines(names),
         "counts": {
-            "batches": machine.counts.batches,
-            "forwards": machine.counts.forwards,
-            "backwards": machine.counts.backwards,
-            "passes": machine.counts.passes,
-            "optimizer_steps": machine.counts.optimizer_steps,
+            "batches": counts.batches,
+            "forwards": counts.forwards,
+            "backwards": counts.backwards,
+            "passes": counts.passes,
+            "optimizer_steps": counts.optimizer_steps,
         },
         "failures": {"nonfinite_steps": skipped, "solver": trainer.method.solver_failures},
         "converged": finite and in_a_row < trainer.options.max_nonfinite,
@@ -148,7 +149,7 @@ def make_record(plan: Plan, trainer: Trainer) -> Record:
         "resumed_elsewhere": trainer.elsewhere,
         "measured": {
             "seconds": round(state.seconds, 3),
-            "seconds_per_step": state.seconds / max(1, machine.counts.batches),
+            "seconds_per_step": state.seconds / max(1, counts.batches),
             "peak_memory_bytes": peak_memory_bytes(machine.device),
             "host": f"{processor()}, {os.cpu_count()} cores",
             "started": state.started,

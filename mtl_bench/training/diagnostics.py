@@ -8,17 +8,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mtl_bench.training.machine import Machine
-from mtl_bench.training.step import BatchStep
+from mtl_bench.step.batch_step import BatchStep
+from mtl_bench.step.ledger import Ledger
 
 
-def probe(machine: Machine, step: BatchStep) -> tuple[tuple[int, ...], Float[Tensor, "k k"]]:
+def probe(step: BatchStep) -> tuple[tuple[int, ...], Float[Tensor, "k k"]]:
     """Tasks and Gramian of a batch's raw losses; parameters, buffers, random streams and counts stay as they were."""
-    counts = replace(machine.counts)
+    counts = replace(step.ledger.counts)
     with step.trial():
-        gradients = step.gradients(step.losses())
+        gradients = step.gradients(step.losses(at="shared"))
         gramian = gradients.gramian()
-    machine.counts = counts
+    step.ledger.counts = counts
     return gradients.tasks, gramian
 
 
@@ -50,10 +50,10 @@ def describe_gradients(
     return found | {f"diagnostics/weight/{task}": weights.get(task, 1.0) for task in tasks}
 
 
-def used_weights(machine: Machine) -> dict[str, float]:
+def used_weights(ledger: Ledger, names: Sequence[str]) -> dict[str, float]:
     """The weight that reached each task's gradient in the last update (product of weighting and combination)."""
     found = {}
-    for task, (first, second, position) in machine.weights.items():
+    for task, (first, second, position) in ledger.weights.items():
         factors = [float(vector[position]) for vector in (first, second) if vector is not None]
-        found[machine.names[task]] = float(torch.tensor(factors).prod()) if factors else 1.0
+        found[names[task]] = float(torch.tensor(factors).prod()) if factors else 1.0
     return found

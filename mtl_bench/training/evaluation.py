@@ -1,34 +1,27 @@
 """Metrics of a split."""
 
-from collections.abc import Mapping
-
 import torch
 
 from mtl_bench.data.split import Split
-from mtl_bench.models.base import MultiTaskModel
-from mtl_bench.tasks import Task
+from mtl_bench.training.forward import ModelForward
 
 
 @torch.no_grad()
-def evaluate(
-    model: MultiTaskModel, tasks: Mapping[str, Task], split: Split, batch_size: int
-) -> dict[str, dict[str, float]]:
+def evaluate(forward: ModelForward, split: Split, batch_size: int) -> dict[str, dict[str, float]]:
     """Task → metric → value over the whole split, in evaluation mode.
 
     Totals accumulate on the device in float64; one copy to the host at the end. No random stream is touched.
     """
+    model, tasks = forward.model, forward.tasks
     was_training = model.training
     model.eval()
-    dtype = next(model.parameters()).dtype
     device = next(model.parameters()).device
     totals = [torch.zeros(task.totals, dtype=torch.float64, device=device) for task in tasks.values()]
     for start in range(0, split.size, batch_size):
         batch = split.batch(torch.arange(start, min(start + batch_size, split.size)))
-        features = None
-        for k, (name, task) in enumerate(tasks.items()):
-            if features is None or model.per_task_path:
-                features = model.encode(batch.image.to(dtype), k if model.per_task_path else None)
-            totals[k] += task.measure(model.decode(features, k), batch.targets[name])
+        for k, output in forward.predictions(batch):
+            name = forward.names[k]
+            totals[k] += tasks[name].measure(output, batch.targets[name])
     model.train(was_training)
     packed = torch.cat(totals).cpu().tolist()
     found = {}

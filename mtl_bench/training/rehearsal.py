@@ -13,6 +13,7 @@ from mtl_bench.errors import BenchError, unforeseen
 from mtl_bench.methods.base import Method
 from mtl_bench.models.base import MultiTaskModel
 from mtl_bench.tasks import Task
+from mtl_bench.training.forward import ModelForward
 
 SAMPLES = 3  # not 1 or 2: a wrong axis should not have the right length by chance
 
@@ -66,33 +67,33 @@ def _last_line(error: Exception) -> str:
 
 
 @torch.no_grad()
-def rehearse(model: MultiTaskModel, tasks: Mapping[str, Task], split: Split) -> None:
+def rehearse(forward: ModelForward, split: Split) -> None:
     """In evaluation mode and without a trace: buffers and random streams are as before.
 
     Raises BenchError naming the part and the shapes when encoder, heads, losses or metrics do not fit each other.
     """
-    batch = split.batch(torch.arange(min(SAMPLES, split.size)))
+    model, batch = forward.model, split.batch(torch.arange(min(SAMPLES, split.size)))
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     devices = [batch.image.device] if batch.image.device.type == "cuda" else []
     training = model.training
     with torch.random.fork_rng(devices=devices):
         model.eval()
-        for k, (name, task) in enumerate(tasks.items()):
-            _rehearse_task(model, k, name, task, batch)
+        for k in range(len(forward.names)):
+            _rehearse_task(forward, k, batch)
     model.train(training)
     for buffer, saved in buffers:
         buffer.copy_(saved)
 
 
-def _rehearse_task(model: MultiTaskModel, k: int, name: str, task: Task, batch: Batch) -> None:
-    kind, target = type(model).__name__, batch.targets[name]
-    image = batch.image.to(next(model.parameters()).dtype)
+def _rehearse_task(forward: ModelForward, k: int, batch: Batch) -> None:
+    name, image = forward.names[k], batch.image
+    kind, target, task = type(forward.model).__name__, batch.targets[name], forward.tasks[name]
     with _named(f"Model {kind} cannot encode images of shape {list(batch.image.shape[1:])}"):
-        features = model.encode(image, k if model.per_task_path else None)
+        features = forward.encode(image, k)
     if not isinstance(features, list) or not all(_is_tensor(part, batch.size) for part in features):
         raise BenchError(f"`encode` of model {kind} must return a list of tensors, each with the batch as first axis.")
     with _named(f"Model {kind} cannot decode task {name}"):
-        output = model.decode(features, k)
+        output = forward.decode(features, k)[0]
     if not _is_tensor(output, batch.size) or output.ndim < 2 or output.shape[1] != task.outputs:
         shape = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise BenchError(f"Model {kind} gives {shape} for task {name}, expected [{batch.size}, {task.outputs}, …].")

@@ -10,12 +10,12 @@ from torch import Tensor
 from mtl_bench.colours import strips
 from mtl_bench.data.packed import Field
 from mtl_bench.data.split import Split
-from mtl_bench.models.base import MultiTaskModel
 from mtl_bench.pictures import Dense, Kind, Pictures
 from mtl_bench.records.atomic import write_atomic
 from mtl_bench.tasks import Task
 from mtl_bench.tasks.binary import BinaryTask
 from mtl_bench.tasks.dense_regression import DenseRegression
+from mtl_bench.training.forward import ModelForward
 from mtl_bench.training.trainer import Trainer
 
 SIDE = 256  # pixels of the longer side at most; larger maps are thinned out
@@ -31,40 +31,32 @@ def keep_pictures(trainer: Trainer, fields: Mapping[str, Field], path: Path) -> 
     machine, count = trainer.machine, trainer.options.pictures
     if not count:
         return
-    pictures = take_pictures(machine.model, machine.tasks, trainer.splits["test"], fields, count)
+    pictures = take_pictures(machine.forward, trainer.splits["test"], fields, count)
     if not pictures.tasks:
         return
     write_atomic(path, pictures.to_bytes())
     trainer.logger.images(
         lambda: {f"predictions/{n}": strip for n, strip in enumerate(strips(pictures))},
         "input" + "".join(f" | {name}: target, prediction" for name in pictures.tasks),
-        machine.counts.batches,
+        machine.ledger.counts.batches,
     )
 
 
 @torch.no_grad()
-def take_pictures(
-    model: MultiTaskModel, tasks: Mapping[str, Task], split: Split, fields: Mapping[str, Field], count: int
-) -> Pictures:
+def take_pictures(forward: ModelForward, split: Split, fields: Mapping[str, Field], count: int) -> Pictures:
     """The first `count` samples in evaluation mode; no random stream is touched. Tasks that are not dense are left out.
 
     As in an evaluation, autocast is off.
     """
-    was_training = model.training
+    model, was_training = forward.model, forward.model.training
     model.eval()
-    like = next(model.parameters())
     batch = split.batch(torch.arange(min(count, split.size)))
     shown: dict[str, Dense] = {}
-    features = None
-    for k, (name, task) in enumerate(tasks.items()):
-        target = batch.targets[name]
-        if target.ndim < 3:
-            continue
-        if features is None or model.per_task_path:
-            features = model.encode(batch.image.to(like.dtype), k if model.per_task_path else None)
-        output = model.decode(features, k)
-        if _is_dense(fields[name], target, output):
-            shown[name] = _dense(task, fields[name], target, output)
+    dense = [k for k, name in enumerate(forward.names) if batch.targets[name].ndim > 2]
+    for k, output in forward.predictions(batch, dense):
+        name = forward.names[k]
+        if _is_dense(fields[name], batch.targets[name], output):
+            shown[name] = _dense(forward.tasks[name], fields[name], batch.targets[name], output)
     model.train(was_training)
     return Pictures(_image(split, batch.image), shown)
 

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from mtl_bench.records.record import Evaluation
-from mtl_bench.training.counts import Counts
+from mtl_bench.step.counts import Counts
 from mtl_bench.training.selection import Metrics
 
 

@@ -16,9 +16,10 @@ from mtl_bench.errors import BenchError
 from mtl_bench.methods.base import Method
 from mtl_bench.records.history import History
 from mtl_bench.records.record import Evaluation
+from mtl_bench.step.epoch_means import EpochMeans
+from mtl_bench.step.snapshot import global_random_state, set_global_random_state
 from mtl_bench.training.checkpoint import load_checkpoint, restore_optimizer, restoring, save_checkpoint
 from mtl_bench.training.diagnostics import describe_gradients, probe, used_weights
-from mtl_bench.training.epoch_means import EpochMeans
 from mtl_bench.training.evaluation import evaluate
 from mtl_bench.training.findings import scalars
 from mtl_bench.training.interrupts import Interrupted, Interrupts
@@ -28,9 +29,7 @@ from mtl_bench.training.monitor import Monitor
 from mtl_bench.training.progress import ProgressBar
 from mtl_bench.training.protocol import Reporting, Training
 from mtl_bench.training.selection import Metrics, mean_metrics
-from mtl_bench.training.snapshot import global_random_state, set_global_random_state
 from mtl_bench.training.state import RunState
-from mtl_bench.training.step import BatchStep
 
 # torch warns when a schedule moves before the optimizer: here a first step that was not finite has been skipped
 warnings.filterwarnings("ignore", r"Detected call of `lr_scheduler\.step\(\)` before", UserWarning)
@@ -92,16 +91,16 @@ class Trainer:
         self.means = EpochMeans(len(machine.names))
         self.elsewhere = False
         factor: Callable[[int], float] = lambda _: training.schedule.factor(self.progress)  # noqa: E731
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(machine.optimizer, factor)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(machine.mover.optimizer, factor)
         self.monitor = Monitor(machine.device)
 
     @property
     def progress(self) -> float:
-        return self.training.budget.progress(self.machine.counts, self.batches.per_epoch)
+        return self.training.budget.progress(self.machine.ledger.counts, self.batches.per_epoch)
 
     @property
     def lr(self) -> float:
-        return float(self.machine.optimizer.param_groups[0]["lr"])
+        return self.machine.mover.lr
 
     def resume(self, mode: str) -> None:
         """Go on from the checkpoint, if there is one."""
@@ -116,17 +115,17 @@ class Trainer:
     def _restore(self, saved: dict[str, Any]) -> None:
         machine = self.machine
         machine.model.load_state_dict(saved["model"])
-        restore_optimizer(machine.optimizer, saved["optimizer"])
-        machine.generator.set_state(saved["generator"])
+        restore_optimizer(machine.mover.optimizer, saved["optimizer"])
+        machine.mover.generator.set_state(saved["generator"])
         if saved["environment"]["device"] == machine.device.type:  # another kind has another form of state
-            machine.device_generator.set_state(saved["device_generator"])
+            machine.mover.device_generator.set_state(saved["device_generator"])
             set_global_random_state(machine.device, saved["dropout"])
-        machine.failures.totals = saved["nonfinite"].to(machine.device)
-        machine.weights = saved["weights"]
+        machine.ledger.failures.totals = saved["nonfinite"].to(machine.device)
+        machine.ledger.weights = saved["weights"]
         self.schedule.load_state_dict(saved["schedule"])
         self.method.load_state_dict(saved["method"])
         self.means.load(saved["means"])
-        self.state, machine.counts = RunState.restore(saved["state"])
+        self.state, machine.ledger.counts = RunState.restore(saved["state"])
         self.elsewhere = saved["elsewhere"]
 
     def save(self) -> None:
@@ -134,16 +133,16 @@ class Trainer:
         state = {
             "environment": self.environment,
             "model": machine.model.state_dict(),
-            "optimizer": machine.optimizer.state_dict(),
-            "generator": machine.generator.get_state(),
-            "device_generator": machine.device_generator.get_state(),
+            "optimizer": machine.mover.optimizer.state_dict(),
+            "generator": machine.mover.generator.get_state(),
+            "device_generator": machine.mover.device_generator.get_state(),
             "dropout": global_random_state(machine.device),
-            "nonfinite": machine.failures.totals,
-            "weights": machine.weights,  # a task without a label in the next batches keeps what it had
+            "nonfinite": machine.ledger.failures.totals,
+            "weights": machine.ledger.weights,  # a task without a label in the next batches keeps what it had
             "schedule": self.schedule.state_dict(),
             "method": self.method.state_dict(),
             "means": self.means.state(),
-            "state": self.state.as_dict(machine.counts),
+            "state": self.state.as_dict(machine.ledger.counts),
             "elsewhere": self.elsewhere,
             "history": self.history.offset,
         }
@@ -158,7 +157,9 @@ class Trainer:
         saved_at = time.monotonic()
         with Interrupts() as interrupts, ProgressBar(self.name, self.options.progress) as bar:
             self.machine.model.train()
-            self._give_up(float(self.machine.failures.totals[1]))  # the checkpoint may be of a run that was given up
+            self._give_up(
+                float(self.machine.ledger.failures.totals[1])
+            )  # the checkpoint may be of a run that was given up
             while self.progress < 1 and interrupts.received is None:
                 self._batch(bar)
                 self._give_up(self._in_a_row())
@@ -176,23 +177,23 @@ class Trainer:
         batch = self.splits["train"].batch(self.batches.indices(state.epoch, state.position), augment)
         if state.position + 1 < self.batches.per_epoch:
             self.splits["train"].prefetch(self.batches.indices(state.epoch, state.position + 1))
-        step = BatchStep(machine, batch, state.epoch, self.progress)
-        number = machine.counts.batches
+        step = machine.step(batch, state.epoch, self.progress)
+        number = machine.ledger.counts.batches
         probed = None
         if step.tasks and options.diagnostics_every and number % options.diagnostics_every == 0:
             self._wait()
             probe_started = time.perf_counter()
-            probed = probe(machine, step)
+            probed = probe(step)
             self._wait()
             started += time.perf_counter() - probe_started
         if step.tasks:  # few labels in small batches: nothing to learn from, and no method expects zero losses
             self.method.update(step)
-        losses = machine.batch_losses()
+        losses = machine.ledger.batch_losses()
         self.means.add(losses)
-        machine.counts.batches += 1
+        machine.ledger.counts.batches += 1
         state.position += 1
         self.schedule.step()
-        self.monitor.push(number + 1, losses, machine.failures.totals)
+        self.monitor.push(number + 1, losses, machine.ledger.failures.totals)
         state.seconds += time.perf_counter() - started
         if probed is not None:
             self._log_diagnostics(number, *probed)
@@ -224,7 +225,7 @@ class Trainer:
         found = self.method.findings()
         if found:
             self.state.findings.append({"epoch": self.state.epoch, **found})
-            self.logger.log(dict(scalars("method", found, self.machine.names)), self.machine.counts.batches)
+            self.logger.log(dict(scalars("method", found, self.machine.names)), self.machine.ledger.counts.batches)
 
     def _evaluate(self, means: list[float]) -> None:
         machine, state = self.machine, self.state
@@ -234,34 +235,32 @@ class Trainer:
             state.kept_at = len(state.evaluations)
         test = self.metrics("test") if self.reporting.selection.tests(self._remaining()) else None
         evaluation: Evaluation = {
-            "batch": machine.counts.batches,
-            "epoch": machine.counts.batches / self.batches.per_epoch,
+            "batch": machine.ledger.counts.batches,
+            "epoch": machine.ledger.counts.batches / self.batches.per_epoch,
             "train": dict(zip(machine.names, means, strict=True)),
             "val": val,
             "test": test,
         }
         state.evaluations.append(evaluation)
-        weights = used_weights(machine)
+        weights = used_weights(machine.ledger, machine.names)
         self.history.append({**evaluation, "lr": self.lr, "weights": weights})
         values = {f"train/{task}/epoch_loss": mean for task, mean in evaluation["train"].items()}
         values |= {f"val/{task}/{name}": value for task, found in val.items() for name, value in found.items()}
         values |= {f"weights/{task}": weight for task, weight in weights.items()}
-        self.logger.log(values | {"epoch": evaluation["epoch"]}, machine.counts.batches)
+        self.logger.log(values | {"epoch": evaluation["epoch"]}, machine.ledger.counts.batches)
 
     def metrics(self, split: str) -> Metrics:
-        return evaluate(
-            self.machine.model, self.machine.tasks, self.splits[split], self.reporting.evaluation_batch_size
-        )
+        return evaluate(self.machine.forward, self.splits[split], self.reporting.evaluation_batch_size)
 
     def _remaining(self) -> int:
         """Evaluations still to come, taking the batches so far as typical (exact for epochs and batches)."""
-        batches = self.machine.counts.batches
+        batches = self.machine.ledger.counts.batches
         total = batches / self.progress
         return max(0, -int(-(round(total - batches, 6)) // (self.batches.per_epoch * self.reporting.evaluate_every)))
 
     def _log_diagnostics(self, batch: int, tasks: tuple[int, ...], gramian: torch.Tensor) -> None:
         names = [self.machine.names[task] for task in tasks]
-        found = describe_gradients(names, gramian, used_weights(self.machine))
+        found = describe_gradients(names, gramian, used_weights(self.machine.ledger, self.machine.names))
         self.history.append({"batch": batch, "diagnostics": found})
         self.logger.log(found, batch)
 
@@ -271,9 +270,9 @@ class Trainer:
             return
         batch, values = seen
         losses = dict(zip(self.machine.names, values, strict=False))
-        pace = self.state.seconds / max(1, self.machine.counts.batches)
+        pace = self.state.seconds / max(1, self.machine.ledger.counts.batches)
         bar.update(self.progress, losses, pace)
-        if self.options.log_every and self.machine.counts.batches % self.options.log_every == 0:
+        if self.options.log_every and self.machine.ledger.counts.batches % self.options.log_every == 0:
             found = {f"train/{task}/loss": loss for task, loss in losses.items()}
             self.logger.log(found | {"seconds_per_step": pace, "lr": self.lr}, batch)
 
@@ -286,7 +285,7 @@ class Trainer:
         """Between batches and not within one, so that the checkpoint holds a state that can be resumed."""
         if in_a_row >= self.options.max_nonfinite:
             self.save()
-            batches = self.machine.counts.batches
+            batches = self.machine.ledger.counts.batches
             raise Diverged(
                 f"{self.name}: the last {int(in_a_row)} steps up to batch {batches} had a non-finite loss or gradient "
                 "and were skipped; lower the learning rate or set ++protocol.training.clip_norm=1. Its "

@@ -22,9 +22,9 @@ from mtl_bench.methods.stgu import STGU
 from mtl_bench.methods.tag import TAG
 from mtl_bench.methods.uw import UncertaintyWeighting
 from mtl_bench.models.base import MultiTaskModel
-from mtl_bench.training.epoch_means import EpochMeans
+from mtl_bench.step.epoch_means import EpochMeans
 from mtl_bench.training.monitor import Monitor
-from tests.training.toys import OneTensor, TaskNorms, make_batch, make_context, make_machine, make_step
+from tests.step.toys import OneTensor, TaskNorms, make_batch, make_context, make_machine, make_step
 
 pytestmark = [
     pytest.mark.gpu,
@@ -51,9 +51,9 @@ def warmed_up(build: Callable[[], Method], model: type[MultiTaskModel]) -> Calla
 
     def run(batch: Batch) -> None:
         method.update(make_step(machine, batch))
-        losses = machine.batch_losses()
+        losses = machine.ledger.batch_losses()
         means.add(losses)
-        monitor.push(machine.counts.batches, losses, machine.failures.totals)
+        monitor.push(machine.ledger.counts.batches, losses, machine.ledger.failures.totals)
         monitor.latest()
 
     for absent in ([], ["pose"]):

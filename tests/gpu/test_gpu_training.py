@@ -14,10 +14,10 @@ from mtl_bench.methods.linear_scalarization import LinearScalarization
 from mtl_bench.methods.mgda import MGDA
 from mtl_bench.methods.pcgrad import PCGrad
 from mtl_bench.methods.stgu import STGU
+from mtl_bench.step.snapshot import global_random_state, set_global_random_state
 from mtl_bench.training.checkpoint import load_checkpoint, save_checkpoint
 from mtl_bench.training.machine import Machine
-from mtl_bench.training.snapshot import global_random_state, set_global_random_state
-from tests.training.toys import (
+from tests.step.toys import (
     Attention,
     OneTensor,
     differing,
@@ -53,7 +53,7 @@ def train(machine: Machine, method: Method, seeds: range) -> list[float]:
     for seed in seeds:
         absent = ["pose"] if seed % 3 == 2 else []
         method.update(make_step(machine, make_batch(seed=seed, unlabelled=absent, device=machine.device.type)))
-        losses.append(machine.batch_losses().nansum().item())
+        losses.append(machine.ledger.batch_losses().nansum().item())
     return losses
 
 
@@ -63,7 +63,7 @@ def test_a_few_steps_are_finite_and_move(build: Callable[[], Method]) -> None:
     before = everything(machine)
     assert all(torch.tensor(train(machine, method, range(6))).isfinite())
     assert "model.conv.weight" in differing(before, everything(machine))
-    assert machine.failures.totals.tolist() == [0, 0]
+    assert machine.ledger.failures.totals.tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("build", [LinearScalarization, PCGrad, MGDA, FAMO, lambda: STGU(warmup=2)])
@@ -85,10 +85,10 @@ def test_a_checkpoint_goes_on_bit_for_bit(build: Callable[[], Method], tmp_path:
     state = {
         "environment": {},
         "model": machine.model.state_dict(),
-        "optimizer": machine.optimizer.state_dict(),
+        "optimizer": machine.mover.optimizer.state_dict(),
         "method": method.state_dict(),
-        "generator": machine.generator.get_state(),
-        "device_generator": machine.device_generator.get_state(),
+        "generator": machine.mover.generator.get_state(),
+        "device_generator": machine.mover.device_generator.get_state(),
         "dropout": global_random_state(machine.device),
     }
     save_checkpoint(tmp_path / "checkpoint.pt", state)

@@ -26,8 +26,8 @@ class Reference:
         before = self.losses(problem, batch) - self.minimum + 1e-8
         c = 1 / (z / before).sum().detach()
         (self.scale * c * (z.detach() * before.log()).sum()).backward()
-        machine.optimizer.step()
-        machine.optimizer.zero_grad()
+        machine.mover.optimizer.step()
+        machine.mover.optimizer.zero_grad()
         with torch.no_grad():
             after = self.losses(problem, batch) - self.minimum + 1e-8
         rate = before.detach().log() - after.log()
@@ -82,8 +82,8 @@ def test_the_second_forward_sees_the_same_batch_after_the_step() -> None:
     again = problem.step(2).losses(grad=False).values
     assert torch.equal(step.calls.values[1], again)
     assert not torch.equal(step.calls.values[0], again)
-    assert problem.machine.counts.forwards == 3  # two of FAMO's, one of this test's
-    assert problem.machine.counts.optimizer_steps == 1
+    assert problem.machine.ledger.counts.forwards == 3  # two of FAMO's, one of this test's
+    assert problem.machine.ledger.counts.optimizer_steps == 1
 
 
 def test_a_task_that_improves_faster_gets_less() -> None:
@@ -118,7 +118,7 @@ def test_a_loss_below_its_minimum_is_skipped_and_counted() -> None:
     before = problem.parameters
     method.update(problem.step(0))
     assert torch.equal(problem.parameters, before)
-    assert problem.machine.failures.totals[0] == 1
+    assert problem.machine.ledger.failures.totals[0] == 1
     assert torch.equal(method.logits.values(ALL), torch.zeros(3))
 
 

@@ -129,10 +129,10 @@ def test_the_two_forms_differ() -> None:
 def test_draws_come_from_the_device_stream() -> None:
     problem, method = toy(), GradDrop()
     method.setup(problem.context)
-    host, device = problem.machine.generator.get_state(), problem.machine.device_generator.get_state()
+    host, device = problem.machine.mover.generator.get_state(), problem.machine.mover.device_generator.get_state()
     method.update(problem.step(0))
-    assert torch.equal(problem.machine.generator.get_state(), host)
-    assert not torch.equal(problem.machine.device_generator.get_state(), device)
+    assert torch.equal(problem.machine.mover.generator.get_state(), host)
+    assert not torch.equal(problem.machine.mover.device_generator.get_state(), device)
 
 
 @pytest.mark.parametrize("leak", [-0.1, 1.1, float("nan")])

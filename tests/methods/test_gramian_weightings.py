@@ -110,7 +110,7 @@ def test_no_solver_sees_nan() -> None:
     before = problem.parameters
     method.update(problem.step(0))
     assert torch.equal(problem.parameters, before)
-    assert problem.machine.failures.totals.tolist() == [1, 1]
+    assert problem.machine.ledger.failures.totals.tolist() == [1, 1]
 
 
 def test_gradients_live_where_they_can() -> None:

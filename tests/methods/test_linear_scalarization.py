@@ -88,6 +88,6 @@ def test_a_step_is_gradient_descent_on_the_sum() -> None:
         graph = other.step(batch).losses().graph
         assert graph is not None
         (2 * graph.terms[0] + 0.5 * graph.terms[1] + graph.terms[2]).backward()
-        other.machine.optimizer.step()
-        other.machine.optimizer.zero_grad()
+        other.machine.mover.optimizer.step()
+        other.machine.mover.optimizer.zero_grad()
     assert_close(problem.parameters, other.parameters, rtol=1e-12, atol=1e-14)

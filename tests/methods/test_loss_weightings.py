@@ -77,7 +77,7 @@ def test_heads_feel_the_weights_unless_told_otherwise(method: LossWeighting, sca
     assert graph is not None
     rows = problem.task_gradients(0)
     heads = [torch.autograd.grad(graph.terms[k], machine.owned[k], retain_graph=True) for k in ALL]
-    before = {p: p.detach().clone() for p in machine.parameters}
+    before = {p: p.detach().clone() for p in machine.mover.parameters}
     losses = problem.step(0).losses(grad=False)
     draw = torch.Generator().manual_seed(2)  # the machine's
     weights = method.task_weights(losses.values, tasks=ALL, generator=draw).double()

@@ -101,9 +101,9 @@ def everything(problem: Toy, method: Method) -> dict[str, Any]:
     return {
         "method": method.state_dict(),
         "model": machine.model.state_dict(),
-        "optimizer": machine.optimizer.state_dict(),
-        "generator": machine.generator.get_state(),
-        "device_generator": machine.device_generator.get_state(),
+        "optimizer": machine.mover.optimizer.state_dict(),
+        "generator": machine.mover.generator.get_state(),
+        "device_generator": machine.mover.device_generator.get_state(),
     }
 
 
@@ -118,9 +118,9 @@ def restore(problem: Toy, method: Method, state: dict[str, Any]) -> None:
     machine = problem.machine
     method.load_state_dict(state["method"])
     machine.model.load_state_dict(state["model"])
-    machine.optimizer.load_state_dict(state["optimizer"])
-    machine.generator.set_state(state["generator"])
-    machine.device_generator.set_state(state["device_generator"])
+    machine.mover.optimizer.load_state_dict(state["optimizer"])
+    machine.mover.generator.set_state(state["generator"])
+    machine.mover.device_generator.set_state(state["device_generator"])
 
 
 def assert_equal(one: Any, other: Any) -> None:
@@ -177,7 +177,7 @@ def test_a_bad_batch_enters_no_state(name: str, where: str, poison: float) -> No
     else:
         problem.batches[1].targets["depth"][0] = poison if poison == poison else torch.inf  # NaN is a missing value
     before, parameters = copy.deepcopy(learnt(method)), problem.parameters
-    taken, failed = problem.machine.counts.optimizer_steps, problem.machine.failures.totals.clone()
+    taken, failed = problem.machine.ledger.counts.optimizer_steps, problem.machine.ledger.failures.totals.clone()
     method.update(problem.step(1))
     for _, tensor in tensors_of(method.state_dict()):
         assert tensor.isfinite().all()
@@ -188,7 +188,10 @@ def test_a_bad_batch_enters_no_state(name: str, where: str, poison: float) -> No
         assert_equal(learnt(method), before)
         assert torch.equal(problem.parameters, parameters)
         assert failed.tolist() == [0, 0]
-        assert problem.machine.failures.totals.tolist() == [problem.machine.counts.optimizer_steps - taken] * 2
+        assert (
+            problem.machine.ledger.failures.totals.tolist()
+            == [problem.machine.ledger.counts.optimizer_steps - taken] * 2
+        )
 
 
 def learnt(method: Method) -> dict[str, Any]:
@@ -213,13 +216,13 @@ def test_training_goes_on_after_a_bad_batch(name: str) -> None:
     method.setup(problem.context)
     problem.batches[1].image[0] = torch.nan
     train(problem, method, range(1))
-    steps = problem.machine.counts.optimizer_steps
+    steps = problem.machine.ledger.counts.optimizer_steps
     method.update(problem.step(1))
-    steps = problem.machine.counts.optimizer_steps - steps
+    steps = problem.machine.ledger.counts.optimizer_steps - steps
     before = problem.parameters
     method.update(problem.step(2))
     assert not torch.equal(problem.parameters, before)
-    assert problem.machine.failures.totals.tolist() == [steps, 0]
+    assert problem.machine.ledger.failures.totals.tolist() == [steps, 0]
 
 
 def test_an_absent_task_leaves_no_trace_in_its_head(name: str) -> None:
@@ -252,7 +255,7 @@ def test_cost(name: str) -> None:
     problem, method = problem_for(name), make(name)
     method.setup(problem.context)
     train(problem, method, range(3))
-    counts = problem.machine.counts
+    counts = problem.machine.ledger.counts
     found = (counts.forwards / 3, counts.backwards / 3, counts.passes / 3)
     assert found == COST.get(name, (1, 1, 2))
     assert counts.optimizer_steps == STEPS.get(name, 3)

@@ -207,7 +207,7 @@ def _credit(affinity: Tensor, group: list[int], now: Tensor, before: Tensor) -> 
 def test_a_whole_run_is_the_released_loop(optimizer: type[torch.optim.Optimizer], kind: type[STGU]) -> None:
     """80 batches, 20 of warm-up: every group of every visit, affinities to 1e-14 and weights to 1e-12."""
     problem = toy("adam", torch.float64)
-    problem.machine.optimizer = optimizer(problem.machine.model.parameters(), lr=0.01, foreach=False)
+    problem.machine.mover.optimizer = optimizer(problem.machine.model.parameters(), lr=0.01, foreach=False)
     weights, affinity, visits = released_loop(problem, optimizer, causal=kind is STGUCausal)
     method = kind(decay=DECAY, warmup=WARMUP)
     method.setup(problem.context)

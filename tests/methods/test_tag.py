@@ -21,7 +21,7 @@ from mtl_bench.models.base import MultiTaskModel
 from mtl_bench.tasks import Classification, Regression, Task
 from mtl_bench.training.machine import Machine
 from tests.methods.toys import CPU, INPUT, Toy, context, make_batch, toy
-from tests.training.toys import (
+from tests.step.toys import (
     MODELS,
     adam,
     autograd_rows,
@@ -32,7 +32,7 @@ from tests.training.toys import (
     make_step,
     sgd,
 )
-from tests.training.toys import make_batch as other_batch
+from tests.step.toys import make_batch as other_batch
 
 CENTRES = torch.tensor([[1.0, 0.2], [-1.0, 0.4], [0.8, -0.5]], dtype=torch.float64)
 
@@ -156,8 +156,8 @@ def test_measuring_leaves_everything_bit_identical(model: type[MultiTaskModel], 
         gradients.combine(torch.ones(3))
         step.apply()
     assert (method.total[1] == 2).all()
-    assert machine.counts.optimizer_steps == 2
-    assert machine.failures.totals.tolist() == [0, 0]
+    assert machine.ledger.counts.optimizer_steps == 2
+    assert machine.ledger.failures.totals.tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("optimizer", [adam, sgd])
@@ -256,7 +256,7 @@ def test_what_is_measured_and_what_it_costs(measure: str, names: set[str], paths
     problem = toy("adam", task_norm=paths)
     method = measuring(problem, measure=measure, lookahead="optimizer")
     assert set(method.findings()) == names
-    counts, looks = problem.machine.counts, "affinity" in names
+    counts, looks = problem.machine.ledger.counts, "affinity" in names
     forwards = (3 + 9 * looks) if paths else (1 + 3 * looks)
     assert (counts.forwards, counts.backwards, counts.passes) == (forwards, 3, forwards + 3)
     assert counts.optimizer_steps == 1
@@ -282,13 +282,13 @@ def test_division_by_the_rate_undoes_its_decay() -> None:
         assert_close(found(divided, name), found(plain, name) / 0.1)
     assert torch.equal(found(divided, "cosine"), found(plain, "cosine"))
     halved = toy(dtype=torch.float64)
-    halved.machine.optimizer.param_groups[0]["lr"] = 0.05
+    halved.machine.mover.optimizer.param_groups[0]["lr"] = 0.05
     assert_close(found(measuring(halved, divide_by_lr=True), "first_order"), found(divided, "first_order"))
 
 
 def test_a_rate_of_zero_measures_nothing() -> None:
     problem = toy()
-    problem.machine.optimizer.param_groups[0]["lr"] = 0.0
+    problem.machine.mover.optimizer.param_groups[0]["lr"] = 0.0
     method = measuring(problem, divide_by_lr=True)
     assert method.findings()["affinity"] == [[None] * 3] * 3
     assert method.findings()["rank_correlation"] is None
@@ -297,7 +297,7 @@ def test_a_rate_of_zero_measures_nothing() -> None:
 def test_period_one_and_ten_agree_on_a_stationary_problem() -> None:
     """New batches, and a rate at which the parameters stay where they are."""
     draw, problem = torch.Generator().manual_seed(5), toy(dtype=torch.float64)
-    problem.machine.optimizer.param_groups[0]["lr"] = 1e-6
+    problem.machine.mover.optimizer.param_groups[0]["lr"] = 1e-6
     batches = [make_batch(draw, torch.float64, None) for _ in range(300)]
     problem.batches = batches
     values, before = [], 0.0
@@ -362,7 +362,7 @@ def test_weights_act_on_training_and_not_on_affinities() -> None:
     assert_close(weighted.parameters, reference.parameters, rtol=1e-12, atol=1e-14)
     assert torch.equal(static.parameters, weighted.parameters)
     assert not torch.allclose(plain.parameters, weighted.parameters)
-    assert weighted.machine.weights.keys() == {0, 1, 2}
+    assert weighted.machine.ledger.weights.keys() == {0, 1, 2}
 
 
 def test_under_a_weighting_with_state() -> None:
@@ -389,7 +389,7 @@ def test_epochs_and_a_saved_state() -> None:
     methods[1].load_state_dict(torch.load(buffer, weights_only=True))
     assert methods[1].findings() == methods[0].findings()
     stopped.machine.model.load_state_dict(whole.machine.model.state_dict())
-    stopped.machine.optimizer.load_state_dict(copy.deepcopy(whole.machine.optimizer.state_dict()))
+    stopped.machine.mover.optimizer.load_state_dict(copy.deepcopy(whole.machine.mover.optimizer.state_dict()))
     for problem, method in zip((whole, stopped), methods, strict=True):
         problem.train(method, range(2))
         method.end_epoch(means)

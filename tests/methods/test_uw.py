@@ -37,7 +37,7 @@ def test_equals_joint_training_bit_for_bit(form: str, optimizer: str) -> None:
         assert graph is not None
         terms = torch.stack([graph.terms[k] for k in ALL])
         (torch.dot(terms, factor * (-torch.stack(s)).exp()) + 0.5 * torch.stack(s).sum()).backward()
-        for own in (other.machine.optimizer, adam):
+        for own in (other.machine.mover.optimizer, adam):
             own.step()
             own.zero_grad()
     assert torch.equal(method.log_variance.values(ALL), torch.stack(s).detach())

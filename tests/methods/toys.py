@@ -13,9 +13,10 @@ from mtl_bench.data.split import Batch
 from mtl_bench.methods import Method
 from mtl_bench.methods.interface import Context, Level, TaskGradients, TaskLosses
 from mtl_bench.models import MLP, LeNet, MultiTaskModel
+from mtl_bench.step.batch_step import BatchStep
+from mtl_bench.step.reduce import Reduce
 from mtl_bench.tasks import Classification, Regression, Task
 from mtl_bench.training.machine import Machine
-from mtl_bench.training.step import BatchStep
 
 INPUT, INPUT_OF_CONVOLUTION = (1, 4, 4), (1, 8, 8)
 CPU = torch.device("cpu")
@@ -46,7 +47,9 @@ class Toy:
     context: Context
 
     def step(self, batch: int) -> "RecordedStep":
-        return RecordedStep(self.machine, self.batches[batch % len(self.batches)], epoch=0, progress=0.0)
+        made = self.machine.step(self.batches[batch % len(self.batches)], kind=RecordedStep)
+        assert isinstance(made, RecordedStep)
+        return made
 
     def train(self, method: Method, batches: Sequence[int]) -> None:
         for batch in batches:
@@ -79,12 +82,14 @@ class Calls:
 class RecordedStep(BatchStep):
     """The real step, which remembers the calls."""
 
-    def __init__(self, machine: Machine, batch: Batch, epoch: int, progress: float) -> None:
-        super().__init__(machine, batch, epoch, progress)
+    def __init__(self, *given: Any, **options: Any) -> None:
+        super().__init__(*given, **options)
         self.calls = Calls()
 
-    def losses(self, tasks: Sequence[int] | None = None, *, grad: bool | Sequence[int] = True) -> TaskLosses:
-        found = super().losses(tasks, grad=grad)
+    def losses(
+        self, tasks: Sequence[int] | None = None, *, grad: bool | Sequence[int] = True, **options: Any
+    ) -> TaskLosses:
+        found = super().losses(tasks, grad=grad, **options)
         self.calls.names.append("losses" if grad is not False else "losses without grad")
         self.calls.values.append(found.values)
         return found
@@ -117,6 +122,7 @@ def toy(
     absent: int | None = None,
     task_norm: bool = False,
     convolution: bool = False,
+    reduce: Reduce | None = None,
 ) -> Toy:
     """Four batches of 12 samples, always the same; task `absent` has no label in odd batches.
 
@@ -139,6 +145,7 @@ def toy(
         generator=torch.Generator().manual_seed(2),
         device_generator=torch.Generator().manual_seed(3),
         device=CPU,
+        reduce=reduce,
     )
     shape = INPUT_OF_CONVOLUTION if convolution else INPUT
     batches = [make_batch(draw, dtype, absent if batch % 2 else None, shape) for batch in range(4)]

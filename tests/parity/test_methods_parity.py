@@ -130,8 +130,8 @@ def test_famo_equals_torchjd_over_thirty_batches() -> None:
         graph = other.step(batch).losses().graph
         assert graph is not None
         theirs(torch.stack([graph.terms[task] for task in ALL])).backward()
-        other.machine.optimizer.step()
-        other.machine.optimizer.zero_grad()
+        other.machine.mover.optimizer.step()
+        other.machine.mover.optimizer.zero_grad()
         theirs.update(other.step(batch).losses(grad=False).values)
     assert_close(ours.logits.values(ALL), theirs._w.detach(), rtol=1e-3, atol=1e-4)
     assert_close(problem.parameters, other.parameters, rtol=1e-3, atol=1e-4)

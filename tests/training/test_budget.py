@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtl_bench.errors import BenchError
+from mtl_bench.step.counts import Counts
 from mtl_bench.training.budget import Budget
-from mtl_bench.training.counts import Counts
 
 USED = Counts(batches=30, forwards=60, backwards=60, passes=120.0, optimizer_steps=90)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mtl_bench.training.build import build_optimizer
-from tests.training.toys import OneTensor, TaskNorms
+from tests.step.toys import OneTensor, TaskNorms
 
 
 def built(factory: Callable[..., Any], head_lr_factor: float = 1.0) -> torch.optim.Optimizer:

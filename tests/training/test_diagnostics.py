@@ -9,7 +9,7 @@ from mtl_bench.methods.linear_scalarization import LinearScalarization
 from mtl_bench.methods.mgda import MGDA
 from mtl_bench.models.base import MultiTaskModel
 from mtl_bench.training.diagnostics import describe_gradients, probe, used_weights
-from tests.training.toys import (
+from tests.step.toys import (
     MODELS,
     TASKS,
     OneTensor,
@@ -35,7 +35,7 @@ def test_a_probe_leaves_the_run_bit_identical(model: type[MultiTaskModel], metho
         for seed in range(4):
             step = make_step(machine, make_batch(seed=seed, unlabelled=["pose"] if seed == 2 else []))
             if probed and seed != 1:
-                probe(machine, step)
+                probe(step)
             if method == "lookahead":
                 seen.append(step.losses(grad=False).values)
             found = step.losses()
@@ -51,9 +51,9 @@ def test_a_probe_leaves_the_run_bit_identical(model: type[MultiTaskModel], metho
             else:
                 step.backward(found, torch.ones(len(found.tasks)))
             step.apply()
-            seen += [found.values, machine.batch_losses()]
+            seen += [found.values, machine.ledger.batch_losses()]
         ends.append(everything(machine))
-        counts.append(machine.counts)
+        counts.append(machine.ledger.counts)
         losses.append(torch.cat(seen).nan_to_num())
     assert not differing(*ends)
     assert counts[0] == counts[1]
@@ -65,7 +65,7 @@ def test_cosines_are_those_of_full_backwards(model: type[MultiTaskModel]) -> Non
     machine, batch = make_machine(model), make_batch()
     rows = autograd_rows(machine, batch)
     flat = [torch.cat([row.get(n, torch.zeros_like(p)).flatten() for n, p in machine.shared.items()]) for row in rows]
-    tasks, gramian = probe(machine, make_step(machine, batch))
+    tasks, gramian = probe(make_step(machine, batch))
     found = describe_gradients([NAMES[task] for task in tasks], gramian, {})
     for i, j in ((0, 1), (0, 2), (1, 2)):
         a, b = flat[i], flat[j]
@@ -103,7 +103,7 @@ def test_used_weights_of_a_loss_weighting() -> None:
     method = LinearScalarization(fixed={"shape": 0.5, "pose": 2.0, "colour": 1.0})
     method.setup(make_context(machine))
     method.update(make_step(machine))
-    assert used_weights(machine) == {"shape": 0.5, "pose": 2.0, "colour": 1.0}
+    assert used_weights(machine.ledger, machine.names) == {"shape": 0.5, "pose": 2.0, "colour": 1.0}
 
 
 def test_used_weights_of_a_gradient_method_are_the_product() -> None:
@@ -119,7 +119,7 @@ def test_used_weights_of_a_gradient_method_are_the_product() -> None:
     matrix = torch.stack(scaled)
     expected = method.scaled(method.weights(matrix @ matrix.T, tasks=(0, 1, 2))) * torch.tensor([0.5, 2.0, 1.0])
     method.update(make_step(machine, batch))
-    assert list(used_weights(machine).values()) == pytest.approx(expected.tolist(), rel=1e-5)
+    assert list(used_weights(machine.ledger, machine.names).values()) == pytest.approx(expected.tolist(), rel=1e-5)
 
 
 def test_used_weights_with_absent_tasks_name_the_right_ones() -> None:
@@ -127,4 +127,4 @@ def test_used_weights_with_absent_tasks_name_the_right_ones() -> None:
     step = make_step(machine, make_batch(unlabelled=["pose"]))
     step.backward(step.losses(), torch.tensor([3.0, 4.0]))
     step.apply()
-    assert used_weights(machine) == {"shape": 3.0, "colour": 4.0}
+    assert used_weights(machine.ledger, machine.names) == {"shape": 3.0, "colour": 4.0}

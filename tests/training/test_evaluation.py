@@ -16,7 +16,8 @@ from mtl_bench.data.split import Split
 from mtl_bench.errors import BenchError
 from mtl_bench.models.base import MultiTaskModel
 from mtl_bench.training.evaluation import evaluate
-from tests.training.toys import MODELS, SIDE, TASKS, OneTensor, make_batch, make_machine, make_step
+from mtl_bench.training.forward import ModelForward
+from tests.step.toys import MODELS, SIDE, TASKS, OneTensor, make_batch, make_machine, make_step
 
 SIZE = 23
 FIELDS = {
@@ -86,7 +87,7 @@ def _regression(output: np.ndarray, target: np.ndarray) -> dict[str, list[float]
 @pytest.mark.parametrize("model", MODELS)
 def test_metrics_are_those_of_a_pass_by_hand(model: type[MultiTaskModel], batch_size: int, split: Split) -> None:
     built = trained(model)
-    found = evaluate(built, TASKS, split, batch_size)
+    found = evaluate(ModelForward(built, TASKS), split, batch_size)
     expected = one_by_one(built, split)
     assert list(found) == list(TASKS)
     for name, metrics in expected.items():
@@ -99,14 +100,14 @@ def test_it_leaves_no_trace(model: type[MultiTaskModel], training: bool, split: 
     built = trained(model).train(training)
     before = {name: value.clone() for name, value in built.state_dict().items()}
     states = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()  # type: ignore[index]
-    first = evaluate(built, TASKS, split, 5)
+    first = evaluate(ModelForward(built, TASKS), split, 5)
     assert torch.equal(torch.get_rng_state(), states[0])
     assert (np.random.get_state()[1].tolist(), random.getstate()) == states[1:]  # type: ignore[index]
     assert all(torch.equal(value, before[name]) for name, value in built.state_dict().items())
     assert all(module.training == training for module in built.modules())
     assert all(parameter.grad is None and parameter.requires_grad for parameter in built.parameters())
     assert torch.is_grad_enabled()
-    assert evaluate(built, TASKS, split, 5) == first
+    assert evaluate(ModelForward(built, TASKS), split, 5) == first
 
 
 class HostReads(TorchDispatchMode):
@@ -132,7 +133,7 @@ def test_one_copy_to_the_host_however_many_batches(split: Split, monkeypatch: py
     for name in ("cpu", "tolist", "item", "numpy", "__bool__", "__float__", "__int__"):
         monkeypatch.setattr(Tensor, name, watched(name))
     with HostReads():
-        evaluate(model, TASKS, split, 2)
+        evaluate(ModelForward(model, TASKS), split, 2)
     total = sum(task.totals for task in TASKS.values())
     assert [read for read in reads if read != ("numpy", (2,)) and read != ("numpy", (1,))] == [
         ("cpu", (total,)),
@@ -145,4 +146,4 @@ def test_a_split_without_a_label_is_an_error(tmp_path: Path) -> None:
     write_packed(tmp_path / "toy", "toy", {"test": silent}, FIELDS, "drawn", {})
     split = Split(Packed.open(tmp_path / "toy"), ["test"], list(TASKS), "cpu")
     with pytest.raises(BenchError, match="saw no label of a classification task"):
-        evaluate(trained(OneTensor), TASKS, split, 5)
+        evaluate(ModelForward(trained(OneTensor), TASKS), split, 5)

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from mtl_bench.compose import compose_plan
-from mtl_bench.training.step import BatchStep
 from tests.runs import ROOMS, begin
 
 SGD = [
@@ -25,7 +24,7 @@ def moved(method: str, scale: float, data: Path, folder: Path) -> Tensor:
     shared = list(trainer.machine.shared.values())
     before = [parameter.detach().clone() for parameter in shared]
     batch = trainer.splits["train"].batch(torch.arange(8))
-    trainer.method.update(BatchStep(trainer.machine, batch, 0, 0.0))
+    trainer.method.update(trainer.machine.step(batch))
     change = torch.cat([(new - old).flatten() for new, old in zip(shared, before, strict=True)])
     return (change / change.norm()).detach()
 

@@ -76,5 +76,5 @@ def test_normalisation_reaches_every_split(compose: Compose, tmp_path: Path) -> 
 @pytest.mark.parametrize(("precision", "dtype"), [("fp64", torch.float64), ("bf16", torch.float32)])
 def test_precision_of_the_parameters(precision: str, dtype: torch.dtype, compose: Compose, tmp_path: Path) -> None:
     machine = begin(compose(f"++protocol.training.precision={precision}"), tmp_path).machine
-    assert {parameter.dtype for parameter in machine.parameters} == {dtype}
-    assert machine.autocast == (torch.bfloat16 if precision == "bf16" else None)
+    assert {parameter.dtype for parameter in machine.mover.parameters} == {dtype}
+    assert machine.forward.autocast == (torch.bfloat16 if precision == "bf16" else None)

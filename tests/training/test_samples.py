@@ -19,15 +19,16 @@ from mtl_bench.models.base import MultiTaskModel
 from mtl_bench.pictures import Pictures
 from mtl_bench.results.kept import find_kept
 from mtl_bench.results.predictions import draw_predictions
+from mtl_bench.step.snapshot import global_random_state
 from mtl_bench.tasks import Classification, Depth, Edges, Normals, Segmentation, Task
 from mtl_bench.tasks.encodings import Affine
 from mtl_bench.training.assemble import Place
 from mtl_bench.training.cell import Outcome, run_cell
+from mtl_bench.training.forward import ModelForward
 from mtl_bench.training.loggers import NoLogger
 from mtl_bench.training.loggers.base import Draw
 from mtl_bench.training.plan import Names, Plan, make_plan
 from mtl_bench.training.samples import SIDE, _thin, take_pictures
-from mtl_bench.training.snapshot import global_random_state
 from mtl_bench.training.trainer import Options
 from tests.runs import as_json, differing
 from tests.shapes import METRICS, NODES, TEST, Convolutions, Shapes
@@ -68,7 +69,7 @@ def make_model(kind: type[Convolutions] = Convolutions) -> MultiTaskModel:
 
 
 def take(packed: Packed, count: int = 4, model: MultiTaskModel | None = None) -> Pictures:
-    return take_pictures(model or make_model(), TASKS, split_of(packed), packed.manifest.fields, count)
+    return take_pictures(ModelForward(model or make_model(), TASKS), split_of(packed), packed.manifest.fields, count)
 
 
 def test_what_is_stored_comes_back(packed: Packed) -> None:

@@ -51,4 +51,4 @@ def test_a_run_stretches_its_schedule_over_the_budget(unit: dict, compose: Compo
     assert [row["batch"] for row in left.rows] == [PER_EPOCH, 2 * PER_EPOCH]
     assert [row["lr"] for row in left.rows] == pytest.approx([0.003 / 2, 0], abs=1e-12)
     trainer = begin(plan, tmp_path / "anew")
-    assert [group["lr"] for group in trainer.machine.optimizer.param_groups] == pytest.approx([0.003, 0.012])
+    assert [group["lr"] for group in trainer.machine.mover.optimizer.param_groups] == pytest.approx([0.003, 0.012])

@@ -1,0 +1,30 @@
+"""Memory of K × P gradient rows, reused as soon as its owner is gone."""
+
+import weakref
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+class RowBuffers:
+    """Hands out one buffer per live owner: shared ones would alias the rows of independent batches (SDMGrad's bug)."""
+
+    def __init__(self, parameters: Sequence[Tensor]) -> None:
+        self.columns = sum(parameter.numel() for parameter in parameters)
+        self.like = parameters[0] if parameters else torch.empty(0)
+        self._taken: list[tuple[weakref.ref[object], Tensor]] = []
+
+    def free(self, rows: int) -> Float[Tensor, "rows P"]:
+        """A buffer that no living owner holds; call `give` before asking for the next."""
+        for owner, buffer in self._taken:
+            if owner() is None and len(buffer) >= rows:
+                return buffer[:rows]
+        return torch.empty(rows, self.columns, dtype=self.like.dtype, device=self.like.device)
+
+    def give(self, buffer: Tensor, owner: object) -> None:
+        storage = buffer.data_ptr()
+        kept = [(ref, b) for ref, b in self._taken if ref() is not None and b.data_ptr() != storage]
+        whole = next((b for _, b in self._taken if b.data_ptr() == storage), buffer)
+        self._taken = [*kept, (weakref.ref(owner), whole)]

@@ -1,0 +1,93 @@
+"""What a method writes for a batch, without moving anything."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mtl_bench.errors import BenchError
+from mtl_bench.methods.base import Method
+from mtl_bench.methods.gradient import GramianWeighting
+from mtl_bench.methods.interface import GramianProblem
+from mtl_bench.step.batch_step import BatchStep
+from mtl_bench.step.stepper import Stepper
+
+
+@dataclass(frozen=True)
+class Captured:
+    """Rows of plain autograd; the directions that a method may write by its random draws; gradients of the heads."""
+
+    rows: Float[Tensor, "k P"]
+    sizes: list[int]  # of the shared parameters, which a row runs through
+    losses: Float[Tensor, "k"]
+    directions: list[Float[Tensor, "P"]]
+    heads: list[Float[Tensor, "p"]]
+
+
+class _Caught(Exception):
+    """The gradients are written."""
+
+
+class _Catching(BatchStep):
+    def apply(self, *given: Any, **options: Any) -> None:
+        raise _Caught
+
+
+def captured(
+    method: Method,
+    losses_fn: Callable[[], Sequence[Tensor] | Tensor],
+    shared: Sequence[nn.Parameter],
+    heads: Sequence[Sequence[nn.Parameter]],
+    draws: int,
+) -> Captured:
+    """Asked under `draws` random states; a method that draws nothing gives one direction.
+
+    Raises BenchError for a method whose first step on a batch does not have every task in it.
+    """
+    losses = list(losses_fn())
+    rows = [torch.autograd.grad(loss, list(shared), retain_graph=True, allow_unused=True) for loss in losses]
+    filled = [torch.cat([_or_zero(g, p).reshape(-1) for g, p in zip(row, shared, strict=True)]) for row in rows]
+    directions: list[Tensor] = []
+    for seed in range(draws):
+        direction, own = _once(method, losses_fn, shared, heads, seed)
+        if not any(torch.equal(direction, known) for known in directions):
+            directions.append(direction)
+        if seed == 0:
+            found = own
+    stacked, values = torch.stack(filled), torch.stack([loss.detach() for loss in losses]).double().cpu()
+    if isinstance(method, GramianWeighting):
+        gramian = (stacked @ stacked.T).double().cpu()
+        for weights in method.outcomes(GramianProblem(gramian, values)):
+            direction = method.bounded(method.scaled(weights), gramian).to(stacked) @ stacked
+            if not any(torch.allclose(direction, known, rtol=1e-9) for known in directions):
+                directions.append(direction)
+    return Captured(stacked, [p.numel() for p in shared], values, directions, found)
+
+
+def _once(
+    method: Method,
+    losses_fn: Callable[[], Sequence[Tensor] | Tensor],
+    shared: Sequence[nn.Parameter],
+    heads: Sequence[Sequence[nn.Parameter]],
+    seed: int,
+) -> tuple[Tensor, list[Tensor]]:
+    every = [*shared, *(parameter for head in heads for parameter in head)]
+    optimizer = torch.optim.SGD([parameter for parameter in every if parameter.requires_grad], lr=1.0)
+    stepper = Stepper(deepcopy(method), optimizer=optimizer, shared=shared, heads=heads, seed=seed, total_steps=1)
+    with suppress(_Caught):
+        stepper.step(losses_fn, kind=_Catching)
+    if any(all(parameter.grad is None for parameter in head) for head in heads if len(head)):
+        raise BenchError(f"{type(method).__name__} takes several steps on a batch; check_step compares a single one.")
+    found = [torch.cat([_or_zero(p.grad, p).reshape(-1) for p in group]) for group in (shared, *heads) if len(group)]
+    for parameter in every:
+        parameter.grad = None
+    return found[0], found[1:]
+
+
+def _or_zero(gradient: Tensor | None, parameter: nn.Parameter) -> Tensor:
+    return torch.zeros_like(parameter) if gradient is None else gradient.detach().clone()

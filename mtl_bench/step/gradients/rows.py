@@ -1,0 +1,104 @@
+"""What the engines share: the Gramian, its one copy to the host, and the gradients of the heads."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mtl_bench.errors import BenchError
+from mtl_bench.methods.interface import TaskGradients
+
+
+@dataclass
+class HeadGradients:
+    """Gradients of each task's own parameters, kept until the factors are known."""
+
+    parameters: list[list[nn.Parameter]]
+    gradients: list[list[Tensor | None]]
+
+    def present(self) -> list[Tensor]:
+        return [gradient for own in self.gradients for gradient in own if gradient is not None]
+
+    def write(self, factors: Float[Tensor, "k"] | None) -> None:
+        """`factors` live on the device."""
+        # Always a fresh tensor: clipping scales .grad in place, and the kept gradients may be written again.
+        for i, (parameters, gradients) in enumerate(zip(self.parameters, self.gradients, strict=True)):
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                if gradient is not None:
+                    parameter.grad = gradient.clone() if factors is None else gradient * factors[i]
+
+
+class Rows(ABC):
+    """One row per task, heads kept aside; engines say what a row is and how a direction reaches `.grad`."""
+
+    def __init__(
+        self,
+        tasks: tuple[int, ...],
+        values: Float[Tensor, "k"],
+        heads: HeadGradients,
+        named: Sequence[tuple[str, torch.Size]],
+        on_write: Callable[[Float[Tensor, "k"] | None], None],  # before it writes: the weights, if there are any
+    ) -> None:
+        self.tasks = tasks
+        self.heads = heads
+        self.named = list(named)
+        self._values = values
+        self._host_values: Tensor | None = None
+        self._on_write = on_write
+
+    @property
+    def features(self) -> Mapping[str, Tensor] | None:
+        return None
+
+    @property
+    def losses(self) -> Float[Tensor, "k"]:
+        if self._host_values is None:
+            self._host_values = self._values.double().cpu()
+        return self._host_values
+
+    @abstractmethod
+    def matrix(self) -> Float[Tensor, "k P"]:
+        """All rows, in the order of `tasks`."""
+
+    @abstractmethod
+    def write_shared(self, direction: Float[Tensor, "P"]) -> None:
+        """Write a direction to `.grad` of the shared parameters."""
+
+    def gramian(self, other: TaskGradients | None = None) -> Float[Tensor, "k k"]:
+        rows = self.matrix()
+        if other is not None:
+            return (rows @ other.matrix().T).double().cpu()
+        k = len(self.tasks)
+        packed = torch.cat([(rows @ rows.T).flatten().double(), self._values.double()]).cpu()
+        self._host_values = packed[k * k :]
+        return packed[: k * k].view(k, k)
+
+    def combine(self, weights: Float[Tensor, "k"], heads: Float[Tensor, "k"] | None = None) -> None:
+        rows = self.matrix()
+        self._write(weights.to(rows, non_blocking=True) @ rows, weights, heads)
+
+    def assign(self, direction: Tensor | Mapping[str, Tensor], heads: Float[Tensor, "k"] | None = None) -> None:
+        if isinstance(direction, Mapping):
+            missing = [name for name, _ in self.named if name not in direction]
+            if missing:
+                raise BenchError(f"A direction must name every layer; missing: {', '.join(missing)}.")
+            direction = torch.cat([direction[name].reshape(-1) for name, _ in self.named])
+        else:
+            direction = direction.clone()  # clipping scales .grad in place, and the vector may be the method's state
+        self._write(direction, None, heads)
+
+    def _write(
+        self, direction: Float[Tensor, "P"], weights: Float[Tensor, "k"] | None, heads: Float[Tensor, "k"] | None
+    ) -> None:
+        self._on_write(weights)
+        self.write_shared(direction)
+        self.heads.write(None if heads is None else heads.to(direction, non_blocking=True))
+
+    def layers(self) -> Iterator[tuple[str, Float[Tensor, "k *shape"]]]:
+        start = 0
+        for name, shape in self.named:
+            yield name, self.matrix()[:, start : start + shape.numel()].view(-1, *shape)
+            start += shape.numel()

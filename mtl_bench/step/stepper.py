@@ -1,0 +1,211 @@
+"""Any method in anyone's training loop."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mtl_bench.errors import BenchError
+from mtl_bench.methods.base import Method
+from mtl_bench.methods.interface import Context
+from mtl_bench.step.batch_step import BatchStep, Means
+from mtl_bench.step.contract import check_contract
+from mtl_bench.step.epoch_means import EpochMeans
+from mtl_bench.step.forward import Forward, Forwarded, Part
+from mtl_bench.step.gradients.engine import engines
+from mtl_bench.step.ledger import Ledger
+from mtl_bench.step.loop import LoopForward, Losses, Taps
+from mtl_bench.step.mover import Mover
+from mtl_bench.step.ownership import Ownership, found_ownership, ownership
+from mtl_bench.step.reduce import Reduce, reduce_of_this_run
+from mtl_bench.step.snapshot import RandomState, Snapshot
+from mtl_bench.streams import stream_seed
+
+Parameters = nn.Module | Iterable[nn.Parameter]
+Norms = Mapping[str, tuple[nn.Parameter, tuple[nn.Module, ...]]]
+
+
+class Stepper:
+    """`stepper.step(lambda: losses)` is one batch of any method: forward, gradients, optimizer step.
+
+    `shared` are the parameters that all losses may reach, `heads[k]` those of loss k alone; left out, they are found by
+    autograd on the first batch. `model` is what the losses are computed with: methods that run several forwards per
+    batch need it, so that norms, buffers and dropout stay exact. `features` are the modules whose outputs the heads
+    read: heads then run backward once, and gradients can be taken there. A model with a path per task
+    (`per_task_path`: norms per task, say) hands over `lambda task: loss`; `task_norms` names a shared weight → (the
+    weight, its norm of each task), which connection strength reads.
+
+    `tasks` are names for findings, `likelihoods` "classification" or "regression" per task (for uncertainty weighting),
+    `static_weights` by name, `total_steps` the batches of the whole training for methods that follow its progress.
+    `clip_norm` clips inside the step; `bn_updates` says whether norms update their statistics at their own first
+    forward of a batch or at all. The learning rate's schedule and evaluation stay yours. Call `end_epoch` after each
+    epoch. Where torch.distributed runs several processes, each gives the losses of its part of a batch: the mean over
+    processes is what is trained.
+
+    Raises BenchError for a method whose needs are not met, and on the first batch for a parameter that a loss reaches
+    although it is listed elsewhere or nowhere.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        *,
+        optimizer: torch.optim.Optimizer,
+        shared: Parameters | None = None,
+        heads: Sequence[Parameters] | None = None,
+        model: nn.Module | None = None,
+        features: Sequence[nn.Module] = (),
+        per_task_path: bool = False,
+        task_norms: Norms | None = None,
+        tasks: Sequence[str] | None = None,
+        likelihoods: Sequence[Literal["classification", "regression"]] = (),
+        static_weights: Mapping[str, float] | None = None,
+        total_steps: int | None = None,
+        clip_norm: float | None = None,
+        bn_updates: Literal["first", "all"] = "first",
+        seed: int = 0,
+    ) -> None:
+        if (shared is None) != (heads is None):
+            raise BenchError("Give both shared= and heads=, or neither, and they are found on the first batch.")
+        self.method, self.optimizer, self.model = method, optimizer, model
+        self.names = _names(optimizer, model)
+        self.per_task_path, self.task_norms = per_task_path, dict(task_norms or {})
+        self.tasks, self.likelihoods = tasks, tuple(likelihoods)
+        self.static_weights, self.total_steps = static_weights or {}, total_steps
+        self.clip_norm, self.bn_updates, self.seed = clip_norm, bn_updates, seed
+        self.reduce: Reduce = reduce_of_this_run()
+        self.taps = Taps(features)
+        self.epoch = self.steps = 0
+        self.means: Means | None = None
+        if shared is not None and heads is not None:
+            self._prepare(self._given(shared, heads))
+
+    def step(
+        self, losses: Losses, tasks: Sequence[int] | None = None, kind: type[BatchStep] = BatchStep
+    ) -> Float[Tensor, "K"]:
+        """One batch; the K raw losses, detached (NaN for a task left out of `tasks`, those with a label in it)."""
+        if self.means is None:
+            self._prepare(self._found(losses))
+        means = self._ready()
+        repeatable, processes = self.model is not None, self.reduce.processes
+        forward = LoopForward(losses, self.taps, self.per_task_path, self._check(), repeatable, processes)
+        self.method.update(kind(self._part(forward, tasks), means, self.epoch, self._progress()))
+        self.steps += 1
+        found = means.ledger.batch_losses()
+        self.epoch_means.add(found)
+        means.ledger.counts.batches += 1
+        return found
+
+    def end_epoch(self) -> dict[str, Any]:
+        """Tells the method the mean losses of the epoch; what it has found out so far."""
+        self.method.end_epoch(self.epoch_means.close())
+        self.epoch += 1
+        return self.method.findings()
+
+    def state_dict(self) -> dict[str, Any]:
+        """For a checkpoint, beside model and optimizer; empty before the first batch where ownership is to be found."""
+        if self.means is None:
+            return {}
+        mover = self.means.mover
+        return {
+            "method": self.method.state_dict(),
+            "generator": mover.generator.get_state(),
+            "device_generator": mover.device_generator.get_state(),
+            "epoch_means": self.epoch_means.state(),
+            "nonfinite": self.means.ledger.failures.totals,
+            "epoch": self.epoch,
+            "steps": self.steps,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Raises BenchError where shared= and heads= were left out: they are only known after a batch."""
+        means = self._ready()
+        self.method.load_state_dict(state["method"])
+        means.mover.generator.set_state(state["generator"])
+        means.mover.device_generator.set_state(state["device_generator"])
+        self.epoch_means.load(state["epoch_means"])
+        means.ledger.failures.totals = state["nonfinite"]
+        self.epoch, self.steps = state["epoch"], state["steps"]
+
+    def _given(self, shared: Parameters, heads: Sequence[Parameters]) -> Ownership:
+        trained = {id(parameter): name for name, parameter in self.names.items()}
+        lists = [[p for p in _listed(group) if id(p) in trained] for group in (shared, *heads)]
+        return ownership({trained[id(p)]: p for p in lists[0]}, lists[1:])
+
+    def _found(self, losses: Losses) -> Ownership:
+        """One forward of the batch that leaves no trace."""
+        if self.model is None or self.per_task_path:
+            raise BenchError("Give shared= and heads=, or model= (of one path) with which they are found.")
+        random, buffers = RandomState(self._device(), ()), Snapshot(self.model.buffers())
+        try:
+            return found_ownership(list(losses()), self.names)  # type: ignore[call-arg]
+        finally:
+            buffers.restore()
+            random.restore()
+
+    def _prepare(self, owners: Ownership) -> None:
+        device, K = self._device(), len(owners.owned)
+        like = next(iter(self.names.values()))
+        generators = torch.Generator(), torch.Generator(device)
+        for generator, stream in zip(generators, ("method", "method on the device"), strict=True):
+            generator.manual_seed(stream_seed(stream, self.seed))
+        mover = Mover(self.optimizer, owners, self.model, device, *generators, self.clip_norm, self.bn_updates)
+        weights = [parameter for parameter in owners.shared.values() if parameter.ndim > 1]
+        last = weights[-1] if weights else None
+        rows = engines(owners, self.reduce, self.per_task_path, last)
+        means = Means(mover, Ledger(K, device, like.dtype), rows, self.reduce)
+        names = tuple(self.tasks or (f"task_{k}" for k in range(K)))
+        if len(names) != K:
+            raise BenchError(f"There are {K} losses and {len(names)} names of tasks; name each loss once.")
+        self.method.setup(
+            Context(
+                tasks=names,
+                likelihoods=self.likelihoods,
+                static_weights=self.static_weights,
+                epochs=1,
+                steps_per_epoch=self.total_steps or 1,
+                device=device,
+                per_task_path=self.per_task_path,
+                last_shared=last,
+                shared={name: parameter.shape for name, parameter in owners.shared.items()},
+                task_norms=self.task_norms,
+            )
+        )
+        self.epoch_means, self.means, self._owners, self._checked = EpochMeans(K), means, owners, False
+
+    def _check(self) -> Callable[[Forwarded], None]:
+        if self._checked:
+            return lambda forwarded: None
+
+        def check(forwarded: Forwarded) -> None:
+            check_contract(forwarded, self._owners, self.names, self.method.context.tasks)
+            self._checked = True
+
+        return check
+
+    def _ready(self) -> Means:
+        if self.means is None:
+            raise BenchError("This stepper knows its tasks after its first batch; give shared= and heads=.")
+        return self.means
+
+    def _part(self, forward: Forward, tasks: Sequence[int] | None) -> Part:
+        return Part(forward, tuple(range(len(self._owners.owned)) if tasks is None else sorted(tasks)))
+
+    def _progress(self) -> float | None:
+        return self.steps / self.total_steps if self.total_steps else None
+
+    def _device(self) -> torch.device:
+        return next(iter(self.names.values())).device
+
+
+def _names(optimizer: torch.optim.Optimizer, model: nn.Module | None) -> dict[str, nn.Parameter]:
+    """The parameters that are trained, as the model names them, else by their place in the optimizer and shape."""
+    named = {id(parameter): name for name, parameter in model.named_parameters()} if model else {}
+    trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    return {named.get(id(p), f"{place} of the optimizer, {list(p.shape)}"): p for place, p in enumerate(trained)}
+
+
+def _listed(parameters: Parameters) -> list[nn.Parameter]:
+    return list(parameters.parameters() if isinstance(parameters, nn.Module) else parameters)

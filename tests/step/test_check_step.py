@@ -1,0 +1,240 @@
+"""`check_step`: eight correct loops pass, and eight mistakes that people make are named."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mtl_bench.errors import BenchError
+from mtl_bench.methods import MGDA, STGU, LinearScalarization, Method, PCGrad
+from mtl_bench.step import check_step
+
+LR = 0.1
+AVERAGED = "shared parameters: ours divided by 3: the losses or gradients are averaged where they should be summed"
+
+
+class Loop:
+    """A network with three heads on one batch, in float64, and what people write around it."""
+
+    def __init__(self) -> None:
+        draw = torch.Generator().manual_seed(3)
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.encoder = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 4)).double()
+            self.heads = nn.ModuleList(nn.Linear(4, 2) for _ in range(3)).double()
+        self.image = torch.randn(9, 5, generator=draw, dtype=torch.float64)
+        self.targets = [3 * torch.randn(9, 2, generator=draw, dtype=torch.float64) for _ in range(3)]
+        self.shared = list(self.encoder.parameters())
+        self.own = [list(head.parameters()) for head in self.heads]
+        self.every = [*self.shared, *(p for own in self.own for p in own)]
+        self.sgd = torch.optim.SGD(self.every, lr=LR)
+
+    def losses(self) -> list[Tensor]:
+        z = self.encoder(self.image)
+        return [(head(z) - target).square().mean() for head, target in zip(self.heads, self.targets, strict=True)]
+
+    def rows(self, losses: Sequence[Tensor]) -> list[list[Tensor]]:
+        return [list(torch.autograd.grad(loss, self.shared, retain_graph=True)) for loss in losses]
+
+    def plain(self, factor: float = 1.0, step: bool = False) -> None:
+        self.sgd.zero_grad()
+        (factor * sum(self.losses())).backward()  # type: ignore[union-attr]
+        if step:
+            self.sgd.step()
+            self.sgd.zero_grad()
+
+    def each(self) -> None:
+        self.sgd.zero_grad()
+        for loss in self.losses():
+            loss.backward(retain_graph=True)
+
+    def last_alone(self) -> None:
+        for loss in self.losses():
+            self.sgd.zero_grad()
+            loss.backward(retain_graph=True)
+
+    def twice(self) -> None:
+        self.plain()
+        sum(self.losses()).backward()  # type: ignore[union-attr]
+
+    def pcgrad(
+        self,
+        orders: Sequence[Sequence[int]] = ((1, 2), (2, 0), (0, 1)),
+        mean: bool = False,
+        by_tensor: bool = False,
+        heads: bool = True,
+        onto_projected: bool = False,
+    ) -> None:
+        losses = self.losses()
+        rows = self.rows(losses)
+        self.sgd.zero_grad()
+        if heads:
+            for loss, own in zip(losses, self.own, strict=True):
+                for parameter, gradient in zip(own, torch.autograd.grad(loss, own, retain_graph=True), strict=True):
+                    parameter.grad = gradient
+        whole = [[torch.cat([g.flatten() for g in row])] for row in rows]
+        pieces = [[g.flatten() for g in row] for row in rows] if by_tensor else whole
+        results = [_projected([row[n] for row in pieces], orders, onto_projected) for n in range(len(pieces[0]))]
+        flat = torch.cat(results) / (3 if mean else 1)
+        for parameter, piece in zip(self.shared, flat.split([p.numel() for p in self.shared]), strict=True):
+            parameter.grad = piece.view_as(parameter)
+
+    def mgda(self) -> None:
+        """Frank–Wolfe for long enough on the Gramian, weights times three; heads with their own gradients."""
+        losses = self.losses()
+        rows = torch.stack([torch.cat([g.flatten() for g in row]) for row in self.rows(losses)])
+        weights = torch.full((3,), 1 / 3, dtype=torch.float64)
+        for _ in range(20000):
+            slopes = rows @ rows.T @ weights
+            corner = torch.eye(3, dtype=torch.float64)[slopes.argmin()]
+            way = corner - weights
+            square = way @ (rows @ rows.T) @ way
+            if square <= 0:
+                break
+            weights = weights + (-(slopes @ way) / square).clamp(0, 1) * way
+        self.plain()
+        for parameter, piece in zip(
+            self.shared, (3 * weights @ rows).split([p.numel() for p in self.shared]), strict=True
+        ):
+            parameter.grad = piece.view_as(parameter)
+
+
+def _projected(rows: list[Tensor], orders: Sequence[Sequence[int]], onto_projected: bool) -> Tensor:
+    found = [row.clone() for row in rows]
+    for i, order in enumerate(orders):
+        for j in order:
+            other = found[j] if onto_projected else rows[j]
+            inner = found[i] @ other
+            if i != j and inner < 0:
+                found[i] = found[i] - inner / (other @ other) * other
+    return torch.stack(found).sum(dim=0)
+
+
+def report(step: Callable[[Loop], None], method: Method | None = None, **options: float) -> list[str]:
+    loop = Loop()
+    before = [p.detach().clone() for p in loop.every]
+    found = check_step(loop.losses, loop.shared, loop.own, lambda: step(loop), method=method, tolerance=1e-6, **options)
+    assert all(torch.equal(p, old) for p, old in zip(loop.every, before, strict=True)), "parameters are put back"
+    assert all(p.grad is None for p in loop.every)
+    assert found.ok == (not found.differences)
+    return list(found.differences)
+
+
+def test_the_tasks_conflict_so_that_mistakes_show() -> None:
+    loop = Loop()
+    rows = torch.stack([torch.cat([g.flatten() for g in row]) for row in loop.rows(loop.losses())])
+    assert (torch.triu(rows @ rows.T, 1) < 0).sum() >= 2
+
+
+@pytest.mark.parametrize(
+    ("step", "method", "options"),
+    [
+        (Loop.plain, None, {}),
+        (lambda loop: loop.plain(step=True), None, {"lr": LR}),
+        (Loop.each, LinearScalarization(), {}),
+        (lambda loop: loop.plain(factor=1.0), LinearScalarization(), {}),
+        (Loop.pcgrad, PCGrad(), {}),
+        (lambda loop: loop.pcgrad(orders=((2, 1), (0, 2), (1, 0))), PCGrad(), {}),
+        (lambda loop: loop.pcgrad(orders=[torch.randperm(3).tolist() for _ in range(3)]), PCGrad(), {}),
+        (lambda loop: loop.mgda(), MGDA(), {"tolerance": 1e-3}),
+    ],
+)
+def test_correct_loops_pass(step: Callable[[Loop], None], method: Method | None, options: dict[str, float]) -> None:
+    loop = Loop()
+    given = {"tolerance": 1e-6, **options}
+    found = check_step(loop.losses, loop.shared, loop.own, lambda: step(loop), method=method, **given)  # type: ignore
+    assert found.ok, str(found)
+    assert "The step is that of" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("step", "method", "said"),
+    [
+        (Loop.plain, PCGrad(), ["shared parameters: the plain sum of the task gradients: the method had no effect"]),
+        (
+            lambda loop: loop.plain(factor=1 / 3),
+            None,
+            [
+                AVERAGED,
+                *(f"head {k}: its gradient is 0.3333 times that of its own loss" for k in range(3)),
+            ],
+        ),
+        (
+            lambda loop: loop.pcgrad(orders=(torch.randperm(3).tolist(),) * 3),
+            PCGrad(),
+            ["shared parameters: one random order of the tasks is shared by all, where each draws its own"],
+        ),
+        (
+            lambda loop: loop.pcgrad(heads=False),
+            PCGrad(),
+            [f"head {k}: it has no gradient and stays untouched" for k in range(3)],
+        ),
+        (
+            Loop.twice,
+            None,
+            [
+                "shared parameters: twice ours: it was accumulated twice",
+                *(f"head {k}: its gradient is 2 times that of its own loss" for k in range(3)),
+            ],
+        ),
+        (
+            Loop.last_alone,
+            None,
+            [
+                "shared parameters: the gradient of task 2 alone: the others were cleared or overwritten",
+                *(f"head {k}: it has no gradient and stays untouched" for k in range(2)),
+            ],
+        ),
+        (
+            lambda loop: loop.pcgrad(by_tensor=True),
+            PCGrad(),
+            ["shared parameters: the method is applied tensor by tensor, not to all of them as one vector"],
+        ),
+        (
+            lambda loop: loop.pcgrad(orders=((0, 1, 2),) * 3, onto_projected=True),
+            PCGrad(),
+            ["shared parameters: gradients are projected onto others that are projected already"],
+        ),
+        (
+            lambda loop: loop.pcgrad(mean=True),
+            PCGrad(),
+            [AVERAGED],
+        ),
+    ],
+)
+def test_mistakes_are_named(step: Callable[[Loop], None], method: Method | None, said: list[str]) -> None:
+    assert report(step, method) == said
+
+
+def test_a_gradient_of_an_earlier_backward_is_told_from_a_double_one() -> None:
+    loop = Loop()
+    loop.plain(factor=0.3)  # left from the batch before
+    kept = [p.grad.clone() for p in loop.every if p.grad is not None]
+    found = check_step(loop.losses, loop.shared, loop.own, lambda: sum(loop.losses()).backward(), tolerance=1e-6)  # type: ignore
+    assert found.differences[0] == (
+        "shared parameters: the gradient of an earlier backward was not cleared and is added (accumulated)"
+    )
+    assert all(torch.equal(p.grad, old) for p, old in zip(loop.every, kept, strict=True) if p.grad is not None)
+
+
+def test_what_is_no_known_mistake_is_measured() -> None:
+    def odd(loop: Loop) -> None:
+        loop.plain()
+        for parameter in loop.shared:
+            assert parameter.grad is not None
+            parameter.grad += 0.01
+
+    (said,) = report(odd)
+    assert "cosine 0." in said
+    assert "no mistake known here" in said
+
+
+def test_what_cannot_be_compared_is_one_sentence() -> None:
+    loop = Loop()
+    with pytest.raises(BenchError, match="left no gradient and moved no parameter"):
+        check_step(loop.losses, loop.shared, loop.own, lambda: None)
+    with pytest.raises(BenchError, match="plain SGD and give its lr"):
+        check_step(loop.losses, loop.shared, loop.own, lambda: loop.plain(step=True))
+    with pytest.raises(BenchError, match="STGU takes several steps on a batch"):
+        check_step(loop.losses, loop.shared, loop.own, loop.plain, method=STGU())

@@ -1,0 +1,84 @@
+"""One buffer per live owner."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from mtl_bench.step.buffers import RowBuffers
+from tests.step.toys import make_batch, make_machine, make_step
+
+
+class Owner:
+    pass
+
+
+@pytest.fixture
+def buffers() -> RowBuffers:
+    return RowBuffers([torch.zeros(2, 2, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)])
+
+
+def take(buffers: RowBuffers, rows: int, owner: object) -> Tensor:
+    buffer = buffers.free(rows)
+    buffers.give(buffer, owner)
+    return buffer
+
+
+def test_shape_and_type(buffers: RowBuffers) -> None:
+    buffer = buffers.free(3)
+    assert buffer.shape == (3, 5)
+    assert buffer.dtype == torch.float64
+
+
+def test_two_live_owners_never_share_memory(buffers: RowBuffers) -> None:
+    owners = [Owner() for _ in range(4)]
+    taken = [take(buffers, rows, owner) for rows, owner in zip((3, 2, 3, 1), owners, strict=True)]
+    assert len({buffer.untyped_storage().data_ptr() for buffer in taken}) == 4
+
+
+def test_memory_of_a_dead_owner_is_reused_whole(buffers: RowBuffers) -> None:
+    owner = Owner()
+    first = take(buffers, 3, owner).data_ptr()
+    owner = Owner()  # the first is gone
+    assert take(buffers, 2, owner).data_ptr() == first  # fewer rows fit
+    owner = Owner()
+    whole = take(buffers, 3, owner)
+    assert whole.data_ptr() == first
+    assert whole.shape == (3, 5)
+    owner = Owner()
+    assert take(buffers, 4, owner).shape == (4, 5)  # more do not
+
+
+def test_no_more_buffers_are_kept_than_were_alive_at_once(buffers: RowBuffers) -> None:
+    for _ in range(5):
+        owners = [Owner(), Owner()]
+        for owner in owners:
+            take(buffers, 3, owner)
+        del owner
+    assert len(buffers._taken) == 2
+
+
+def test_gradients_that_are_alive_together_do_not_alias() -> None:
+    machine = make_machine()
+    step = make_step(machine)
+    alive = []
+    kept = []
+    for part in step.split(3):
+        gradients = part.gradients(part.losses())
+        alive.append(gradients)
+        kept.append(gradients.matrix().clone())
+    for gradients, rows in zip(alive, kept, strict=True):
+        assert torch.equal(gradients.matrix(), rows)
+    assert len({gradients.matrix().data_ptr() for gradients in alive}) == 3
+
+
+def test_steps_of_one_run_reuse_one_buffer() -> None:
+    machine = make_machine()
+    pointers = set()
+    for seed, absent in enumerate(([], ["pose"], [])):
+        step = make_step(machine, make_batch(seed=seed, unlabelled=absent))
+        gradients = step.gradients(step.losses())
+        pointers.add(gradients.matrix().data_ptr())
+        gradients.combine(torch.ones(len(step.tasks)))
+        step.apply()
+        del gradients
+    assert len(pointers) == 1
