@@ -39,7 +39,7 @@ def through_the_trainer(built: Trainer) -> Callable[[], None]:
 
 def plain_loop(built: Trainer) -> Callable[[], None]:
     """What a researcher writes: batch, summed cross-entropies, backward, step, scheduler."""
-    model, split, batches, names = built.machine.model, built.splits["train"], built.batches, built.machine.names
+    model, split, batches, names = built.machine.model, built.feed.split, built.feed.batches, built.machine.names
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 10**6)
     position = 0
@@ -61,7 +61,7 @@ def plain_loop(built: Trainer) -> Callable[[], None]:
 
 def k_backward(built: Trainer) -> Callable[[], None]:
     """Forward once, each head backward once, K encoder backwards; nothing kept."""
-    model, split, batches, names = built.machine.model, built.splits["train"], built.batches, built.machine.names
+    model, split, batches, names = built.machine.model, built.feed.split, built.feed.batches, built.machine.names
     shared, owned = list(built.machine.shared.values()), built.machine.owned
     position = 0
 
@@ -81,7 +81,7 @@ def k_backward(built: Trainer) -> Callable[[], None]:
 
 def visits(built: Trainer) -> Callable[[], None]:
     """One step per task on the same batch, each with the forward of all tasks, and nothing measured."""
-    model, split, batches, names = built.machine.model, built.splits["train"], built.batches, built.machine.names
+    model, split, batches, names = built.machine.model, built.feed.split, built.feed.batches, built.machine.names
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3, fused=True)
     position = 0
 

@@ -16,7 +16,7 @@ def epoch_order(size: int, seed: int, epoch: int) -> Int64[Tensor, "size"]:
 
 
 class Batches:
-    """The batches of every epoch of one run; `per_epoch` counts them.
+    """The batches of every epoch of one run; `per_epoch` counts them, `smallest` has the fewest samples.
 
     Raises BenchError when the batch size is not positive, or so large that `drop_last` would leave no batch.
     """
@@ -31,6 +31,8 @@ class Batches:
             )
         self.size, self.batch_size, self.seed = split.size, batch_size, seed
         self.per_epoch = split.size // batch_size if drop_last else -(-split.size // batch_size)
+        rest = 0 if drop_last else split.size % batch_size
+        self.smallest = rest or batch_size
         self._order: tuple[int, Tensor] = (-1, torch.empty(0))
 
     def indices(self, epoch: int, position: int) -> Int64[Tensor, "batch"]:

@@ -14,17 +14,21 @@ from mtl_bench.methods.base import Method
 from mtl_bench.methods.interface import Context
 from mtl_bench.models.base import MultiTaskModel
 from mtl_bench.models.initialise import initialise
+from mtl_bench.models.loaded import loaded
 from mtl_bench.records.history import History
 from mtl_bench.streams import stream_seed
-from mtl_bench.training.build import build, build_optimizer
+from mtl_bench.training.build import build, build_model, build_optimizer, kept_weights
+from mtl_bench.training.contract import check_last_batch, check_reach
 from mtl_bench.training.environment import choose_device, configure, describe
+from mtl_bench.training.evaluator import Evaluator
+from mtl_bench.training.feed import Feed
 from mtl_bench.training.forward import ModelForward
 from mtl_bench.training.identity import PLAIN
 from mtl_bench.training.loggers import Logger
 from mtl_bench.training.machine import Machine
 from mtl_bench.training.plan import Plan
 from mtl_bench.training.rehearsal import check_model, check_state, check_targets, rehearse
-from mtl_bench.training.trainer import Options, Trainer
+from mtl_bench.training.trainer import Options, RunFiles, Trainer
 
 PRECISIONS = {"fp64": torch.float64, "fp32": torch.float32, "tf32": torch.float32, "bf16": torch.float32}
 
@@ -47,7 +51,7 @@ def assemble(plan: Plan, place: Place, options: Options, logger: Logger) -> Trai
     device = choose_device(place.device)
     configure(device, place.threads, training.precision, place.deterministic)
     method: Method = build(PLAIN if plan.single else plan.setting.method, "method", Method)
-    model = _model(plan, device)
+    model, brought = _model(plan, device)
     check_model(model, plan.tasks)
     splits = _splits(plan, device, place.residency)
     check_targets(plan.packed, plan.tasks)
@@ -67,35 +71,36 @@ def assemble(plan: Plan, place: Place, options: Options, logger: Logger) -> Trai
         bn_updates=training.bn_updates,
         autocast=torch.bfloat16 if training.precision == "bf16" else None,
     )
+    check_reach(machine.forward, machine.mover.ownership, splits["train"])
+    check_last_batch(machine.forward, batches, splits["train"])
     method.setup(_context(plan, machine, batches.per_epoch))
     check_state(method)
-    folder = plan.folder(place.runs)
+    folder, packed = plan.folder(place.runs), plan.packed.manifest
+    environment = describe(device, place.threads, training.precision, machine.mover.optimizer, packed.bytes_digest)
+    if brought:
+        environment["loaded"] = brought
     return Trainer(
         name=f"{plan.names.experiment} · {plan.method} · seed {seed}",
         machine=machine,
         method=method,
-        batches=batches,
-        pipeline=pipeline,
-        splits=splits,
+        feed=Feed(splits["train"], batches, pipeline),
+        evaluator=Evaluator(machine.forward, splits, plan.reporting),
         training=training,
-        reporting=plan.reporting,
-        checkpoint=folder.checkpoint,
-        history=History(folder.history),
-        environment=describe(
-            device, place.threads, training.precision, machine.mover.optimizer, plan.packed.manifest.bytes_digest
-        ),
+        files=RunFiles(folder.checkpoint, History(folder.history), environment),
         logger=logger,
         options=options,
     )
 
 
-def _model(plan: Plan, device: torch.device) -> MultiTaskModel:
+def _model(plan: Plan, device: torch.device) -> tuple[MultiTaskModel, list[str]]:
+    """The model as it starts, and the names of what its constructor has loaded."""
     node = plan.setting.single_model if plan.single else plan.setting.model
     outputs = {name: task.outputs for name, task in plan.tasks.items()}
-    shape = list(plan.dataset.image_shape)
-    model: MultiTaskModel = build(node, "model", MultiTaskModel, outputs=outputs, input_shape=shape)
-    initialise(model, plan.seed)  # on the CPU: other devices draw other numbers
-    return model.to(device, PRECISIONS[plan.training.precision])
+    shape = plan.dataset.image_shape
+    model = build_model(node, outputs, shape)
+    kept = kept_weights(node, outputs, shape)
+    initialise(model, plan.seed, kept)  # on the CPU: other devices draw other numbers
+    return model.to(device, PRECISIONS[plan.training.precision]), sorted(loaded(kept))
 
 
 def _splits(plan: Plan, device: torch.device, residency: Residency) -> dict[str, Split]:

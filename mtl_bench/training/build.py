@@ -1,15 +1,18 @@
 """Configuration nodes become objects."""
 
-from collections.abc import Iterable, Mapping
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
+from torch import Tensor
 
 from mtl_bench.errors import BenchError, unforeseen
 from mtl_bench.models.base import MultiTaskModel
+from mtl_bench.models.loaded import not_drawn
 from mtl_bench.tasks import Task
 from mtl_bench.training.arguments import check_node
 from mtl_bench.training.protocol import Training
@@ -39,6 +42,21 @@ def build(node: Mapping[str, Any], place: str, kind: type | None = None, **injec
             f"{place} ({node['_target_']}) is no {kind.__name__}; derive it from {kind.__module__}.{kind.__name__}."
         )
     return built
+
+
+def build_model(node: Mapping[str, Any], outputs: Mapping[str, int], shape: Sequence[int]) -> MultiTaskModel:
+    model: MultiTaskModel = build(node, "model", MultiTaskModel, outputs=dict(outputs), input_shape=list(shape))
+    return model
+
+
+def kept_weights(node: Mapping[str, Any], outputs: Mapping[str, int], shape: Sequence[int]) -> dict[str, Tensor]:
+    """What the model's constructor does not draw, loaded weights and constants, by name in its state."""
+    return {} if draws_all(node) else not_drawn(lambda: build_model(node, outputs, shape))
+
+
+def draws_all(node: Mapping[str, Any]) -> bool:
+    """Without a look: our own models draw everything, unless they are asked for pretrained weights."""
+    return str(node.get("_target_")).startswith("mtl_bench.") and not node.get("pretrained")
 
 
 def build_tasks(nodes: Mapping[str, Mapping[str, Any]], chosen: Iterable[str]) -> dict[str, Task]:
@@ -75,6 +93,13 @@ def build_optimizer(training: Training, model: MultiTaskModel) -> torch.optim.Op
     # fused SGD starts a momentum at 0, which with dampening is not what the plain form does
     fused = target in FUSED and not {"fused", "dampening"} & factory.keywords.keys()  # type: ignore[attr-defined]
     try:
-        return factory(groups, fused=True) if fused else factory(groups)
+        optimizer = factory(groups, fused=True) if fused else factory(groups)
     except (TypeError, ValueError) as error:  # torch refuses a negative learning rate and the like
         raise BenchError(f"protocol.training.optimizer cannot be built: {error}.") from error
+    closure = inspect.signature(type(optimizer).step).parameters.get("closure")
+    if closure is not None and closure.default is inspect.Parameter.empty:  # LBFGS
+        raise BenchError(
+            f"{type(optimizer).__name__} runs forwards within its step, which methods here do themselves; choose one "
+            "that steps on given gradients, such as protocol.training.optimizer._target_=torch.optim.AdamW."
+        )
+    return optimizer

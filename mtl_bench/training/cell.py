@@ -15,6 +15,7 @@ from mtl_bench.records.folder import RunFolder
 from mtl_bench.records.record import SCHEMA, Record, load_record, save_record
 from mtl_bench.training.assemble import Place, assemble
 from mtl_bench.training.environment import peak_memory_bytes, processor
+from mtl_bench.training.evaluator import Selected
 from mtl_bench.training.identity import method_label
 from mtl_bench.training.interrupts import Interrupted
 from mtl_bench.training.loggers import Logger, RunInfo
@@ -69,9 +70,11 @@ def run_cell(plan: Plan, place: Place, options: Options, logger: Logger) -> Outc
                 f"{trainer.name} learned nothing: either `update` of {type(trainer.method).__name__} does not take "
                 "gradients and call `step.apply()`, or no training sample has a label."
             )
-        record = make_record(plan, trainer)
+        selected = trainer.evaluator.select(trainer.state, plan.packed.manifest.fields, options.pictures)
+        record = make_record(plan, trainer, selected)
         save_record(folder.record, record)
-        keep_pictures(trainer, plan.packed.manifest.fields, folder.predictions)  # of the weights that it reports
+        batches = trainer.machine.ledger.counts.batches
+        keep_pictures(selected.pictures, folder.predictions, trainer.logger, batches)
         if failure is not None:
             raise failure
         return Outcome(record, folder, skipped=False)
@@ -104,9 +107,9 @@ def _info(plan: Plan, folder: RunFolder) -> RunInfo:
     )
 
 
-def make_record(plan: Plan, trainer: Trainer) -> Record:
+def make_record(plan: Plan, trainer: Trainer, selected: Selected) -> Record:
     """What the run leaves, once its budget is spent or it was given up."""
-    test, val = trainer.selected()
+    test, val = selected.test, selected.val
     machine, state, names = trainer.machine, trainer.state, list(plan.tasks)
     counts = machine.ledger.counts
     skipped, in_a_row = (int(count) for count in machine.ledger.failures.totals.tolist())
@@ -158,6 +161,6 @@ def make_record(plan: Plan, trainer: Trainer) -> Record:
     }
     if state.findings:
         record["findings"] = state.findings
-    if others := trainer.other_tests():
-        record["other_tests"] = others
+    if selected.other_tests:
+        record["other_tests"] = selected.other_tests
     return record

@@ -1,7 +1,7 @@
 """What a run is a run of: the part of the configuration that decides its numbers, and the hashes that name it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from omegaconf import OmegaConf
@@ -15,7 +15,11 @@ PLAIN = {"_target_": "mtl_bench.methods.linear_scalarization.LinearScalarization
 
 @dataclass(frozen=True)
 class Setting:
-    """Resolved nodes of one experiment and method; `tasks` in dataset order; `digest` is the packed content's."""
+    """Resolved nodes of one experiment and method; `tasks` in dataset order; `digest` is the packed content's.
+
+    `loaded` and `single_loaded` are digests of the weights that the constructor of the model, and of the single-task
+    model, brings along: under `shared`, and by task for heads. Empty: it draws all of them.
+    """
 
     dataset: Node
     digest: str
@@ -24,6 +28,8 @@ class Setting:
     method: Node
     training: Node
     reporting: Node
+    loaded: Mapping[str, str] = field(default_factory=dict)
+    single_loaded: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def nodes(self) -> dict[str, Any]:
@@ -46,8 +52,11 @@ class Setting:
         training = training_of(tasks, self.training, self.reporting)
         if single:
             training = {name: value for name, value in training.items() if name != "static_weights"}
+        weights = self.single_loaded if single else self.loaded
+        brought = {part: digest for part, digest in weights.items() if part in ("shared", *tasks)}
         identity = canonical(
             {
+                **({"loaded": brought} if brought else {}),
                 "dataset": self.dataset,
                 "content": self.digest,
                 "tasks": [[task, self.tasks[task]] for task in tasks],
@@ -68,6 +77,7 @@ class Setting:
         return identity_hash(
             {
                 "content": self.digest,
+                **({"loaded": self.loaded} if self.loaded else {}),
                 "tasks": [[task, self.tasks[task]] for task in chosen],
                 "model": self.model,
                 "training": self.training,

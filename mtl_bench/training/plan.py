@@ -1,6 +1,6 @@
 """The plan of a cell: everything decided before the first batch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,10 +8,11 @@ from typing import Any
 
 from mtl_bench.data.dataset import Dataset, prepare
 from mtl_bench.data.packed import Packed
+from mtl_bench.models.loaded import digests, loaded
 from mtl_bench.records.folder import RunFolder
 from mtl_bench.records.identity import identity_hash
 from mtl_bench.tasks import Task
-from mtl_bench.training.build import build, build_tasks, choose_tasks
+from mtl_bench.training.build import build, build_tasks, choose_tasks, draws_all, kept_weights
 from mtl_bench.training.checks import check_dataset, check_nodes, check_seed, check_splits, check_terms, check_weights
 from mtl_bench.training.identity import SINGLE, Setting, training_of
 from mtl_bench.training.protocol import Reporting, Training
@@ -26,6 +27,16 @@ class Names:
 
     experiment: str
     method: str
+
+
+def loaded_digests(
+    node: Mapping[str, Any], tasks: Mapping[str, Mapping[str, Any]], shape: Sequence[int]
+) -> dict[str, str]:
+    """Of the weights that a model's constructor brings along; {} for one that draws all of them."""
+    if draws_all(node):
+        return {}
+    outputs = {name: task.outputs for name, task in build_tasks(tasks, tasks).items()}
+    return digests(loaded(kept_weights(node, outputs, shape)))
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,8 @@ def make_plan(names: Names, nodes: Mapping[str, Any], seed: int, only: list[str]
     check_weights(training, list(nodes["tasks"]))
     packed = prepare(dataset, data)
     check_splits(training, reporting, tasks, packed.manifest)
+    brought = loaded_digests(nodes["model"], nodes["tasks"], dataset.image_shape)
+    other = protocol["reporting"].get("single_model")
     setting = Setting(
         dataset=nodes["dataset"],
         digest=packed.digest,
@@ -95,5 +108,7 @@ def make_plan(names: Names, nodes: Mapping[str, Any], seed: int, only: list[str]
         method=nodes["method"],
         training=protocol["training"],
         reporting=protocol["reporting"],
+        loaded=brought,
+        single_loaded=loaded_digests(other, nodes["tasks"], dataset.image_shape) if other else brought,
     )
     return Plan(names, setting, tasks, seed, dataset, packed, training, reporting)

@@ -13,9 +13,8 @@ from mtl_bench.errors import BenchError, unforeseen
 from mtl_bench.methods.base import Method
 from mtl_bench.models.base import MultiTaskModel
 from mtl_bench.tasks import Task
+from mtl_bench.training.contract import SAMPLES, untouched
 from mtl_bench.training.forward import ModelForward
-
-SAMPLES = 3  # not 1 or 2: a wrong axis should not have the right length by chance
 
 
 def check_model(model: MultiTaskModel, tasks: Mapping[str, Task]) -> None:
@@ -72,17 +71,10 @@ def rehearse(forward: ModelForward, split: Split) -> None:
 
     Raises BenchError naming the part and the shapes when encoder, heads, losses or metrics do not fit each other.
     """
-    model, batch = forward.model, split.batch(torch.arange(min(SAMPLES, split.size)))
-    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
-    devices = [batch.image.device] if batch.image.device.type == "cuda" else []
-    training = model.training
-    with torch.random.fork_rng(devices=devices):
-        model.eval()
+    batch = split.batch(torch.arange(min(SAMPLES, split.size)))
+    with untouched(forward.model, training=False):
         for k in range(len(forward.names)):
             _rehearse_task(forward, k, batch)
-    model.train(training)
-    for buffer, saved in buffers:
-        buffer.copy_(saved)
 
 
 def _rehearse_task(forward: ModelForward, k: int, batch: Batch) -> None:

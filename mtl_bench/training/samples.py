@@ -16,29 +16,22 @@ from mtl_bench.tasks import Task
 from mtl_bench.tasks.binary import BinaryTask
 from mtl_bench.tasks.dense_regression import DenseRegression
 from mtl_bench.training.forward import ModelForward
-from mtl_bench.training.trainer import Trainer
+from mtl_bench.training.loggers import Logger
 
 SIDE = 256  # pixels of the longer side at most; larger maps are thinned out
 HALF = float(np.finfo(np.float16).max)
 KINDS: dict[str, Kind] = {"depth": "depth", "normal": "normal"}
 
 
-def keep_pictures(trainer: Trainer, fields: Mapping[str, Field], path: Path) -> None:
-    """Writes `path` with the weights that the model holds now; nothing without a dense task.
-
-    Raises BenchError when the disk is full.
-    """
-    machine, count = trainer.machine, trainer.options.pictures
-    if not count:
-        return
-    pictures = take_pictures(machine.forward, trainer.splits["test"], fields, count)
-    if not pictures.tasks:
+def keep_pictures(pictures: Pictures | None, path: Path, logger: Logger, batch: int) -> None:
+    """Writes `path` and shows the logger; nothing without a dense task. Raises BenchError when the disk is full."""
+    if pictures is None or not pictures.tasks:
         return
     write_atomic(path, pictures.to_bytes())
-    trainer.logger.images(
+    logger.images(
         lambda: {f"predictions/{n}": strip for n, strip in enumerate(strips(pictures))},
         "input" + "".join(f" | {name}: target, prediction" for name in pictures.tasks),
-        machine.ledger.counts.batches,
+        batch,
     )
 
 

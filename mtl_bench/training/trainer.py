@@ -9,26 +9,22 @@ from typing import Any
 
 import torch
 
-from mtl_bench.data.augmentation import Pipeline
-from mtl_bench.data.order import Batches
-from mtl_bench.data.split import Split
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.base import Method
 from mtl_bench.records.history import History
-from mtl_bench.records.record import Evaluation
 from mtl_bench.step.epoch_means import EpochMeans
 from mtl_bench.step.snapshot import global_random_state, set_global_random_state
 from mtl_bench.training.checkpoint import load_checkpoint, restore_optimizer, restoring, save_checkpoint
 from mtl_bench.training.diagnostics import describe_gradients, probe, used_weights
-from mtl_bench.training.evaluation import evaluate
+from mtl_bench.training.evaluator import Evaluator
+from mtl_bench.training.feed import Feed
 from mtl_bench.training.findings import scalars
 from mtl_bench.training.interrupts import Interrupted, Interrupts
 from mtl_bench.training.loggers import Logger
 from mtl_bench.training.machine import Machine
 from mtl_bench.training.monitor import Monitor
 from mtl_bench.training.progress import ProgressBar
-from mtl_bench.training.protocol import Reporting, Training
-from mtl_bench.training.selection import Metrics, mean_metrics
+from mtl_bench.training.protocol import Training
 from mtl_bench.training.state import RunState
 
 # torch warns when a schedule moves before the optimizer: here a first step that was not finite has been skipped
@@ -59,34 +55,33 @@ class Diverged(BenchError):
     """Too many steps in a row were not finite."""
 
 
-class Trainer:
-    """One run, from its start or its checkpoint to the end of the budget.
+@dataclass(frozen=True)
+class RunFiles:
+    """What a run writes while it goes on; `environment` is what a checkpoint must match to be resumed."""
 
-    `splits` holds train, test and, unless the protocol has none, val; further ones named `test_…` are tested once, at
-    the end. `environment` is what a checkpoint must match.
-    """
+    checkpoint: Path
+    history: History
+    environment: dict[str, Any]
+
+
+class Trainer:
+    """One run, from its start or its checkpoint to the end of the budget."""
 
     def __init__(
         self,
         name: str,
         machine: Machine,
         method: Method,
-        batches: Batches,
-        pipeline: Pipeline,
-        splits: dict[str, Split],
+        feed: Feed,
+        evaluator: Evaluator,
         training: Training,
-        reporting: Reporting,
-        checkpoint: Path,
-        history: History,
-        environment: dict[str, Any],
+        files: RunFiles,
         logger: Logger,
         options: Options,
     ) -> None:
-        self.name, self.machine, self.method, self.batches, self.splits = name, machine, method, batches, splits
-        self.pipeline = pipeline
-        self.training, self.reporting = training, reporting
-        self.checkpoint, self.history, self.environment = checkpoint, history, environment
-        self.logger, self.options = logger, options
+        self.name, self.machine, self.method, self.feed, self.evaluator = name, machine, method, feed, evaluator
+        self.training, self.logger, self.options = training, logger, options
+        self.checkpoint, self.history, self.environment = files.checkpoint, files.history, files.environment
         self.state = RunState(started=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
         self.means = EpochMeans(len(machine.names))
         self.elsewhere = False
@@ -96,7 +91,7 @@ class Trainer:
 
     @property
     def progress(self) -> float:
-        return self.training.budget.progress(self.machine.ledger.counts, self.batches.per_epoch)
+        return self.training.budget.progress(self.machine.ledger.counts, self.feed.per_epoch)
 
     @property
     def lr(self) -> float:
@@ -173,11 +168,7 @@ class Trainer:
     def _batch(self, bar: ProgressBar) -> None:
         started = time.perf_counter()
         state, machine, options = self.state, self.machine, self.options
-        augment = self.pipeline.at(state.epoch, state.position)
-        batch = self.splits["train"].batch(self.batches.indices(state.epoch, state.position), augment)
-        if state.position + 1 < self.batches.per_epoch:
-            self.splits["train"].prefetch(self.batches.indices(state.epoch, state.position + 1))
-        step = machine.step(batch, state.epoch, self.progress)
+        step = machine.step(self.feed.batch(state.epoch, state.position), state.epoch, self.progress)
         number = machine.ledger.counts.batches
         probed = None
         if step.tasks and options.diagnostics_every and number % options.diagnostics_every == 0:
@@ -208,7 +199,7 @@ class Trainer:
     def _boundaries(self) -> None:
         """What happens after the last batch of an epoch, and after the last of all."""
         state = self.state
-        ended, finished = state.position == self.batches.per_epoch, self.progress >= 1
+        ended, finished = state.position == self.feed.per_epoch, self.progress >= 1
         if not ended and not finished:
             return
         started = time.perf_counter()
@@ -218,7 +209,7 @@ class Trainer:
             self.method.end_epoch(means)
             state.epoch, state.position = state.epoch + 1, 0
             self._keep_findings()
-        if finished or state.epoch % self.reporting.evaluate_every == 0:
+        if finished or state.epoch % self.evaluator.reporting.evaluate_every == 0:
             self._evaluate(means.tolist())
 
     def _keep_findings(self) -> None:
@@ -229,34 +220,24 @@ class Trainer:
 
     def _evaluate(self, means: list[float]) -> None:
         machine, state = self.machine, self.state
-        val = self.metrics("val") if "val" in self.splits else {}
-        if self.reporting.selection.keeps(val, state.validations):
-            state.kept = {name: tensor.clone() for name, tensor in machine.model.state_dict().items()}
-            state.kept_at = len(state.evaluations)
-        test = self.metrics("test") if self.reporting.selection.tests(self._remaining()) else None
-        evaluation: Evaluation = {
-            "batch": machine.ledger.counts.batches,
-            "epoch": machine.ledger.counts.batches / self.batches.per_epoch,
-            "train": dict(zip(machine.names, means, strict=True)),
-            "val": val,
-            "test": test,
-        }
-        state.evaluations.append(evaluation)
+        train, batches = dict(zip(machine.names, means, strict=True)), machine.ledger.counts.batches
+        evaluation = self.evaluator.look(state, batches, batches / self.feed.per_epoch, train, self._remaining())
         weights = used_weights(machine.ledger, machine.names)
         self.history.append({**evaluation, "lr": self.lr, "weights": weights})
         values = {f"train/{task}/epoch_loss": mean for task, mean in evaluation["train"].items()}
-        values |= {f"val/{task}/{name}": value for task, found in val.items() for name, value in found.items()}
+        values |= {
+            f"val/{task}/{name}": value for task, found in evaluation["val"].items() for name, value in found.items()
+        }
         values |= {f"weights/{task}": weight for task, weight in weights.items()}
-        self.logger.log(values | {"epoch": evaluation["epoch"]}, machine.ledger.counts.batches)
-
-    def metrics(self, split: str) -> Metrics:
-        return evaluate(self.machine.forward, self.splits[split], self.reporting.evaluation_batch_size)
+        self.logger.log(values | {"epoch": evaluation["epoch"]}, batches)
 
     def _remaining(self) -> int:
         """Evaluations still to come, taking the batches so far as typical (exact for epochs and batches)."""
         batches = self.machine.ledger.counts.batches
         total = batches / self.progress
-        return max(0, -int(-(round(total - batches, 6)) // (self.batches.per_epoch * self.reporting.evaluate_every)))
+        return max(
+            0, -int(-(round(total - batches, 6)) // (self.feed.per_epoch * self.evaluator.reporting.evaluate_every))
+        )
 
     def _log_diagnostics(self, batch: int, tasks: tuple[int, ...], gramian: torch.Tensor) -> None:
         names = [self.machine.names[task] for task in tasks]
@@ -291,20 +272,3 @@ class Trainer:
                 "and were skipped; lower the learning rate or set ++protocol.training.clip_norm=1. Its "
                 f"record says that it did not converge; the checkpoint is kept in {self.checkpoint.parent}."
             )
-
-    def selected(self) -> tuple[Metrics, Metrics]:
-        """(test, val) under the selection rule."""
-        state = self.state
-        tests = [evaluation["test"] for evaluation in state.evaluations if evaluation["test"] is not None]
-        if state.kept is not None:
-            self.machine.model.load_state_dict(state.kept)
-            state.evaluations[state.kept_at]["test"] = test = self.metrics("test")
-            return test, state.validations[state.kept_at]
-        if not tests:  # given up before the end: the weights as they are
-            return self.metrics("test"), self.metrics("val") if "val" in self.splits else {}
-        vals = state.validations[-len(tests) :]
-        return mean_metrics(tests), mean_metrics(vals) if vals[0] else {}
-
-    def other_tests(self) -> dict[str, Metrics]:
-        """Metrics of the test splits beside `test`, at the weights that `selected` leaves (mean_last_k: the last)."""
-        return {split: self.metrics(split) for split in self.splits if split.startswith("test_")}

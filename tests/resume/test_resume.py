@@ -149,9 +149,9 @@ def test_every_optimizer_and_schedule(optimizer: list[str], compose: Compose, tm
 def test_weights_of_tasks_that_later_batches_do_not_hold_go_on(compose: Compose, tmp_path: Path) -> None:
     plan = compose("dataset.labels=partial", *SINGLES)
     trainer = begin(plan, tmp_path)
-    labelled = trainer.splits["train"].labelled
+    labelled = trainer.feed.split.labelled
     assert labelled is not None
-    assert not labelled[trainer.batches.indices(0, 11)].all()
+    assert not labelled[trainer.feed.batches.indices(0, 11)].all()
     whole = train(plan, tmp_path / "whole")
     assert set(whole.rows[-1]["weights"]) == {"left", "right"}
     assert_same(train(plan, tmp_path / "stopped", [11]), whole)
@@ -185,7 +185,7 @@ def test_methods_share_batches_start_and_dropout(variant: str, compose: Compose,
 def _spy(trainer: Trainer) -> list[Tensor]:
     """The indices of every batch that the trainer takes."""
     taken: list[Tensor] = []
-    split = trainer.splits["train"]
+    split = trainer.feed.split
     original = split.batch
 
     def batch(index: Tensor, augment: Augment | None = None) -> Batch:

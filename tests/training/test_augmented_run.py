@@ -20,7 +20,7 @@ AUGMENTED = f"++protocol.training.augmentation=[{CROP}, {FLIP}, {JITTER}]"
 def first_batches(trainer: Trainer, monkeypatch: pytest.MonkeyPatch, count: int = 3) -> list[Batch]:
     """What the training split served while the first batches were trained on."""
     served: list[Batch] = []
-    split = trainer.splits["train"]
+    split = trainer.feed.split
     original = split.batch
     monkeypatch.setattr(split, "batch", lambda *arguments: served.append(original(*arguments)) or served[-1])
     with ProgressBar("", shown=False) as bar:
@@ -52,7 +52,7 @@ def test_methods_of_one_seed_see_the_same_pictures(
 def test_evaluations_see_the_pictures_as_they_are(compose: Compose, tmp_path: Path) -> None:
     augmented, plain = begin(compose(AUGMENTED), tmp_path), begin(compose(), tmp_path)
     for name in ("val", "test"):
-        assert augmented.metrics(name) == plain.metrics(name)
+        assert augmented.evaluator.metrics(name) == plain.evaluator.metrics(name)
 
 
 def test_augmentation_is_part_of_what_a_run_is(compose: Compose) -> None:

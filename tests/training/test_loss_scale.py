@@ -23,7 +23,7 @@ def moved(method: str, scale: float, data: Path, folder: Path) -> Tensor:
     trainer.machine.model.train()
     shared = list(trainer.machine.shared.values())
     before = [parameter.detach().clone() for parameter in shared]
-    batch = trainer.splits["train"].batch(torch.arange(8))
+    batch = trainer.feed.split.batch(torch.arange(8))
     trainer.method.update(trainer.machine.step(batch))
     change = torch.cat([(new - old).flatten() for new, old in zip(shared, before, strict=True)])
     return (change / change.norm()).detach()
@@ -39,7 +39,9 @@ def test_who_sees_the_scale_of_a_loss(method: str, invariant: bool, data: Path, 
 
 def test_metrics_do_not_see_it(data: Path, tmp_path: Path) -> None:
     found = [
-        begin(compose_plan([*ROOMS, f"+tasks.normal.loss_scale={scale}"], data), tmp_path / str(scale)).metrics("test")
+        begin(
+            compose_plan([*ROOMS, f"+tasks.normal.loss_scale={scale}"], data), tmp_path / str(scale)
+        ).evaluator.metrics("test")
         for scale in (1.0, 10.0)
     ]
     assert found[0] == found[1]

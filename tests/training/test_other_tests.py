@@ -16,7 +16,7 @@ def test_a_shifted_split_stands_in_the_record(data: Path, tmp_path: Path) -> Non
     weights = left.checkpoint["model"]
     trainer = begin(plan, tmp_path / "again")
     trainer.machine.model.load_state_dict(weights)
-    expected = evaluate(trainer.machine.forward, trainer.splits["test_shift"], 100)
+    expected = evaluate(trainer.machine.forward, trainer.evaluator.splits["test_shift"], 100)
     assert left.record["other_tests"] == {"test_shift": expected}
     assert expected != left.record["test"]
 

@@ -51,7 +51,7 @@ def test_static_weights_are_those_of_fixed(compose: Compose, tmp_path: Path) -> 
 def test_without_a_validation_split_its_samples_are_trained_on(compose: Compose, tmp_path: Path) -> None:
     trainer = begin(compose("++protocol.training.val=none"), tmp_path)
     assert set(trainer.splits) == {"train", "test"}
-    assert trainer.splits["train"].size == 4788 + 800
+    assert trainer.feed.split.size == 4788 + 800
     held_out = begin(compose(), tmp_path)
     assert set(held_out.splits) == {"train", "val", "test"}
     assert (held_out.splits["train"].size, held_out.batches.per_epoch) == (4788, PER_EPOCH)
@@ -61,7 +61,7 @@ def test_without_a_validation_split_its_samples_are_trained_on(compose: Compose,
 
 def test_the_last_batch_is_dropped_unless_told_otherwise(compose: Compose, tmp_path: Path) -> None:
     trainer = begin(compose("++protocol.training.drop_last=false"), tmp_path)
-    sizes = [len(trainer.batches.indices(0, position)) for position in range(trainer.batches.per_epoch)]
+    sizes = [len(trainer.feed.batches.indices(0, position)) for position in range(trainer.feed.batches.per_epoch)]
     assert sizes == [600] * PER_EPOCH + [588]
 
 

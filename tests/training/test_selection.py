@@ -138,7 +138,7 @@ def measured(plan: Plan, weights: dict[str, torch.Tensor], tmp_path: Path) -> Me
     """Test metrics of weights in a fresh model."""
     trainer = begin(plan, tmp_path / "anew")
     trainer.machine.model.load_state_dict(weights)
-    return trainer.metrics("test")
+    return trainer.evaluator.metrics("test")
 
 
 def test_best_val_without_a_validation_split_does_not_start(compose: Compose, data: Path) -> None:

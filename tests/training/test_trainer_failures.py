@@ -215,9 +215,9 @@ def test_batches_without_any_label_are_passed_over(compose: Compose, tmp_path: P
     singles = ["batch_size=1", "budget.amount=12", "budget.unit=batches"]
     plan = compose("only=[left]", "dataset.labels=partial", *(f"protocol.training.{item}" for item in singles))
     trainer = begin(plan, tmp_path)
-    assert trainer.splits["train"].labelled is not None
-    order = torch.cat([trainer.batches.indices(0, position) for position in range(12)])
-    held = trainer.splits["train"].labelled[order].any(axis=1)
+    assert trainer.feed.split.labelled is not None
+    order = torch.cat([trainer.feed.batches.indices(0, position) for position in range(12)])
+    held = trainer.feed.split.labelled[order].any(axis=1)
     assert 0 < held.sum() < 12
     whole = train(plan, tmp_path / "whole")
     counts = whole.record["counts"]

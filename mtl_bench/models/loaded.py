@@ -1,0 +1,39 @@
+"""What a model's constructor brings along instead of drawing it: weights from a file, or from a hub."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+
+def not_drawn(build: Callable[[], nn.Module]) -> dict[str, Tensor]:
+    """State that two constructions under different random states agree on: loaded weights, and constants."""
+    states = []
+    for seed in (0, 1):
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)  # not torch.manual_seed: that reseeds every GPU's stream as well
+            states.append(build().state_dict())
+    first, second = states
+    return {name: value for name, value in first.items() if torch.equal(value, second[name])}
+
+
+def loaded(kept: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Of what was not drawn that which is no constant (a norm's gains of 1, a bias of 0)."""
+    return {name: value for name, value in kept.items() if value.numel() > 1 and (value != value.flatten()[0]).any()}
+
+
+def digests(weights: Mapping[str, Tensor]) -> dict[str, str]:
+    """sha256 of names and values: of all outside the heads as `shared`, and of each head by its task."""
+    found = {}
+    for part in {_part(name) for name in weights}:
+        digest = hashlib.sha256()
+        for name in sorted(name for name in weights if _part(name) == part):
+            digest.update(f"{name} {weights[name].dtype} {list(weights[name].shape)}\n".encode())
+            digest.update(weights[name].detach().cpu().contiguous().numpy().tobytes())
+        found[part] = digest.hexdigest()
+    return found
+
+
+def _part(name: str) -> str:
+    return name.split(".")[1] if name.startswith("heads.") else "shared"

@@ -1,0 +1,77 @@
+"""Weights that a constructor brings along stay, and are known by name and content."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mtl_bench.models import MLP, MultiTaskModel, initialise
+from mtl_bench.models.loaded import digests, loaded, not_drawn
+
+
+class Loading(MultiTaskModel):
+    """Its first layer and the norm's statistics come from a file; the bias of the second starts at 0.5."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.first, self.norm, self.second = nn.Linear(4, 5), nn.BatchNorm1d(5), nn.Linear(5, 3)
+        self.token = nn.ParameterList([nn.Parameter(torch.empty(2))])
+        self.heads = nn.ModuleDict({"left": nn.Linear(3, 2), "right": nn.Linear(3, 1)})
+        nn.init.constant_(self.second.bias, 0.5)
+        self.load_state_dict(torch.load(path), strict=False)
+
+    def encode(self, image: Tensor, task: int | None = None) -> list[Tensor]:
+        return [self.second(self.norm(self.first(image.flatten(1))))]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    draw = torch.Generator().manual_seed(0)
+    shapes = {"first.weight": (5, 4), "first.bias": (5,), "norm.running_mean": (5,), "token.0": (2,)}
+    torch.save({name: torch.randn(shape, generator=draw) for name, shape in shapes.items()}, tmp_path / "weights.pt")
+    return tmp_path / "weights.pt"
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_initialisation_draws_what_the_constructor_draws(path: Path, seed: int) -> None:
+    stored, kept = torch.load(path), not_drawn(partial(Loading, path))
+    assert set(loaded(kept)) == set(stored)
+    model = Loading(path)
+    drawn = model.second.weight.detach().clone()
+    initialise(model, seed, kept)
+    state = model.state_dict()
+    assert all(torch.equal(state[name], value) for name, value in stored.items())
+    assert (model.second.bias == 0.5).all()
+    assert not torch.equal(model.second.weight, drawn)
+    again = Loading(path)
+    initialise(again, seed, kept)
+    assert all(torch.equal(value, state[name]) for name, value in again.state_dict().items())
+    initialise(again, seed + 1, kept)
+    assert not torch.equal(again.second.weight, model.second.weight)
+
+
+def test_a_model_that_draws_all_starts_as_before() -> None:
+    build = partial(MLP, {"left": 2, "right": 3}, (1, 4, 4), (8,))
+    kept = not_drawn(build)
+    assert not loaded(kept)
+    one, other = build(), build()
+    initialise(one, 0)
+    initialise(other, 0, kept)
+    assert all(torch.equal(value, other.state_dict()[name]) for name, value in one.state_dict().items())
+
+
+def test_looking_leaves_the_random_state() -> None:
+    before = torch.get_rng_state()
+    not_drawn(partial(MLP, {"left": 2}, (1, 4, 4), (8,)))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_digest_is_of_the_content_by_part(path: Path) -> None:
+    weights = loaded(not_drawn(partial(Loading, path)))
+    found = digests(weights | {"heads.left.weight": torch.ones(2)})
+    assert set(found) == {"shared", "left"}
+    changed = {**weights, "first.bias": weights["first.bias"] + 1e-6}
+    assert digests(changed)["shared"] != found["shared"] == digests(weights)["shared"]
+    assert digests({}) == {}
