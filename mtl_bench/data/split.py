@@ -30,6 +30,7 @@ class Batch:
     image: Float[Tensor, "batch channels height width"]
     targets: dict[str, Tensor]
     labelled: Bool[np.ndarray, "batch tasks"] | None
+    asked: bool = False  # whether `labelled` is what the tasks say of these very targets, augmented as they are
 
     @property
     def size(self) -> int:
@@ -42,6 +43,7 @@ class Batch:
             self.image.index_select(0, here),
             {task: target.index_select(0, here) for task, target in self.targets.items()},
             None if self.labelled is None else self.labelled[index],
+            self.asked,
         )
 
 

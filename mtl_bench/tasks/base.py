@@ -64,6 +64,14 @@ class Task(ABC):
         The caller divides once, after adding both over processes; an empty mask gives (0, 0).
         """
 
+    def valid(self, target: Tensor) -> Bool[Tensor, "batch *elements"]:
+        """Which elements of a target count: no NaN, and no negative class. Loss and metrics must say the same."""
+        return ~target.isnan() if target.is_floating_point() else target >= 0
+
+    def labelled(self, target: Tensor) -> Bool[Tensor, "batch"]:
+        """Which samples of a (decoded, augmented) batch have a label of this task; nothing waits for the device."""
+        return self.valid(target).flatten(1).any(dim=1) if target.ndim > 1 else self.valid(target)
+
     @abstractmethod
     def measure(self, output: Tensor, target: Tensor) -> Float[Tensor, "totals"]:
         """What one batch adds to the totals (float64, on the device of `output`)."""

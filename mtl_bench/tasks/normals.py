@@ -45,10 +45,13 @@ class Normals(DenseTask):
         self.outputs = 3
         self.error = error
 
+    def valid(self, target: Float[Tensor, "batch 3 height width"]) -> Bool[Tensor, "batch 1 height width"]:
+        return target.square().sum(dim=1, keepdim=True) > 0  # NaN is not above 0
+
     def errors(
         self, output: Float[Tensor, "batch 3 height width"], target: Float[Tensor, "batch 3 height width"]
     ) -> tuple[Float[Tensor, "batch errors height width"], Bool[Tensor, "batch 1 height width"]]:
-        target, valid = _directions(output, target)
+        target, valid = self.directions(output, target)
         predicted = _unit(torch.where(valid, output, 0.0), SHORTEST)
         if self.error == "l1":
             return torch.where(valid, predicted - target, 0.0).abs(), valid
@@ -57,7 +60,7 @@ class Normals(DenseTask):
     def sums(
         self, output: Float[Tensor, "batch 3 height width"], target: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "size"]:
-        target, valid = _directions(output, target.double())
+        target, valid = self.directions(output, target.double())
         predicted = _unit(output.double())
         apart, along = (predicted - target).norm(dim=1, keepdim=True), (predicted + target).norm(dim=1, keepdim=True)
         angles = torch.where(valid, 2 * torch.atan2(apart, along).rad2deg(), 0.0)
@@ -69,19 +72,18 @@ class Normals(DenseTask):
         total, *within = sums[BINS:-1] / sums[-1]
         return torch.stack([total, histogram_median(sums[:BINS].long()), *(100 * share for share in within)])
 
+    def directions(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Unit targets, zero where there is none, and where there is one."""
+        check_shapes(output, target)
+        valid = self.valid(target)
+        return _unit(torch.where(valid, target, 0.0)), valid
+
 
 def histogram_median(counts: Int[Tensor, "bins"]) -> Float[Tensor, ""]:
     """Mean of the centres of the bins that hold the two middle values (one of them twice where the count is odd)."""
     until = counts.cumsum(0)  # of integers: that of floats has no deterministic form on a GPU
     ranks = torch.stack([(until[-1] - 1) // 2, until[-1] // 2])
     return ((torch.searchsorted(until, ranks, right=True).double() + 0.5) * RESOLUTION).mean()
-
-
-def _directions(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Unit targets, zero where there is none, and where there is one."""
-    check_shapes(output, target)
-    valid = target.square().sum(dim=1, keepdim=True) > 0  # NaN is not above 0
-    return _unit(torch.where(valid, target, 0.0)), valid
 
 
 def _unit(vectors: Tensor, shortest: float = 1e-12) -> Tensor:

@@ -83,7 +83,7 @@ def assemble(plan: Plan, place: Place, options: Options, logger: Logger) -> Trai
         name=f"{plan.names.experiment} · {plan.method} · seed {seed}",
         machine=machine,
         method=method,
-        feed=Feed(splits["train"], batches, pipeline),
+        feed=Feed(splits["train"], batches, pipeline, plan.tasks),
         evaluator=Evaluator(machine.forward, splits, plan.reporting),
         training=training,
         files=RunFiles(folder.checkpoint, History(folder.history), environment),

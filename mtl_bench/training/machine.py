@@ -19,6 +19,7 @@ from mtl_bench.step.parts import parts_by_label
 from mtl_bench.step.reduce import Alone, Reduce
 from mtl_bench.tasks import Task
 from mtl_bench.training.forward import ModelForward
+from mtl_bench.training.labels import ask
 
 
 class Machine:
@@ -59,7 +60,7 @@ class Machine:
     def step(
         self, batch: Batch, epoch: int = 0, progress: float = 0.0, kind: Callable[..., BatchStep] = BatchStep
     ) -> BatchStep:
-        return kind(self._part(batch), self.means, epoch, progress)
+        return kind(self._part(ask(batch, self.tasks).answer()), self.means, epoch, progress)
 
     def _part(self, batch: Batch) -> Part:
         def split(parts: int) -> list[Part]:
@@ -69,7 +70,7 @@ class Machine:
 
 
 def batch_tasks(batch: Batch, tasks: int) -> tuple[int, ...]:
-    """Tasks with at least one label in the batch, from the label table on the host."""
+    """Tasks with at least one label in the batch, as its table on the host says."""
     if batch.labelled is None:
         return tuple(range(tasks))
     return tuple(np.flatnonzero(batch.labelled.any(axis=0)).tolist())
