@@ -36,7 +36,7 @@ def pack(folder: Path) -> Packed:
     arrays: dict[str, np.ndarray] = {
         name: draw.rand(SAMPLES, *field.shape).astype(np.float16)
         for name, field in FIELDS.items()
-        if field.encoding == "float"
+        if field.dtype == "float16"
     }
     arrays["image"] = draw.randint(0, 256, (SAMPLES, 3, *SIZE)).astype(np.uint8)
     arrays["segmentation"] = draw.randint(-1, 13, (SAMPLES, *SIZE)).astype(np.int8)

@@ -296,7 +296,7 @@ def contact_sheet(plan: Plan, path: Path) -> None:
 
 
 def _kind(field: Field) -> Kind:
-    return "classes" if field.encoding == "class" else KINDS.get(field.kind, "map")
+    return "classes" if field.encoding.categorical else KINDS.get(field.kind, "map")
 
 
 def _show(axis: Axes, picture: np.ndarray, title: str) -> None:

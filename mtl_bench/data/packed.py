@@ -2,54 +2,21 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mtl_bench.data.publish import published
+from mtl_bench.data.fields import Arrays, Field, is_target, mismatch
+from mtl_bench.data.publish import continued
+from mtl_bench.data.stream import Samples, Stream, Unfit, file_name
 from mtl_bench.errors import BenchError
 
+__all__ = ["MANIFEST", "Field", "Manifest", "Packed", "Samples", "is_target", "read_manifest", "write_packed"]
 MANIFEST = "manifest.json"
-TARGET_ENCODINGS = ("class", "float", "int8/127")
-KINDS = ("", "map", "depth", "normal")
-Arrays = Mapping[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Field:
-    """What one stored array holds.
-
-    `dtype` is NumPy's name of the stored type, `shape` the shape of one sample. `encoding` says how stored numbers are
-    read: `uint8/255` (image, to [0, 1]), `class` (integer, -1 = unlabelled), `float` (NaN = unlabelled), `int8/127`
-    (to [-1, 1], -128 = unlabelled), or `index` (bookkeeping, never a target). `unit` is the unit after decoding, empty
-    where there is none.
-
-    `kind` says what a change of the picture's geometry does to the values: `""` nothing, they are about the whole
-    image; `map` they move with their pixels; `depth` they move and are distances from the camera or their inverse;
-    `normal` they move and are unit vectors in the camera's frame (x right, y down, z away).
-
-    Raises BenchError for another kind, and for normals that are not three channels.
-    """
-
-    dtype: str
-    shape: tuple[int, ...]
-    encoding: str
-    unit: str = ""
-    kind: str = ""
-
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise BenchError(f"The kind of a field is one of {', '.join(map(repr, KINDS))}, got {self.kind!r}.")
-        if self.kind == "normal" and (len(self.shape) != 3 or self.shape[0] != 3):
-            raise BenchError(f"A field of kind 'normal' has the shape (3, height, width), got {self.shape}.")
-
-
-def is_target(name: str, field: Field) -> bool:
-    """Whether tasks may predict it; the input may be stored as floats too."""
-    return name != "image" and field.encoding in TARGET_ENCODINGS
 
 
 @dataclass(frozen=True)
@@ -68,6 +35,11 @@ class Manifest:
     digest: str
     source: str
     parameters: dict[str, Any]
+
+    @property
+    def written(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {**asdict(self), "fields": {name: field.written for name, field in self.fields.items()}}
 
     @property
     def bytes_digest(self) -> str:
@@ -109,7 +81,7 @@ class Packed:
         if split not in self.manifest.splits:
             known = ", ".join(self.manifest.splits)
             raise BenchError(f"Dataset {self.manifest.name} has no split `{split}`; it has {known}.")
-        return {field: np.load(self.folder / _file(split, field), mmap_mode="r") for field in self.manifest.fields}
+        return {field: np.load(self.folder / file_name(split, field), mmap_mode="r") for field in self.manifest.fields}
 
     def _check_size(self, file: str, expected: int) -> None:
         path = self.folder / file
@@ -120,13 +92,13 @@ class Packed:
 
     def _check_arrays(self, split: str) -> None:
         for field in self.manifest.fields:
-            if _file(split, field) not in self.manifest.files:
+            if file_name(split, field) not in self.manifest.files:
                 raise self._damaged(f"Field `{field}` of split `{split}` is missing from {self.folder / MANIFEST}")
         try:
             arrays = self.arrays(split)
         except ValueError as error:
             raise self._damaged(f"{self.folder} holds a file of split `{split}` that is no NumPy array") from error
-        if wrong := _mismatch(split, arrays, self.manifest.fields, self.manifest.splits[split]):
+        if wrong := mismatch(split, arrays, self.manifest.fields, self.manifest.splits[split]):
             raise self._damaged(f"{self.folder}: {wrong}")
 
     def _damaged(self, what: str) -> BenchError:
@@ -136,7 +108,7 @@ class Packed:
 def write_packed(
     folder: Path,
     name: str,
-    arrays: Mapping[str, Arrays],
+    arrays: Mapping[str, Arrays | Samples],
     fields: Mapping[str, Field],
     source: str,
     parameters: Mapping[str, Any],
@@ -144,25 +116,50 @@ def write_packed(
 ) -> Manifest:
     """Writes arrays[split][field] ([samples, *shape]) so that `folder` appears complete or not at all.
 
+    A split may also be `Samples`, made and written a few at a time: memory then does not grow with the data, and what
+    a killed process has written is continued by the next one. The digest depends on the content, not on either.
+
     `source` says in words where the content comes from, `digest` identifies it where bytes do not (None: they do).
     Returns the manifest that lies in `folder` afterwards, which is another process's when that one was faster.
 
     Raises BenchError when an array does not fit its field, or when the disk is full or not writable.
     """
-    splits = {split: len(next(iter(part.values()))) for split, part in arrays.items()}
-    for split, part in arrays.items():
-        if wrong := _mismatch(split, part, fields, splits[split]):
-            raise BenchError(f"Dataset {name} cannot be packed: {wrong}; mend its `pack` or its `fields`.")
-    with published(folder) as temporary:
-        files = {}
-        for split, part in arrays.items():
-            for field in fields:
-                np.save(temporary / _file(split, field), part[field])
-                files[_file(split, field)] = _entry(temporary / _file(split, field))
-        identified = _bytes_digest(files) if digest is None else digest
-        manifest = Manifest(name, dict(fields), splits, files, identified, source, dict(parameters))
-        (temporary / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1) + "\n")
+    splits = {
+        split: part if isinstance(part, Samples) else _whole(name, split, part, fields)
+        for split, part in arrays.items()
+    }
+    counts = {split: samples.count for split, samples in splits.items()}
+    manifest = Manifest(name, dict(fields), counts, {}, digest or "", source, dict(parameters))
+    with continued(folder) as started:
+        if not folder.is_dir():
+            try:
+                _write(started, splits, manifest)
+            except Unfit as error:
+                shutil.rmtree(started)
+                raise _refused(name, error) from error
     return read_manifest(folder)
+
+
+def _write(folder: Path, splits: Mapping[str, Samples], manifest: Manifest) -> None:
+    stream = Stream(folder, manifest.written)
+    for split, samples in splits.items():
+        stream.write(split, samples, manifest.fields)
+    names = [file_name(split, field) for split in splits for field in manifest.fields]
+    files = {file: _entry(folder / file) for file in names}
+    complete = replace(manifest, files=files, digest=manifest.digest or _bytes_digest(files))
+    (folder / MANIFEST).write_text(json.dumps(complete.written, indent=1) + "\n")
+    stream.close()
+
+
+def _whole(name: str, split: str, arrays: Arrays, fields: Mapping[str, Field]) -> Samples:
+    samples = Samples.of(arrays)
+    if wrong := mismatch(split, arrays, fields, samples.count):
+        raise _refused(name, wrong)
+    return samples
+
+
+def _refused(name: str, wrong: object) -> BenchError:
+    return BenchError(f"Dataset {name} cannot be packed: {wrong}; mend its `pack` or its `fields`.")
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -175,22 +172,6 @@ def read_manifest(folder: Path) -> Manifest:
         raise BenchError(
             f"{folder / MANIFEST} is missing or damaged; delete the folder and run `mtl-bench prepare` for its dataset."
         ) from error
-
-
-def _mismatch(split: str, arrays: Arrays, fields: Mapping[str, Field], count: int) -> str:
-    """What is wrong with the arrays of one split; empty when nothing is."""
-    for name, field in fields.items():
-        if name not in arrays:
-            return f"split `{split}` has no field `{name}`"
-        found = (str(arrays[name].dtype), arrays[name].shape)
-        if found != (field.dtype, (count, *field.shape)):
-            expected = f"{field.dtype} {[count, *field.shape]}"
-            return f"field `{name}` of split `{split}` is {found[0]} {list(found[1])} instead of {expected}"
-    return ""
-
-
-def _file(split: str, field: str) -> str:
-    return f"{split}.{field}.npy"
 
 
 def _entry(path: Path) -> dict[str, Any]:

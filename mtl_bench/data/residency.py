@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Int32, Int64, Shaped
 from torch import Tensor
 
 from mtl_bench.errors import BenchError
@@ -23,7 +23,7 @@ class Resident:
     """The whole arrays on the device."""
 
     def __init__(self, columns: Columns, device: torch.device) -> None:
-        self.columns = {name: torch.from_numpy(np.concatenate(arrays)).to(device) for name, arrays in columns.items()}
+        self.columns = {name: _tensor(np.concatenate(arrays)).to(device) for name, arrays in columns.items()}
         self.device = device
 
     def rows(self, index: Int64[Tensor, "batch"]) -> dict[str, Tensor]:
@@ -55,7 +55,7 @@ class Mapped:
         self.announced = (index, self.reader.submit(self._read, index))
 
     def _read(self, index: Int64[Tensor, "batch"]) -> dict[str, Tensor]:
-        return {name: torch.from_numpy(gather(arrays, index.numpy())) for name, arrays in self.columns.items()}
+        return {name: _tensor(gather(arrays, index.numpy())) for name, arrays in self.columns.items()}
 
 
 def open_store(columns: Columns, device: torch.device, residency: Residency) -> Resident | Mapped:
@@ -80,6 +80,16 @@ def gather(arrays: Sequence[np.ndarray], index: np.ndarray) -> np.ndarray:
         rows[inside] = array[index[inside] - start]
         start += len(array)
     return rows
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    """Sharing memory. torch cannot index 16 bits without a sign: they travel as if they had one, see `widened`."""
+    return torch.from_numpy(array.view(np.int16) if array.dtype == np.uint16 else array)
+
+
+def widened(stored: Shaped[Tensor, "*shape"]) -> Int32[Tensor, "*shape"]:
+    """The values of 16 bits without a sign."""
+    return stored.int() & 0xFFFF
 
 
 def send(host: Tensor, device: torch.device) -> Tensor:

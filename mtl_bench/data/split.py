@@ -8,18 +8,14 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from mtl_bench.data.encoding import Numbers, pieces, write
+from mtl_bench.data.fields import Field, strange
 from mtl_bench.data.packed import Packed
-from mtl_bench.data.residency import Residency, open_store, send
+from mtl_bench.data.residency import Residency, open_store, send, widened
 from mtl_bench.errors import BenchError
 
 Decoder = Callable[[Tensor], Tensor]  # stored to decoded values
 Decoders = Mapping[str, Decoder]
-DECODERS: dict[str, Decoder] = {
-    "uint8/255": lambda stored: stored.float().div_(255),
-    "class": lambda stored: stored.long(),
-    "float": lambda stored: stored.float(),
-    "int8/127": lambda stored: torch.threshold_(stored / 127, -1.004, torch.nan),  # of -128, the one below -1
-}
 Normalisation = tuple[Sequence[float], Sequence[float]]  # mean and standard deviation per channel, of values in [0, 1]
 
 
@@ -57,7 +53,8 @@ class Split:
     `labelled` [size, tasks] says which samples carry which label (None: every sample every one). A sample with a dense
     target is labelled when any of its elements is.
 
-    Raises BenchError for an unknown split, task, encoding or residency, and for statistics that do not fit the image.
+    Raises BenchError for an unknown split, task or residency, for stored labels that their encoding does not know, for
+    an image that no augmentation could interpolate, and for statistics that do not fit it.
     """
 
     def __init__(
@@ -72,13 +69,14 @@ class Split:
         _check_tasks(packed, tasks)
         self.tasks = tuple(tasks)
         self.device = torch.device(device)
-        self.decoders = {field: _decoder(packed, field) for field in ("image", *tasks)}
+        fields = packed.manifest.fields
+        _check_image(fields["image"])
+        self.decoders = {field: decoder(fields[field]) for field in ("image", *tasks)}
         opened = [packed.arrays(part) for part in parts]
         columns = {field: [arrays[field] for arrays in opened] for field in self.decoders}
         self.size = sum(packed.manifest.splits[part] for part in parts)
-        encodings = [packed.manifest.fields[task].encoding for task in tasks]
-        self.labelled = _label_table(encodings, [columns[task] for task in tasks])
-        self.normalise = _statistics(normalise, packed.manifest.fields["image"].shape[0], self.device)
+        self.labelled = _label_table(packed, parts, {task: columns[task] for task in tasks})
+        self.normalise = _statistics(normalise, fields["image"].shape[0], self.device)
         self.store = open_store(columns, self.device, residency)
 
     def batch(self, index: Int64[Tensor, "batch"], augment: Augment | None = None) -> Batch:
@@ -109,11 +107,19 @@ def _check_tasks(packed: Packed, tasks: Sequence[str]) -> None:
         )
 
 
-def _decoder(packed: Packed, field: str) -> Decoder:
-    encoding = packed.manifest.fields[field].encoding
-    if encoding not in DECODERS:
-        raise BenchError(f"Field `{field}` has the unknown encoding `{encoding}`; choose among {', '.join(DECODERS)}.")
-    return DECODERS[encoding]
+def _check_image(field: Field) -> None:
+    """Augmentations interpolate images before they are decoded: only what is linear and whole survives that."""
+    if not isinstance(field.encoding, Numbers) or field.encoding.invalid is not None or field.dtype == "uint16":
+        raise BenchError(
+            f"Images are stored as bytes or floats without invalid pixels, got {field.dtype} read by "
+            f"{write(field.encoding)!r}; pack them so."
+        )
+
+
+def decoder(field: Field) -> Decoder:
+    """From what a store serves."""
+    decode = field.encoding.decode
+    return (lambda stored: decode(widened(stored))) if field.dtype == "uint16" else decode
 
 
 def _statistics(normalise: Normalisation | None, channels: int, device: torch.device) -> tuple[Tensor, Tensor] | None:
@@ -126,20 +132,25 @@ def _statistics(normalise: Normalisation | None, channels: int, device: torch.de
 
 
 def _label_table(
-    encodings: Sequence[str], targets: Sequence[Sequence[np.ndarray]]
+    packed: Packed, parts: Sequence[str], targets: Mapping[str, Sequence[np.ndarray]]
 ) -> Bool[np.ndarray, "size tasks"] | None:
     columns = [
-        np.concatenate([_labelled(encoding, array) for array in arrays])
-        for encoding, arrays in zip(encodings, targets, strict=True)
+        [_labelled(packed, part, task, array) for part, array in zip(parts, arrays, strict=True)]
+        for task, arrays in targets.items()
     ]
-    table = np.stack(columns, axis=1)
+    table = np.stack([np.concatenate(column) for column in columns], axis=1)
     return None if table.all() else table
 
 
-def _labelled(encoding: str, array: np.ndarray) -> Bool[np.ndarray, "size"]:
-    if encoding == "int8/127":
-        return _any(array != -128)
-    return _any(~np.isnan(array) if array.dtype.kind == "f" else array >= 0)
+def _labelled(packed: Packed, part: str, task: str, array: np.ndarray) -> Bool[np.ndarray, "size"]:
+    """Which samples have a label in any of their elements."""
+    field = packed.manifest.fields[task]
+    found: list[np.ndarray] = [np.empty(0, bool)]
+    for piece in pieces(array):
+        if wrong := strange(part, task, field, piece):
+            raise BenchError(f"{packed.folder}: {wrong}; mend the dataset, delete the folder and prepare it again.")
+        found.append(_any(field.encoding.labelled(piece)))
+    return np.concatenate(found)
 
 
 def _any(known: Bool[np.ndarray, "size *shape"]) -> Bool[np.ndarray, "size"]:

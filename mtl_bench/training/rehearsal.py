@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from mtl_bench.data.encoding import Classes
 from mtl_bench.data.packed import Packed
 from mtl_bench.data.split import Batch, Split
 from mtl_bench.errors import BenchError, unforeseen
@@ -36,12 +37,15 @@ def check_targets(packed: Packed, tasks: Mapping[str, Task]) -> None:
     for split in packed.manifest.splits:
         arrays = packed.arrays(split)
         for name, task in tasks.items():
-            classes = task.likelihood == "classification" and packed.manifest.fields[name].encoding == "class"
-            if classes and not -1 <= int(arrays[name].min()) <= (top := int(arrays[name].max())) < task.labels:
+            encoding = packed.manifest.fields[name].encoding
+            if task.likelihood != "classification" or not isinstance(encoding, Classes):
+                continue
+            low, high = encoding.span(arrays[name])
+            if low < -1 or high >= task.labels:
                 raise BenchError(
-                    f"Task {name} has {task.labels} classes, but split `{split}` holds labels from "
-                    f"{arrays[name].min()} to {top}; classes count from 0, and -1 is no label: mend the data or "
-                    f"tasks.{name}."
+                    f"Task {name} has {task.labels} classes, but split `{split}` holds labels from {low} to {high}; "
+                    f"classes count from 0, and -1 is no label: mend the data or tasks.{name}, or let the field's "
+                    f"encoding `ignore` the numbers that mean no label."
                 )
 
 

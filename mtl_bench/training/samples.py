@@ -56,17 +56,17 @@ def take_pictures(forward: ModelForward, split: Split, fields: Mapping[str, Fiel
 
 def _is_dense(field: Field, target: Tensor, output: Tensor) -> bool:
     """A task may also hand a map to a head of vectors, or judge outputs of another kind than its target."""
-    if field.encoding == "class":
+    if field.encoding.categorical:
         return output.ndim == 4 and output.shape[2:] == target.shape[1:]
     return output.ndim == 4 and output.shape == target.shape
 
 
 def _dense(task: Task, field: Field, target: Tensor, output: Tensor) -> Dense:
     """In the units of the target, whatever those of the head."""
-    if field.encoding == "class" and not isinstance(task, BinaryTask):
+    if field.encoding.categorical and not isinstance(task, BinaryTask):
         small = torch.int8 if output.shape[1] <= 128 else torch.int16
         return Dense("classes", "", _thin(target.to(small)), _thin(output.argmax(dim=1).to(small)))
-    if field.encoding == "class":
+    if field.encoding.categorical:
         target = target.unsqueeze(1).float().where(target.unsqueeze(1) >= 0, torch.nan)
     if isinstance(task, BinaryTask):
         output = output.sigmoid()

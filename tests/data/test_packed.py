@@ -125,6 +125,31 @@ def test_arrays_that_do_not_fit_their_fields_are_refused(packed: Packed, tmp_pat
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize("label", [-2, -100])
+def test_class_numbers_without_a_meaning_are_refused(packed: Packed, tmp_path: Path, label: int) -> None:
+    arrays = copies(packed)
+    arrays["val"]["shape"][3] = label
+    with pytest.raises(BenchError) as refusal:
+        rewrite(packed, tmp_path / "new", arrays)
+    said = f"cannot be packed: field `shape` of split `val` holds the label {label}, but classes are whole numbers"
+    assert said in str(refusal.value)
+    assert "`ignore`" in str(refusal.value)
+    fields = {**packed.manifest.fields, "shape": Field("int8", (), {"name": "class", "ignore": [label]})}
+    manifest = write_packed(tmp_path / "new", "tiny", arrays, fields, "rewritten", {})
+    assert manifest.fields["shape"].encoding == fields["shape"].encoding
+    assert manifest.targets == packed.manifest.targets
+
+
+def test_a_field_is_stored_in_the_type_of_its_encoding(packed: Packed) -> None:
+    with pytest.raises(BenchError, match="'int8/127' is stored as int8, got uint8"):
+        Field("uint8", (3, 4, 5), "int8/127")
+    with pytest.raises(BenchError, match="'uint9' is unknown; choose among uint8/255"):
+        Field("uint8", (3, 4, 5), "uint9")
+    with pytest.raises(BenchError, match=r"has the shape \(3, height, width\)"):
+        Field("uint8", (4, 5), {"name": "normal"})
+    assert Field(**packed.manifest.fields["depth"].written) == packed.manifest.fields["depth"]
+
+
 def test_a_manifest_from_before_kinds_opens(packed: Packed) -> None:
     manifest = json.loads((packed.folder / MANIFEST).read_text())
     for field in manifest["fields"].values():

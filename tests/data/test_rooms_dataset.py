@@ -42,8 +42,12 @@ def test_fields_units_and_kinds(packed: Packed) -> None:
         assert field.unit == UNITS.get(name, "")
         assert field.kind == KINDS.get(name, "map")
         assert field.shape == ((16, 24) if name == "segmentation" else (CHANNELS.get(name, 1), 16, 24))
-    encodings = {name: field.encoding for name, field in fields.items() if field.encoding != "float"}
-    assert encodings == {"image": "uint8/255", "segmentation": "class", "normal": "int8/127"}
+    encodings = {name: field.written["encoding"] for name, field in fields.items()}
+    assert {name: word for name, word in encodings.items() if word != "float"} == {
+        "image": "uint8/255",
+        "segmentation": "class",
+        "normal": "int8/127",
+    }
 
 
 def test_the_arrays_are_the_rendered_rooms(packed: Packed) -> None:

@@ -102,6 +102,47 @@ def test_signed_bytes_are_127ths_and_minus_128_is_unknown(packed: Packed, tmp_pa
     assert (np.nanmin(found), np.nanmax(found)) == (-1, 1)
 
 
+@pytest.mark.parametrize("residency", ["device", "memmap"])
+def test_sixteen_bits_keep_their_upper_half(packed: Packed, tmp_path: Path, residency: Residency) -> None:
+    depth = np.arange(10, dtype=np.uint16).reshape(10, 1) * 7000
+    depth[7] = 65535
+    fields = {
+        "image": packed.manifest.fields["image"],
+        "depth": Field("uint16", (1,), {"name": "number", "scale": 512, "invalid": 65535}, "m"),
+        "ids": Field("uint16", (1,), {"name": "class", "ignore": [65535]}),
+    }
+    arrays = {"train": {"image": packed.arrays("train")["image"], "depth": depth, "ids": depth}}
+    write_packed(tmp_path / "deep", "deep", arrays, fields, "", {})
+    split = Split(Packed.open(tmp_path / "deep"), ["train"], ["depth", "ids"], "cpu", residency=residency)
+    assert split.labelled is not None
+    assert np.argwhere(~split.labelled).tolist() == [[7, 0], [7, 1]]
+    batch = split.batch(torch.arange(10))
+    np.testing.assert_array_equal(batch.targets["depth"], np.where(depth == 65535, np.nan, depth / 512))
+    np.testing.assert_array_equal(batch.targets["ids"], np.where(depth == 65535, -1, depth.astype(int)))
+
+
+def test_class_numbers_without_a_meaning_are_refused(packed: Packed) -> None:
+    path = packed.folder / "train.shape.npy"
+    labels = np.load(path)
+    labels[4] = -100
+    np.save(path, labels)
+    with pytest.raises(BenchError) as refusal:
+        Split(packed, ["val", "train"], ["depth", "shape"], "cpu")
+    assert "field `shape` of split `train` holds the label -100" in str(refusal.value)
+    assert "`ignore`" in str(refusal.value)
+
+
+def test_images_that_cannot_be_interpolated_are_refused(packed: Packed, tmp_path: Path) -> None:
+    stored = np.zeros((4, 1, 2, 3), np.uint16)
+    deep = Field("uint16", (1, 2, 3), "float")
+    masked = Field("int16", (1, 2, 3), {"name": "number", "invalid": 0})
+    for name, field in {"deep": deep, "masked": masked, "ids": Field("int16", (1, 2, 3), "class")}.items():
+        arrays = {"train": {"image": stored.astype(field.dtype), "way": np.zeros(4, np.int8)}}
+        write_packed(tmp_path / name, name, arrays, {"image": field, "way": Field("int8", (), "class")}, "", {})
+        with pytest.raises(BenchError, match="Images are stored as bytes or floats"):
+            Split(Packed.open(tmp_path / name), ["train"], ["way"], "cpu")
+
+
 def test_a_part_of_a_batch(packed: Packed, tmp_path: Path) -> None:
     split = Split(with_holes(packed, tmp_path / "holes"), ["train"], ["shape", "depth"], "cpu")
     part, same = split.batch(INDEX).part(np.array([2, 1])), split.batch(INDEX[[2, 1]])

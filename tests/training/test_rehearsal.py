@@ -37,3 +37,36 @@ def test_other_classes_are_named(name: str, top: int, classes: int, tmp_path: Pa
         check_targets(packed, {name: TASKS[name]})
     said = f"Task {name} has {classes} classes, but split `train` holds labels from -1 to {top}; classes count from 0"
     assert str(refusal.value).startswith(said)
+
+
+@pytest.mark.parametrize("dtype", ["int16", "float32"])
+def test_an_ignore_index_is_refused_like_any_other_stranger(dtype: str, tmp_path: Path) -> None:
+    """-100 is what torch's own losses leave out. Packed folders may be older than the refusal to pack it."""
+    labels = np.array([0, -100, 12, 5, -1, 3], dtype).reshape(1, 2, 3)
+    fields = {"segmentation": Field(dtype, (2, 3), "class")}
+    write_packed(tmp_path / "packed", "maps", {"train": {"segmentation": labels.clip(-1)}}, fields, "made up", {})
+    np.save(tmp_path / "packed" / "train.segmentation.npy", labels)
+    with pytest.raises(BenchError) as refusal:
+        check_targets(Packed.open(tmp_path / "packed"), {"segmentation": TASKS["segmentation"]})
+    said = "Task segmentation has 13 classes, but split `train` holds labels from -100 to 12; classes count from 0"
+    assert str(refusal.value).startswith(said)
+    assert "`ignore`" in str(refusal.value)
+
+
+@pytest.mark.parametrize("ignored", [255, -100])
+def test_what_the_encoding_ignores_passes(ignored: int, tmp_path: Path) -> None:
+    labels = np.array([0, ignored, 12, 5, -1, 3], np.int16).reshape(1, 2, 3)
+    fields = {"segmentation": Field("int16", (2, 3), {"name": "class", "ignore": [ignored]})}
+    write_packed(tmp_path / "packed", "maps", {"train": {"segmentation": labels}}, fields, "made up", {})
+    check_targets(Packed.open(tmp_path / "packed"), {"segmentation": TASKS["segmentation"]})
+
+
+def test_a_class_that_is_nan_is_no_label(tmp_path: Path) -> None:
+    labels = np.array([0, np.nan, 12, 5, -1, 3], np.float32).reshape(1, 2, 3)
+    fields = {"segmentation": Field("float32", (2, 3), "class")}
+    for top, name in ((12, "fits"), (13, "strange")):
+        arrays = {"train": {"segmentation": np.where(labels == 12, top, labels).astype(np.float32)}}
+        write_packed(tmp_path / name, "maps", arrays, fields, "made up", {})
+    check_targets(Packed.open(tmp_path / "fits"), {"segmentation": TASKS["segmentation"]})
+    with pytest.raises(BenchError, match="holds labels from -1 to 13"):
+        check_targets(Packed.open(tmp_path / "strange"), {"segmentation": TASKS["segmentation"]})

@@ -25,7 +25,7 @@ def check_dials(name: str, known: Mapping[str, Field], label_noise: Mapping[str,
         if task not in targets:
             raise BenchError(f"Dataset {name} has no target {task!r}; choose among {', '.join(targets)}.")
     for task, sigma in label_noise.items():
-        if not 0 <= sigma <= (1 if known[task].encoding == "class" else math.inf):
+        if not 0 <= sigma <= (1 if known[task].encoding.categorical else math.inf):
             raise BenchError(
                 f"Dataset {name}: label_noise.{task} is a standard deviation from 0 on (for classes the share of "
                 f"pixels with a random label, at most 1), got {sigma}."
@@ -57,12 +57,12 @@ def add_noise(arrays: Arrays, fields: Mapping[str, Field], label_noise: Mapping[
     copies = {task + COPY: sigma for task, sigma in label_noise.items() if task + COPY in fields}
     for task, sigma in (*label_noise.items(), *copies.items()):
         draw = Draw(stream_seed("rooms", "label noise", seed, task) & 0xFFFFFFFF)
-        stored = arrays[task]
-        if fields[task].encoding == "class":
+        stored, field = arrays[task], fields[task]
+        if field.encoding.categorical:
             hit = (draw.random_sample(stored.shape) < sigma) & (stored >= 0)
             stored[hit] = draw.randint(len(CLASSES), size=int(hit.sum()))
-        elif fields[task].encoding == "int8/127":
-            noisy = stored / 127 + sigma * draw.standard_normal(stored.shape)
-            stored[:] = np.rint(127 * noisy / np.linalg.norm(noisy, axis=1, keepdims=True).clip(1e-6))
+        elif field.kind == "normal":
+            noisy = stored / field.encoding.scale + sigma * draw.standard_normal(stored.shape)
+            stored[:] = np.rint(field.encoding.scale * noisy / np.linalg.norm(noisy, axis=1, keepdims=True).clip(1e-6))
         else:
             stored += (sigma * draw.standard_normal(stored.shape)).astype(stored.dtype)

@@ -105,7 +105,5 @@ def render_split(
 
 
 def _encode(maps: Tensor, field: Field) -> np.ndarray:
-    scale = {"uint8/255": 255, "int8/127": 127}.get(field.encoding)
-    stored = maps if scale is None else (maps * scale).round()
-    found: np.ndarray = stored.cpu().numpy().astype(field.dtype)
+    found: np.ndarray = field.encoding.encode(maps).cpu().numpy().astype(field.dtype)
     return found
