@@ -54,7 +54,7 @@ def write_idx() -> Callable[..., Path]:
 @pytest.fixture
 def official(tmp_path: Path, write_idx: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with made-up `mnist/` and `fashion/` of 60 + 20 images."""
-    monkeypatch.setattr(idx, "MD5", {})
+    monkeypatch.setattr(idx, "SUMS", {})
     draw = np.random.RandomState(3)
     for name in ("mnist", "fashion"):
         for part, size in (("train", 60), ("test", 20)):

@@ -43,7 +43,7 @@ def test_refuses_a_missing_file_and_another_sum(tmp_path: Path, write_idx: Calla
     with pytest.raises(BenchError, match="cannot be read"):
         read_idx(tmp_path / "absent")
     with pytest.raises(BenchError, match="MD5 differs"):
-        read_idx(write_idx(tmp_path / "images", ARRAY), md5="0" * 32)
+        read_idx(write_idx(tmp_path / "images", ARRAY), "md5:" + "0" * 32)
 
 
 @pytest.mark.parametrize("place", ["", "mnist", "MNIST/raw"])

@@ -1,11 +1,8 @@
 """IDX files: MNIST and Fashion-MNIST as published (four files each, gzipped or plain)."""
 
-import gzip
-import hashlib
 import io
 import math
 import shutil
-import zlib
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -14,6 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from mtl_bench.data.publish import published
+from mtl_bench.data.sources import SourceFile, existing, holding
 from mtl_bench.errors import BenchError
 
 FILES = {
@@ -22,33 +20,32 @@ FILES = {
 }
 CLASSES = {"mnist": "MNIST", "fashion": "FashionMNIST"}  # torchvision's names, of classes and of download folders
 # Published sums of the uncompressed images: both datasets use the same file names, so a mix-up would go unnoticed.
-MD5 = {
-    ("mnist", "train"): "6bbc9ace898e44ae57da46a324031adb",
-    ("mnist", "test"): "2646ac647ad5339dbf082846283269ea",
-    ("fashion", "train"): "f4a8712d7a061bf5bd6d2ca38dc4d50a",
-    ("fashion", "test"): "8181f5470baa50b63fa0f6fddb340f0a",
+SUMS = {
+    ("mnist", "train"): "md5:6bbc9ace898e44ae57da46a324031adb",
+    ("mnist", "test"): "md5:2646ac647ad5339dbf082846283269ea",
+    ("fashion", "train"): "md5:f4a8712d7a061bf5bd6d2ca38dc4d50a",
+    ("fashion", "test"): "md5:8181f5470baa50b63fa0f6fddb340f0a",
 }
 Official = dict[str, tuple[UInt8[np.ndarray, "_ 28 28"], UInt8[np.ndarray, "_"]]]
 
 
-def read_idx(path: Path, md5: str | None = None) -> UInt8[np.ndarray, "..."]:
+def read_idx(path: Path, digest: str | None = None) -> UInt8[np.ndarray, "..."]:
     """The array in an IDX file of unsigned bytes, gzipped or plain.
 
-    Layout: two zero bytes, type 0x08, number of axes, one big-endian uint32 per axis, then the values. `md5` is the
+    Layout: two zero bytes, type 0x08, number of axes, one big-endian uint32 per axis, then the values. `digest` is the
     expected sum of the uncompressed file.
 
     Raises BenchError when the file is missing, damaged, truncated, of another format, or has another sum.
     """
-    content = _uncompressed(path)
+    file = SourceFile(path)
+    content = file.content()
     axes = content[3] if len(content) > 3 and content[:3] == b"\x00\x00\x08" else 0
     start = 4 + 4 * axes
-    if not axes or len(content) < start:
-        raise BenchError(f"{path} is not an IDX file of bytes (its magic number is wrong); download it again.")
+    file.require(axes > 0 and start <= len(content), "is not an IDX file of bytes (its magic number is wrong)")
     shape = tuple(int(axis) for axis in np.frombuffer(content, ">u4", count=axes, offset=4))
-    if (found := len(content) - start) != (expected := math.prod(shape)):
-        raise BenchError(f"{path} should hold {expected} values but holds {found}; download it again.")
-    if md5 and hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
-        raise BenchError(f"{path} is not the official file of that dataset (its MD5 differs); check the folder.")
+    found, expected = len(content) - start, math.prod(shape)
+    file.require(found == expected, f"should hold {expected} values but holds {found}")
+    file.compare(content, digest)
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
@@ -56,7 +53,7 @@ def read_official(name: str, folders: Sequence[Path]) -> Official:
     """Images and labels of "train" and "test" of `mnist` or `fashion`, found in `folders` or downloaded to the last."""
     folder = find_or_download(name, folders)
     return {
-        part: (read_idx(_existing(folder, images), MD5.get((name, part))), read_idx(_existing(folder, labels)))
+        part: (read_idx(existing(folder, images), SUMS.get((name, part))), read_idx(existing(folder, labels)))
         for part, (images, labels) in FILES.items()
     }
 
@@ -66,10 +63,9 @@ def find_or_download(name: str, folders: Sequence[Path]) -> Path:
 
     Raises BenchError, saying which files to put where, when they are nowhere and cannot be downloaded.
     """
-    for folder in folders:
-        for candidate in (folder / name, folder / CLASSES[name] / "raw", folder):
-            if all(_existing(candidate, file).is_file() for pair in FILES.values() for file in pair):
-                return candidate
+    candidates = [place for folder in folders for place in (folder / name, folder / CLASSES[name] / "raw", folder)]
+    if found := holding(candidates, [file for pair in FILES.values() for file in pair]):
+        return found
     _download(name, folders[-1] / name)
     return folders[-1] / name
 
@@ -91,19 +87,3 @@ def _download(name: str, folder: Path) -> None:
         for file in nested.iterdir():
             file.rename(temporary / file.name)
         shutil.rmtree(nested.parent)
-
-
-def _existing(folder: Path, file: str) -> Path:
-    """The gzipped file where there is one, else the plain one."""
-    compressed = folder / f"{file}.gz"
-    return compressed if compressed.is_file() else folder / file
-
-
-def _uncompressed(path: Path) -> bytes:
-    try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise BenchError(f"{path} is truncated or damaged ({error}); download it again.") from error
-    except OSError as error:
-        raise BenchError(f"{path} cannot be read ({error.strerror}); check the folder.") from error

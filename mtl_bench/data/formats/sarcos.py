@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import io
 
+from mtl_bench.data.sources import SourceFile, holding
 from mtl_bench.errors import BenchError
 
 FILE = "sarcos_inv_test.mat"
@@ -19,19 +20,15 @@ def read_sarcos(folders: Sequence[Path]) -> Float[np.ndarray, "4449 28"]:
 
     Looked for in each folder and its `sarcos/`. Raises BenchError when the file is nowhere or not what it claims to be.
     """
-    candidates = [place / FILE for folder in folders for place in (folder, folder / "sarcos")]
-    path = next((candidate for candidate in candidates if candidate.is_file()), None)
-    if path is None:
+    place = holding([place for folder in folders for place in (folder, folder / "sarcos")], [FILE])
+    if place is None:
         raise BenchError(
             f"{FILE} (official test rows of SARCOS) is not in {' or '.join(map(str, folders))}; get it from the GPML "
             "web page and run `mtl-bench prepare dataset=sarcos source=FOLDER`."
         )
-    try:
-        table = np.asarray(io.loadmat(path)[VARIABLE], dtype=np.float64)
-    except (ValueError, KeyError, TypeError, OSError, NotImplementedError) as error:
-        raise BenchError(f"{path} is no MATLAB file with the variable {VARIABLE}; download it again.") from error
-    if table.shape != (ROWS, INPUTS + TORQUES) or not np.isfinite(table).all():
-        raise BenchError(
-            f"{path} should hold {ROWS} × {INPUTS + TORQUES} finite numbers but holds {table.shape}; download it again."
-        )
+    file = SourceFile(place / FILE)
+    with file.structure(f"no MATLAB file with the variable {VARIABLE}"):
+        table = np.asarray(io.loadmat(file.path)[VARIABLE], dtype=np.float64)
+    right = table.shape == (ROWS, INPUTS + TORQUES) and bool(np.isfinite(table).all())
+    file.require(right, f"should hold {ROWS} × {INPUTS + TORQUES} finite numbers but holds {table.shape}")
     return table
