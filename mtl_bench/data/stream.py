@@ -132,7 +132,13 @@ def file_name(split: str, field: str) -> str:
 
 
 def _fitting(split: str, samples: Samples, fields: Mapping[str, Field], rows: range) -> Arrays:
-    made = samples.read(rows)
+    try:
+        made = samples.read(rows)
+    except OSError as error:  # not to be taken for one of writing
+        raise BenchError(
+            f"Samples {rows.start} to {rows.stop - 1} of split `{split}` cannot be read ({error}); check the official "
+            "files and run the command again, which continues there."
+        ) from error
     wrong = mismatch(split, made, fields, len(rows))
     if wrong := wrong or next(filter(None, (strange(split, n, f, made[n]) for n, f in fields.items())), ""):
         raise Unfit(wrong)

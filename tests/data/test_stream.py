@@ -6,8 +6,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -152,6 +154,45 @@ def test_what_does_not_fit_is_dropped(tmp_path: Path) -> None:
     ):
         write(tmp_path / "new", Source("train", short))
     assert [path.name for path in tmp_path.iterdir()] == [".new.lock"]
+
+
+def test_a_source_that_cannot_be_read_is_no_full_disk(tmp_path: Path, packed: Packed) -> None:
+    def read(rows: range) -> dict[str, np.ndarray]:
+        (tmp_path / f"{rows.start}.png").read_bytes()
+        return {name: array[rows.start : rows.stop] for name, array in ARRAYS["train"].items()}
+
+    for index in (0, 2):
+        (tmp_path / f"{index}.png").touch()
+    splits = {"train": Samples(10, read), "val": Samples.of(ARRAYS["val"])}
+    with pytest.raises(BenchError, match=r"Samples 4 to 5 of split `train` cannot be read .*4\.png.*continues there"):
+        write_packed(tmp_path / "new", "tiny", splits, FIELDS, "drawn", {})
+    for index in (4, 6, 8):
+        (tmp_path / f"{index}.png").touch()
+    (tmp_path / "0.png").unlink()  # done, and not read again
+    assert write_packed(tmp_path / "new", "tiny", splits, FIELDS, "drawn", {}).digest == packed.digest
+
+
+def test_one_process_writes_and_the_others_wait(tmp_path: Path, packed: Packed) -> None:
+    first, second = Source("train", ARRAYS["train"]), Source("train", ARRAYS["train"])
+    val = Source("val", ARRAYS["val"])
+    inside, go_on = threading.Event(), threading.Event()
+
+    def slowly(rows: range) -> dict[str, np.ndarray]:
+        inside.set()
+        assert go_on.wait(20)
+        return first(rows)
+
+    splits = {"train": Samples(10, slowly), "val": val.samples}
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(write_packed, tmp_path / "new", "tiny", splits, FIELDS, "drawn", {})
+        assert inside.wait(20)
+        other = pool.submit(write, tmp_path / "new", second, val)
+        time.sleep(0.1)
+        assert not other.done()
+        go_on.set()
+        assert one.result() == other.result()
+    assert len(first.read) == 5
+    assert not second.read
 
 
 def test_a_folder_that_is_there_is_not_read_for(tmp_path: Path, packed: Packed) -> None:
