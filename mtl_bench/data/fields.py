@@ -78,6 +78,6 @@ def strange(split: str, name: str, field: Field, array: np.ndarray) -> str:
     if (number := field.encoding.foreign(array)) is None:
         return ""
     return (
-        f"field `{name}` of split `{split}` holds the label {number:g}, but classes are whole numbers from 0 on; what "
-        'means no label is -1, or named in `ignore` of its encoding ({"name": "class", "ignore": [-100, 255]})'
+        f"field `{name}` of split `{split}` holds the label {number:g}; classes count from 0, and -1 is no label: let "
+        'its encoding `ignore` other numbers that mean none ({"name": "class", "ignore": [-100, 255]})'
     )

@@ -9,7 +9,7 @@ from torch import Tensor
 from mtl_bench.errors import BenchError
 from mtl_bench.tasks.base import Metric, Normalise, check_choice
 from mtl_bench.tasks.dense import Aggregation, DenseTask, check_shapes
-from mtl_bench.tasks.encodings import Encoding
+from mtl_bench.tasks.encodings import HeadUnits
 
 
 class DenseRegression(DenseTask):
@@ -29,7 +29,7 @@ class DenseRegression(DenseTask):
         outputs: int = 1,
         error: Literal["l1", "mse"] = "l1",
         unit: str = "",
-        encoding: Encoding | None = None,
+        encoding: HeadUnits | None = None,
         aggregation: Aggregation = "pooled",
         normalise: Normalise = "valid",
         loss_scale: float = 1.0,

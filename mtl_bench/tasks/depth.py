@@ -9,7 +9,7 @@ from torch import Tensor
 from mtl_bench.tasks.base import Metric, Normalise
 from mtl_bench.tasks.dense import Aggregation
 from mtl_bench.tasks.dense_regression import DenseRegression
-from mtl_bench.tasks.encodings import Encoding
+from mtl_bench.tasks.encodings import HeadUnits
 
 
 class Depth(DenseRegression):
@@ -26,7 +26,7 @@ class Depth(DenseRegression):
     def __init__(
         self,
         error: Literal["l1", "mse"] = "l1",
-        encoding: Encoding | None = None,
+        encoding: HeadUnits | None = None,
         unit: str = "m",
         aggregation: Aggregation = "pooled",
         normalise: Normalise = "valid",

@@ -12,7 +12,7 @@ from torch import Tensor
 from mtl_bench.errors import BenchError
 
 
-class Encoding(ABC):
+class HeadUnits(ABC):
     """A map from physical units to those of the head's output, and back. NaN stays NaN; nothing becomes infinite."""
 
     revision: ClassVar[int] = 1
@@ -26,7 +26,7 @@ class Encoding(ABC):
         """Predictions, for the metrics; the inverse of `encode` on what it leaves unclipped."""
 
 
-class Affine(Encoding):
+class Affine(HeadUnits):
     """(x - shift) / scale, with one number for all channels or a list of one per channel.
 
     `clip` = [low, high] in physical units: values outside count as its ends, on the way in and on the way out.
@@ -59,7 +59,7 @@ class Affine(Encoding):
         return values if self.clip is None else values.clamp(*self.clip)
 
 
-class Log(Encoding):
+class Log(HeadUnits):
     """log(1 + x) / log(1 + top): [0, top] to [0, 1], so that an error far away weighs less than the same error nearby.
 
     The form of sel-update-mtl for Taskonomy's depth (there of the stored integers, 512 per metre, with top = 65535).

@@ -45,7 +45,7 @@ def check_targets(packed: Packed, tasks: Mapping[str, Task]) -> None:
                 raise BenchError(
                     f"Task {name} has {task.labels} classes, but split `{split}` holds labels from {low} to {high}; "
                     f"classes count from 0, and -1 is no label: mend the data or tasks.{name}, or let the field's "
-                    f"encoding `ignore` the numbers that mean no label."
+                    "encoding `ignore` other numbers that mean none."
                 )
 
 

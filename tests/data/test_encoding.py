@@ -220,6 +220,22 @@ def test_nothing_is_read_back_from_the_device(written: Written) -> None:
     assert encoding.decode(stored).shape == stored.shape
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("written", ["class", {"name": "class", "ignore": [3], "ids": [0, 1]}, *NUMBERS], ids=str)
+def test_a_gpu_reads_the_same_and_is_not_waited_for(written: Written) -> None:
+    encoding = parse(written)
+    stored = torch.randint(0, 2, (2, 3, 4, 5), dtype=torch.int8 if encoding.dtype == "int8" else torch.int32)
+    here = stored.to("cuda")
+    encoding.decode(here)  # sends its table, once
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        found = encoding.decode(here)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    torch.testing.assert_close(found.cpu(), encoding.decode(stored), equal_nan=True)
+
+
 def test_pieces_cover_an_array_and_stay_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mtl_bench.data.encoding.base.PIECE", 100)
     array = np.arange(70, dtype=np.int64).reshape(35, 2)

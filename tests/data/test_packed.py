@@ -131,7 +131,7 @@ def test_class_numbers_without_a_meaning_are_refused(packed: Packed, tmp_path: P
     arrays["val"]["shape"][3] = label
     with pytest.raises(BenchError) as refusal:
         rewrite(packed, tmp_path / "new", arrays)
-    said = f"cannot be packed: field `shape` of split `val` holds the label {label}, but classes are whole numbers"
+    said = f"cannot be packed: field `shape` of split `val` holds the label {label}; classes count from 0, and -1 is"
     assert said in str(refusal.value)
     assert "`ignore`" in str(refusal.value)
     fields = {**packed.manifest.fields, "shape": Field("int8", (), {"name": "class", "ignore": [label]})}

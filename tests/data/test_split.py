@@ -10,6 +10,7 @@ from mtl_bench.data.packed import Field, Packed, write_packed
 from mtl_bench.data.residency import Residency
 from mtl_bench.data.split import Split
 from mtl_bench.errors import BenchError
+from mtl_bench.tasks import Classification
 
 INDEX = torch.tensor([7, 0, 3, 7])
 
@@ -130,6 +131,20 @@ def test_class_numbers_without_a_meaning_are_refused(packed: Packed) -> None:
         Split(packed, ["val", "train"], ["depth", "shape"], "cpu")
     assert "field `shape` of split `train` holds the label -100" in str(refusal.value)
     assert "`ignore`" in str(refusal.value)
+
+
+def test_a_class_that_is_nan_is_no_label(packed: Packed, tmp_path: Path) -> None:
+    labels = np.array([np.nan, 3, 0, -1, 2, 1, 4, np.nan, 0, 1], np.float32)
+    fields = {"image": packed.manifest.fields["image"], "shape": Field("float32", (), "class")}
+    arrays = {"train": {"image": packed.arrays("train")["image"], "shape": labels}}
+    write_packed(tmp_path / "floats", "floats", arrays, fields, "", {})
+    split = Split(Packed.open(tmp_path / "floats"), ["train"], ["shape"], "cpu")
+    assert split.labelled is not None
+    assert np.argwhere(~split.labelled)[:, 0].tolist() == [0, 3, 7]
+    targets = split.batch(torch.arange(10)).targets["shape"]
+    assert targets.tolist() == [-1, 3, 0, -1, 2, 1, 4, -1, 0, 1]
+    _, count = Classification(5).loss(torch.zeros(10, 5), targets)
+    assert count == 7
 
 
 def test_images_that_cannot_be_interpolated_are_refused(packed: Packed, tmp_path: Path) -> None:

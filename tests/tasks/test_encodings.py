@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtl_bench.errors import BenchError
-from mtl_bench.tasks.encodings import Affine, Encoding, Log
+from mtl_bench.tasks.encodings import Affine, HeadUnits, Log
 from tests.tasks.maps import depths, numbers, outputs
 
 ENCODINGS = [
@@ -20,13 +20,13 @@ ENCODINGS = [
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_decode_inverts_encode(encoding: Encoding) -> None:
+def test_decode_inverts_encode(encoding: HeadUnits) -> None:
     target = numbers(3, share=0.0).double()
     assert torch.allclose(encoding.decode(encoding.encode(target)), target, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_nan_stays_nan_and_the_type_stays(encoding: Encoding) -> None:
+def test_nan_stays_nan_and_the_type_stays(encoding: HeadUnits) -> None:
     target = numbers(3)
     encoded = encoding.encode(target)
     assert torch.equal(encoded.isnan(), target.isnan())
@@ -35,7 +35,7 @@ def test_nan_stays_nan_and_the_type_stays(encoding: Encoding) -> None:
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_wild_outputs_stay_finite(encoding: Encoding) -> None:
+def test_wild_outputs_stay_finite(encoding: HeadUnits) -> None:
     assert encoding.decode(1e6 * outputs(3).double()).isfinite().all()
 
 
