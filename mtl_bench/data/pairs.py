@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from mtl_bench.data.dataset import Dataset
 from mtl_bench.data.formats.idx import CLASSES, Official, read_official
-from mtl_bench.data.packed import Field, Manifest, write_packed
+from mtl_bench.data.packed import Field, Manifest, Samples, write_packed
 from mtl_bench.errors import BenchError
 
 CHUNK = 1000  # images resized at once: the canvas stays in the cache and memory stays flat
@@ -67,12 +67,12 @@ class Pairs(Dataset):
         official = {name: read_official(name, folders) for name in sorted({self.left, self.right})}
         draw = np.random.RandomState(self.data_seed)  # its streams are frozen for good, those of Generator are not
         parts = {name: self._hold_out(images, draw) for name, images in official.items()}
-        arrays = {
-            split: self._compose(official, split, draw_pairs(parts[self.left][split], parts[self.right][split], draw))
+        splits = {
+            split: self._samples(official, split, draw_pairs(parts[self.left][split], parts[self.right][split], draw))
             for split in parts[self.left]
         }
         described = " and ".join(CLASSES[name] for name in official) + ", official IDX files"
-        return write_packed(folder, self.name, arrays, self.fields, described, self.parameters)
+        return write_packed(folder, self.name, splits, self.fields, described, self.parameters)
 
     def _hold_out(self, official: Official, draw: np.random.RandomState) -> dict[str, np.ndarray]:
         """Positions in the official files that belong to each split."""
@@ -83,13 +83,16 @@ class Pairs(Dataset):
         parts = {"train": order[self.val :], "val": order[: self.val], "test": np.arange(test)}
         return {split: np.sort(positions) for split, positions in parts.items() if len(positions)}
 
-    def _compose(
-        self, official: dict[str, Official], split: str, pairs: Int32[np.ndarray, "n 2"]
-    ) -> dict[str, np.ndarray]:
+    def _samples(self, official: dict[str, Official], split: str, pairs: Int32[np.ndarray, "n 2"]) -> Samples:
         part = "test" if split == "test" else "train"
         left, right = official[self.left][part], official[self.right][part]
-        images = compose(left[0], right[0], pairs, LAYOUT)
-        return {"image": images, "left": left[1][pairs[:, 0]], "right": right[1][pairs[:, 1]], "pair": pairs}
+
+        def read(rows: range) -> dict[str, np.ndarray]:
+            chosen = pairs[rows.start : rows.stop]
+            image = compose(left[0], right[0], chosen, LAYOUT)
+            return {"image": image, "left": left[1][chosen[:, 0]], "right": right[1][chosen[:, 1]], "pair": chosen}
+
+        return Samples(len(pairs), read)
 
 
 def pair_fields(size: int, label: str) -> dict[str, Field]:

@@ -20,6 +20,10 @@ FIELDS = {
     "depth": Field("float16", (1, *SIZE), "float", "m", kind="depth"),
     "normal": Field("int8", (3, *SIZE), "int8/127", kind="normal"),
     "scene": Field("int8", (), "class"),
+    "disparity": Field("uint16", (1, *SIZE), {"name": "number", "scale": 256, "offset": 1, "invalid": 0}, kind="depth"),
+    "distance": Field("uint16", (1, *SIZE), {"name": "log", "low": 0.1, "high": 128}, "m", kind="depth"),
+    "colours": Field("uint8", (3, *SIZE), {"name": "normal", "flip": [2]}, kind="normal"),
+    "ids": Field("uint8", SIZE, {"name": "class", "ids": [-1, 0, 0, 1, 2], "ignore": [255]}, kind="map"),
 }
 TASKS = tuple(FIELDS)[1:]
 ALL: list[Augmentation] = [RandomScaleCrop(keeps_labels=True), HorizontalFlip(keeps_labels=True), ColourJitter()]
@@ -37,6 +41,12 @@ def dense(tmp_path: Path) -> Packed:
         "scene": draw.randint(0, 4, 10).astype(np.int8),
     }
     arrays["normal"][3] = -128
+    for name in ("disparity", "distance"):
+        arrays[name] = draw.randint(0, 65536, (10, 1, *SIZE)).astype(np.uint16)
+        arrays[name][draw.rand(10, 1, *SIZE) < 0.2] = 0
+    arrays["colours"] = draw.randint(0, 256, (10, 3, *SIZE)).astype(np.uint8)
+    arrays["colours"][:, :, 2:4] = 128
+    arrays["ids"] = draw.choice([0, 1, 2, 3, 4, 255], (10, *SIZE)).astype(np.uint8)
     write_packed(tmp_path / "dense", "dense", {"train": arrays}, FIELDS, "drawn", {})
     return Packed.open(tmp_path / "dense")
 
