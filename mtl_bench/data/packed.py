@@ -168,6 +168,8 @@ def read_manifest(folder: Path) -> Manifest:
         content = json.loads((folder / MANIFEST).read_text())
         fields = {name: Field(**{**field, "shape": tuple(field["shape"])}) for name, field in content["fields"].items()}
         return Manifest(**{**content, "fields": fields})
+    except BenchError as error:
+        raise BenchError(f"{folder / MANIFEST}: {error}") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BenchError(
             f"{folder / MANIFEST} is missing or damaged; delete the folder and run `mtl-bench prepare` for its dataset."

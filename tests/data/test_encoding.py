@@ -171,6 +171,8 @@ def test_words_of_old_manifests_stay(word: str) -> None:
         Logarithm(0.5, 80),
         NormalBytes(),
         NormalBytes((2,)),
+        NormalBytes([2]),  # type: ignore[arg-type]
+        Classes([np.int64(255)], np.array([0, 1, -1])),  # type: ignore[arg-type]
     ],
     ids=str,
 )
@@ -192,7 +194,8 @@ def test_the_written_form_is_plain_json(encoding: Encoding) -> None:
         ({"name": "log", "low": 2, "high": 1}, "needs 0 < low < high"),
         ({"name": "number", "scale": 0}, "above 0 and finite, got 0"),
         ({"name": "number", "scale": "512"}, "`number` takes scale"),
-        ({"name": "class", "ignore": [0.5]}, "whole numbers, got 0.5"),
+        ({"name": "class", "ignore": [0.5]}, "`ignore` of an encoding is a list of whole numbers, got (0.5,)"),
+        ({"name": "class", "ignore": 255}, "`ignore` of an encoding is a list of whole numbers, got 255"),
         ({"name": "class", "ids": [0, -2]}, "or to -1 for none; got -2"),
         ({"name": "normal", "flip": [3]}, "names channels 0, 1 or 2"),
     ],

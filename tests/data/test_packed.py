@@ -109,6 +109,13 @@ def test_a_damaged_manifest_is_one_sentence(packed: Packed, content: str | None)
         Packed.open(packed.folder)
 
 
+def test_an_unknown_encoding_is_named_with_its_manifest(packed: Packed) -> None:
+    text = (packed.folder / MANIFEST).read_text()
+    (packed.folder / MANIFEST).write_text(text.replace('"float"', '{"name": "posit", "bits": 8}'))
+    with pytest.raises(BenchError, match=r"manifest\.json: The encoding .*posit.* is unknown; choose among uint8/255"):
+        Packed.open(packed.folder)
+
+
 def test_an_unknown_split_lists_the_known_ones(packed: Packed) -> None:
     with pytest.raises(BenchError, match="no split `test`; it has train, val"):
         packed.arrays("test")

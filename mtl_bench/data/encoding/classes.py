@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import index
 from typing import ClassVar
 
 import numpy as np
@@ -30,9 +31,7 @@ class Classes(Encoding):
     ids: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, numbers in (("ignore", self.ignore), ("ids", self.ids)):
-            if odd := [number for number in numbers if type(number) is not int]:
-                raise BenchError(f"The {name} of an encoding are whole numbers, got {odd[0]!r}.")
+        self.__dict__.update(ignore=_whole("ignore", self.ignore), ids=_whole("ids", self.ids))  # lists may be given
         if self.ids and min(self.ids) < -1:
             raise BenchError(
                 f"The ids of an encoding lead to classes from 0 on, or to -1 for none; got {min(self.ids)}."
@@ -105,6 +104,14 @@ def chained(first: Sequence[int], second: Sequence[int]) -> tuple[int, ...]:
             f"A table of {len(second)} ids cannot follow one that leads to {max(first)}; check the tables."
         )
     return tuple(-1 if number < 0 else second[number] for number in first)
+
+
+def _whole(name: str, numbers: Sequence[int]) -> tuple[int, ...]:
+    """Python's own integers, so that they can be written as JSON."""
+    try:
+        return tuple(map(index, numbers))
+    except TypeError as error:
+        raise BenchError(f"`{name}` of an encoding is a list of whole numbers, got {numbers!r}.") from error
 
 
 @lru_cache

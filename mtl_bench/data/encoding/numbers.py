@@ -115,6 +115,7 @@ class NormalBytes(Encoding):
     dtype: ClassVar[str] = "uint8"  # type: ignore[misc]  # a choice in the parent
 
     def __post_init__(self) -> None:
+        self.__dict__.update(flip=tuple(self.flip))  # a list may be given
         if not set(self.flip) <= {0, 1, 2}:
             raise BenchError(f"The flip of an encoding of normals names channels 0, 1 or 2, got {list(self.flip)}.")
 
