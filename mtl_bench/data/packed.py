@@ -117,7 +117,8 @@ def write_packed(
     """Writes arrays[split][field] ([samples, *shape]) so that `folder` appears complete or not at all.
 
     A split may also be `Samples`, made and written a few at a time: memory then does not grow with the data, and what
-    a killed process has written is continued by the next one. The digest depends on the content, not on either.
+    was written before an error is continued by the next process, as is whatever a killed one has written. The digest
+    depends on the content, not on either.
 
     `source` says in words where the content comes from, `digest` identifies it where bytes do not (None: they do).
     Returns the manifest that lies in `folder` afterwards, which is another process's when that one was faster.
@@ -130,13 +131,18 @@ def write_packed(
     }
     counts = {split: samples.count for split, samples in splits.items()}
     manifest = Manifest(name, dict(fields), counts, {}, digest or "", source, dict(parameters))
+    streamed = any(isinstance(part, Samples) for part in arrays.values())
     with continued(folder) as started:
-        if not folder.is_dir():
-            try:
+        try:
+            if not folder.is_dir():
                 _write(started, splits, manifest)
-            except Unfit as error:
+        except Unfit as error:
+            shutil.rmtree(started)
+            raise _refused(name, error) from error
+        except Exception:
+            if not streamed:  # whole arrays are written again in no time
                 shutil.rmtree(started)
-                raise _refused(name, error) from error
+            raise
     return read_manifest(folder)
 
 

@@ -1,19 +1,16 @@
 """Folders that appear whole or not at all."""
 
 import logging
+import os
 import shutil
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from itertools import count
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 from mtl_bench.errors import BenchError
-from mtl_bench.records.lock import RunLock, RunLocked
 
 log = logging.getLogger(__name__)
-PATIENCE = 0.5  # seconds between two looks at a lock
 
 
 @contextmanager
@@ -39,7 +36,8 @@ def published(folder: Path) -> Iterator[Path]:
 def continued(folder: Path) -> Iterator[Path]:
     """Like `published`, for what takes long: what a process left behind, however it ended, is yielded to the next one.
 
-    One process at a time; another one waits, so `folder` may be there when its block begins.
+    One process at a time; another one waits, so `folder` may be there when its block begins. A block that wants nothing
+    of it kept removes it.
     Raises BenchError when the disk is full or the place cannot be written.
     """
     started = folder.with_name(f".{folder.name}.started")
@@ -50,19 +48,39 @@ def continued(folder: Path) -> Iterator[Path]:
         shutil.rmtree(started, ignore_errors=True)
 
 
-def _alone(folder: Path) -> ExitStack:
-    """A lock beside `folder`, held until the stack is closed."""
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Holds a lock beside `folder`, which the kernel frees when the process ends, however it ends."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    lock, stack = RunLock(folder.with_name(f".{folder.name}.lock")), ExitStack()
-    for attempt in count():
-        try:
-            stack.enter_context(lock)
-            break
-        except RunLocked:
-            if not attempt:
-                log.warning("Waiting for another process that writes %s …", folder)
-            time.sleep(PATIENCE)
-    return stack
+    path = folder.with_name(f".{folder.name}.lock")
+    file = _lock(path)
+    while not _is(path, file):  # the one before has removed it: another process may hold a new one
+        os.close(file)
+        file = _lock(path)
+    try:
+        yield
+    finally:
+        path.unlink()
+        os.close(file)
+
+
+def _lock(path: Path) -> int:
+    import fcntl  # late: reading packed data must work on systems without flock
+
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        log.warning("Waiting for the process that holds %s …", path)
+        fcntl.flock(file, fcntl.LOCK_EX)
+    return file
+
+
+def _is(path: Path, file: int) -> bool:
+    try:
+        return os.path.samefile(path, file)
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

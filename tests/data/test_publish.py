@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from mtl_bench.data.publish import published
+from mtl_bench.data.publish import continued, published
 from mtl_bench.errors import BenchError
 
 
@@ -55,3 +57,34 @@ def test_an_unwritable_place_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(BenchError, match="could not be written"), published(tmp_path / "file" / "folder"):
         pass
+
+
+def test_what_was_started_is_handed_on(tmp_path: Path) -> None:
+    def broken() -> None:
+        with continued(tmp_path / "folder") as started:
+            (started / "file").write_text("half")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        broken()
+    assert not (tmp_path / "folder").exists()
+    with continued(tmp_path / "folder") as started:
+        assert (started / "file").read_text() == "half"
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_one_at_a_time_whoever_removes_the_lock(tmp_path: Path) -> None:
+    """Many come and go: a lock that was removed under one that waits must not let two in."""
+    inside, most = [], []
+
+    def enter(number: int) -> None:
+        with continued(tmp_path / f"{number % 2}"):
+            inside.append(number % 2)
+            most.append(inside.count(number % 2))
+            time.sleep(0.002)
+            inside.remove(number % 2)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(enter, range(80)))
+    assert (len(most), max(most)) == (80, 1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1"]

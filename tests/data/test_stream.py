@@ -153,7 +153,7 @@ def test_what_does_not_fit_is_dropped(tmp_path: Path) -> None:
         BenchError, match=r"field `depth` of split `train` is float16 \[1, 1, 2\] instead of float16 \[2,"
     ):
         write(tmp_path / "new", Source("train", short))
-    assert [path.name for path in tmp_path.iterdir()] == [".new.lock"]
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_source_that_cannot_be_read_is_no_full_disk(tmp_path: Path, packed: Packed) -> None:
@@ -170,6 +170,16 @@ def test_a_source_that_cannot_be_read_is_no_full_disk(tmp_path: Path, packed: Pa
         (tmp_path / f"{index}.png").touch()
     (tmp_path / "0.png").unlink()  # done, and not read again
     assert write_packed(tmp_path / "new", "tiny", splits, FIELDS, "drawn", {}).digest == packed.digest
+
+
+def test_whole_arrays_that_cannot_be_written_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(BenchError, match=r"No space left on device\); free"):
+        write_packed(tmp_path / "new", "tiny", ARRAYS, FIELDS, "drawn", {})
+    assert not list(tmp_path.iterdir())
 
 
 def test_one_process_writes_and_the_others_wait(tmp_path: Path, packed: Packed) -> None:
