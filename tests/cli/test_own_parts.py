@@ -228,3 +228,27 @@ def test_help_shows_ones_own(mtl_bench: Type) -> None:
     assert typed.status == 0
     ours = {path.stem for path in (configs_folder() / "experiment").glob("*.yaml")}
     assert f"experiment: {', '.join(sorted(ours | {'stripes'}))}\n" in typed.out
+
+
+@pytest.mark.parametrize(
+    ("dtype", "written", "mark", "says"),
+    [
+        ("int16", "class", -100, "field `way` of split `train` holds the label -100; classes count from 0"),
+        ("uint8", "class", 255, "Task way has 2 classes, but split `train` holds labels from 0 to 255; classes count"),
+        ("int16", {"name": "class", "ignore": [-100]}, -100, ""),
+        ("uint8", {"name": "class", "ignore": [255]}, 255, ""),
+        ("float32", "class", "np.nan", ""),
+    ],
+)
+def test_marks_of_what_is_no_label(
+    mtl_bench: Type, folder: Path, dtype: str, written: str | dict, mark: object, says: str
+) -> None:
+    text = MY_FILE.replace('Field("int8", (), "class")', f'Field("{dtype}", (), {written!r})')
+    marked = f"np.where(np.arange(self.samples) % 3 == 0, {mark}, way).astype(np.{dtype})"
+    (folder / "my_file.py").write_text(text.replace("way.astype(np.int8)", marked))
+    typed = mtl_bench("train", "--config-dir", "yamls", "experiment=stripes", "method=ls", "seed=0", "paths.data=data")
+    assert (typed.status == 0) == (not says), typed.err
+    if says:
+        assert says in typed.err
+        assert "`ignore`" in typed.err
+        assert "Traceback" not in typed.err
