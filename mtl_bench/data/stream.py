@@ -65,9 +65,9 @@ class Stream:
         }
         step = max(1, CHUNK // max(1, sum(file.sample for file in files.values())))
         done = self.done.get(split, 0)
-        if last := range(max(0, done - step), done):
-            made = _fitting(split, samples, fields, last)
-            done = done if all(files[name].holds(made[name], last.start) for name in files) else 0
+        last = range(max(0, done - step), done)
+        if last and not _hold(files, _fitting(split, samples, fields, last), last.start):
+            done = 0
         for file in files.values():
             file.cut(done)
         self._keep(split, done)
@@ -129,6 +129,10 @@ class Column:
 
 def file_name(split: str, field: str) -> str:
     return f"{split}.{field}.npy"
+
+
+def _hold(files: Mapping[str, Column], made: Arrays, start: int) -> bool:
+    return all(file.holds(made[name], start) for name, file in files.items())
 
 
 def _fitting(split: str, samples: Samples, fields: Mapping[str, Field], rows: range) -> Arrays:
