@@ -11,7 +11,7 @@ from mtl_bench.data.augmentation import Augmentation, ColourJitter, HorizontalFl
 from mtl_bench.data.packed import Field, Packed, write_packed
 from mtl_bench.data.split import Batch, Split
 from mtl_bench.errors import BenchError
-from tests.training.test_host_syncs import Waits
+from tests.step.test_host_syncs import Waits
 
 SIZE = (8, 12)
 FIELDS = {

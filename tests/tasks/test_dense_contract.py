@@ -12,8 +12,8 @@ from mtl_bench.records.identity import identity_hash
 from mtl_bench.tasks import Classification, DenseRegression, Depth, Normals, Regression, Segmentation
 from mtl_bench.tasks.base import Task
 from mtl_bench.training.build import build_tasks
+from tests.step.test_host_syncs import Waits
 from tests.tasks.maps import CASES, SIZE, Case, classes, numbers, outputs
-from tests.training.test_host_syncs import Waits
 
 BEGIN, END = slice(0, 3), slice(6, 8)
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
