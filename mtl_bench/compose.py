@@ -7,6 +7,7 @@ from typing import Any, cast
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+import mtl_bench.open_nodes  # noqa: F401  # changes how Hydra composes
 from mtl_bench.configs_folder import configs_folder
 from mtl_bench.training.plan import NODES, Names, Plan, make_plan
 

@@ -13,6 +13,7 @@ from mtl_bench.records import Record, identity_hash
 from mtl_bench.records.entry import FOLDER, EntryFile, Group, save_entry
 from mtl_bench.records.identity import canonical
 from mtl_bench.records.record import SCHEMA
+from mtl_bench.training.arguments import check_node
 from mtl_bench.training.build import build
 from mtl_bench.training.checks import check_seed
 from mtl_bench.training.identity import PLAIN, method_label
@@ -23,6 +24,7 @@ def group(job: Job) -> None:
     """Raises BenchError when the groups cannot be chosen, RunLocked when another process trains one of the runs."""
     node = dict(job.plain["grouping"])
     measuring = node.pop("measure", None)
+    check_node(measuring, "grouping.measure")
     measure = None if measuring is None else (method_name(measuring, "method@grouping.measure"), measuring)
     grouping, seeds, budget = build(node, "grouping", Grouping), _seeds(job.plain["seeds"]), job.plain["budget"]
     plan = job.plan(seeds[0], _only(job.plain))

@@ -14,6 +14,7 @@ from hydra.errors import CompactHydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+import mtl_bench.open_nodes  # noqa: F401  # changes how Hydra composes
 from mtl_bench.configs_folder import configs_folder
 from mtl_bench.errors import BenchError
 from mtl_bench.explain import explain

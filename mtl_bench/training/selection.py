@@ -61,7 +61,7 @@ class BestVal(SelectionRule):
         except (KeyError, ZeroDivisionError):
             raise BenchError(
                 f"Selection {self.name} needs a validation split and the metric {self.metric!r} in every task; "
-                "set ++protocol.training.val=held_out or choose another rule."
+                "set protocol.training.val=held_out or choose another rule."
             ) from None
         if math.isnan(mean):
             return -math.inf  # a diverged evaluation is never the best one
