@@ -4,6 +4,7 @@ import fcntl
 import json
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -158,6 +159,7 @@ CONFIGURATION = {  # what is typed after `mtl-bench train`, and what the sentenc
     "negative seed": (["seed=-1"], "seed must be a whole number from 0 on, got -1"),
     "text for the seed": (["seed=abc"], "seed must be a whole number from 0 on, got 'abc'"),
     "no run folder": (["paths.runs=null"], "paths.runs must name a folder, got None"),
+    "unknown launcher": (["-m", "hydra/launcher=nothing"], "no hydra/launcher 'nothing'; choose among"),
     "YAMLs that are nowhere": (["--config-dir", "nowhere"], "nowhere' not found"),
 }
 
@@ -165,6 +167,23 @@ CONFIGURATION = {  # what is typed after `mtl-bench train`, and what the sentenc
 @pytest.mark.parametrize(("typed", "says"), [(case[0], case[1:]) for case in CONFIGURATION.values()], ids=CONFIGURATION)
 def test_configuration(typed: list[str], says: tuple[str, ...], train: Type) -> None:
     refused(train("seed=1", *typed), *says)
+
+
+@pytest.mark.skipif(find_spec("hydra_plugins") is not None, reason="Hydra plugins are installed here")
+@pytest.mark.parametrize(
+    ("chosen", "extra"),
+    [
+        (["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"], "launchers"),
+        (["hydra/launcher=submitit_local"], "launchers"),
+        (["hydra/launcher=submitit_slurm"], "launchers"),
+        (["hydra/sweeper=optuna", "hydra/sweeper/sampler=tpe"], "tune"),
+    ],
+)
+def test_plugin_that_is_not_installed(chosen: list[str], extra: str, train: Type) -> None:
+    refused(
+        train("-m", *chosen),
+        f"{chosen[0]} comes with a package that is missing: pip install 'mtl-bench[{extra}]'.",
+    )
 
 
 FLIP = "{_target_: mtl_bench.data.augmentation.HorizontalFlip%s}"
