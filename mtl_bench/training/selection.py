@@ -23,6 +23,10 @@ class SelectionRule(ABC):
     @abstractmethod
     def name(self) -> str: ...
 
+    def scalar(self, val: Metrics) -> float | None:
+        """How good a validation is, higher better; None for a rule that judges none."""
+        return None
+
     def keeps(self, val: Metrics, earlier: list[Metrics]) -> bool:
         """Whether the weights behind `val` replace the kept ones."""
         return False

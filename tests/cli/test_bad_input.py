@@ -477,6 +477,23 @@ def test_a_refused_cell_does_not_trouble_its_logger(train: Type) -> None:
     refused(train("seed=1", "logger=tensorboard", "protocol.training.batch_size=9999"), "larger than the 4788")
 
 
+def test_a_run_with_most_steps_skipped_says_so_last(mtl_bench: Type, folder: Path, cell: Path) -> None:
+    """Its budget is spent and its record is there, so that it is no error; boards rank it last."""
+    length = ["protocol.training.budget.amount=20", "protocol.training.optimizer.lr=1e20"]
+    typed = mtl_bench("train", *FAST[:1], "model=mlp", "protocol.training.budget.unit=batches", *length)
+    assert typed.status == 0, typed.err
+    last = typed.out.splitlines()[-1]
+    assert last.startswith("This run did not converge: 19 of 20 steps had a non-finite loss or gradient")
+    again = mtl_bench("train", *FAST[:1], "model=mlp", "protocol.training.budget.unit=batches", *length)
+    assert "finished already" in again.out
+    assert again.out.strip().endswith(last)
+    (record,) = set(folder.glob("runs/multidigits/ls/*/seed-0/record.json")) - {cell / "record.json"}
+    assert not load_record(record)["converged"]
+    report = mtl_bench("report", str(record.parent))
+    assert "Ranked last: not every seed of ls converged" in report.words
+    record.unlink()
+
+
 REPORTS = {
     "folder that is nowhere": (["nowhere"], "There is no folder nowhere; run `mtl-bench train` first"),
     "folder without a record": (["empty"], "No record of a multi-task method was found"),
@@ -501,9 +518,27 @@ def test_report(typed: list[str], says: str, mtl_bench: Type, folder: Path) -> N
     ],
 )
 def test_report_on_a_strange_record(found: str, made: str, says: str, mtl_bench: Type, cell: Path) -> None:
+    """It is named once, everything else is reported, and the exit status tells."""
     other = Path(shutil.copytree(cell, cell.parents[4] / "more" / "seed-7"))
     (other / "record.json").write_text((other / "record.json").read_text().replace(found, made))
-    refused(mtl_bench("report", "runs", "more"), "more/seed-7/record.json", says)
+    well = mtl_bench("report")
+    typed = mtl_bench("report", "runs", "more")
+    assert (typed.status, typed.out) == (1, well.out)
+    (line,) = typed.err.splitlines()
+    assert line.startswith("mtl-bench: ")
+    assert "more/seed-7/record.json" in line
+    assert says in line
+    assert mtl_bench("report", "runs", "more", "--markdown", "-").out == mtl_bench("report", "--markdown", "-").out
+
+
+def test_report_on_nothing_but_a_strange_record(mtl_bench: Type, folder: Path) -> None:
+    (folder / "more").mkdir()
+    (folder / "more" / "record.json").write_bytes(b"\xff")
+    typed = mtl_bench("report", "more")
+    assert (typed.status, typed.out) == (1, "")
+    damaged, nothing = typed.err.splitlines()
+    assert "more/record.json is damaged" in damaged
+    assert "No record of a multi-task method was found" in nothing
 
 
 def test_a_strange_record_elsewhere_does_not_fail_a_run(train: Type, cell: Path, folder: Path) -> None:
@@ -511,7 +546,7 @@ def test_a_strange_record_elsewhere_does_not_fail_a_run(train: Type, cell: Path,
     (other / "record.json").write_text("{")
     typed = train("seed=1")
     assert typed.status == 0, typed.err
-    assert "Δm is left out:" in typed.words
+    assert "For Δm, train the single-task baselines:" in typed.words
     assert "results/reference/record.json is damaged" in typed.words
     shutil.rmtree(cell.with_name("seed-1"))
 
