@@ -35,7 +35,6 @@ def group(job: Job) -> None:
         raise BenchError(f"budget counts networks, 1 or more; got {budget!r}.")
     if len(tasks) < 2:
         raise BenchError("Grouping needs two tasks or more; leave `only` out, or name more tasks.")
-
     found = _records(job, grouping.needs(tasks), seeds, measure)
     if lost := [r for one in found.values() for r in one if not has_converged(r)]:
         raise BenchError(

@@ -52,7 +52,7 @@ mtl-bench train -m experiment=rooms5 method=tag method.measure=all method.lookah
     protocol.training.optimizer.weight_decay=0 paths.runs=results/grouping/sgd
 ```
 
-and the last with `lr=0.001,0.0001 protocol.training.precision=fp64`.
+and the last with `lr=0.001,0.0001 +protocol.training.precision=fp64`.
 
 GROUPS is the list of all groups, `[a],[b],[a,b],…`; sarcos is a sample of 4,449 rows and needs the reader's own file
 (`mtl-bench prepare dataset=sarcos source=FOLDER`). Both are test benches: small networks, short training.
