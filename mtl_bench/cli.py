@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtl_bench.errors import BenchError
+from mtl_bench.errors import BenchError, Damaged, noting
 
 if TYPE_CHECKING:
     from mtl_bench.records import Record
@@ -91,6 +91,18 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _report(parsed: argparse.Namespace) -> None:
+    """Damaged files are named at the end, of which the exit status tells too; all others are reported."""
+    damaged: list[Damaged] = []
+    try:
+        _report_rest(parsed, damaged)
+    finally:
+        for error in damaged:
+            print(f"mtl-bench: {error}", file=sys.stderr)
+    if damaged:
+        sys.exit(1)
+
+
+def _report_rest(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
     from mtl_bench.records.entry import find_entries
     from mtl_bench.records.record import find_records
     from mtl_bench.results import leaderboards, markdown, plot_delta_m, show
@@ -98,10 +110,10 @@ def _report(parsed: argparse.Namespace) -> None:
     missing = [str(folder) for folder in parsed.folders if not folder.is_dir()]
     if missing:
         raise BenchError(f"There is no folder {missing[0]}; run `mtl-bench train` first, or name where records lie.")
-    records = find_records(parsed.folders)
+    records = find_records(parsed.folders, damaged)
     boards = [
         board
-        for board in leaderboards(records, find_entries(parsed.folders))
+        for board in leaderboards(records, find_entries(parsed.folders, damaged), damaged)
         if parsed.experiment in (None, board.experiment)
     ]
     if not boards:
@@ -116,8 +128,8 @@ def _report(parsed: argparse.Namespace) -> None:
         print("\n".join(markdown(board) for board in boards))
     else:
         _write(parsed.markdown, "\n".join(markdown(board) for board in boards))
-    _draw_predictions(parsed, boards, records)
-    _draw_findings(parsed)
+    _draw_predictions(parsed, boards, records, damaged)
+    _draw_findings(parsed, damaged)
 
 
 def _check_pictures(parsed: argparse.Namespace) -> None:
@@ -131,26 +143,29 @@ def _check_pictures(parsed: argparse.Namespace) -> None:
         check_suffix(path)
 
 
-def _draw_predictions(parsed: argparse.Namespace, boards: "list[Board]", records: "list[Record]") -> None:
+def _draw_predictions(
+    parsed: argparse.Namespace, boards: "list[Board]", records: "list[Record]", damaged: list[Damaged]
+) -> None:
     if parsed.predictions is None:
         return
     from mtl_bench.results.kept import choose_kept, find_kept, name_files
     from mtl_bench.results.predictions import draw_predictions
 
-    kept = find_kept(parsed.folders)
+    kept = find_kept(parsed.folders, damaged)
     chosen = choose_kept(kept, boards, records, parsed.experiment, parsed.method)
     for one, path in zip(chosen, name_files(chosen, parsed.predictions), strict=True):
-        draw_predictions(one, path)
-        # Markdown on stdout stays Markdown.
-        print(f"{path}: {one.name}", file=sys.stderr if str(parsed.markdown) == "-" else sys.stdout)
+        with noting(damaged):
+            draw_predictions(one, path)
+            # Markdown on stdout stays Markdown.
+            print(f"{path}: {one.name}", file=sys.stderr if str(parsed.markdown) == "-" else sys.stdout)
 
 
-def _draw_findings(parsed: argparse.Namespace) -> None:
+def _draw_findings(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
     if parsed.findings is None:
         return
     from mtl_bench.results.findings import draw_findings, find_told, name_told
 
-    told = find_told(parsed.folders, parsed.experiment, parsed.method)
+    told = find_told(parsed.folders, parsed.experiment, parsed.method, damaged)
     for one, path in zip(told, name_told(told, parsed.findings), strict=True):
         draw_findings(one, path)
         print(

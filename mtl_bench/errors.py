@@ -1,13 +1,31 @@
-"""The one exception users see, and the words for those that nobody foresaw."""
+"""The one exception users see, how readers of many files go on, and the words for what nobody foresaw."""
 
 import site
 import sysconfig
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
 class BenchError(Exception):
     """One sentence that says what is wrong and what to do; the command line prints it without a traceback."""
+
+
+class Damaged(BenchError):
+    """A file of a finished run cannot be used; who reads many names it and goes on with the rest."""
+
+
+@contextmanager
+def noting(damaged: list[Damaged] | None) -> Iterator[None]:
+    """Adds what is damaged inside the block to the list, each file once; raises it where there is no list."""
+    try:
+        yield
+    except Damaged as error:
+        if damaged is None:
+            raise
+        if str(error) not in map(str, damaged):
+            damaged.append(error)
 
 
 def unforeseen(error: BaseException) -> str:

@@ -10,6 +10,12 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from mtl_bench.errors import BenchError, unforeseen
 
 MOST = 12  # options of a group in one sentence
+EXTRAS = {  # Hydra plugins: our extra that installs them
+    "hydra/launcher=joblib": "launchers",
+    "hydra/launcher=submitit_local": "launchers",
+    "hydra/launcher=submitit_slurm": "launchers",
+    "hydra/sweeper=optuna": "tune",
+}
 
 
 def explain(error: BaseException) -> str:
@@ -37,6 +43,8 @@ def _explain(error: BaseException) -> str:
 
 
 def _unknown_option(group: str, name: str, options: Sequence[str]) -> str:
+    if extra := EXTRAS.get(f"{group}={name}"):
+        return f"{group}={name} comes with a package that is missing: pip install 'mtl-bench[{extra}]'."
     alike = get_close_matches(name, options)
     if alike:
         choice = f"did you mean {', '.join(alike)}? `mtl-bench list {group}` shows all"

@@ -3,20 +3,29 @@
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from math import inf
 from pathlib import Path
-from typing import Any, cast
 
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+import mtl_bench.open_nodes  # noqa: F401  # changes how Hydra composes
+from mtl_bench.chosen import Choices
 from mtl_bench.configs_folder import configs_folder
 from mtl_bench.errors import BenchError
 from mtl_bench.explain import explain
+from mtl_bench.plain import paths_of, plain_of
+
+Task = Callable[[DictConfig, Choices], float | None]
+MINIMISING = {  # how a sweeper says that it minimises, which most do unless told otherwise: how to tell it
+    ("direction", "minimize"): "direction=maximize",  # Optuna
+    ("ax_config.experiment.minimize", True): "ax_config.experiment.minimize=false",
+    ("optim.maximize", False): "optim.maximize=true",  # Nevergrad
+}
 
 
 def hydra_verb(verb: str, arguments: list[str], debug: bool = False) -> None:
@@ -54,19 +63,20 @@ def _is_override(argument: str) -> bool:
     return argument.startswith("~") or ("=" in argument and not argument.startswith("-"))
 
 
-def _bounded(job: Callable[[DictConfig], None], failures: list[Exception], debug: bool) -> Callable[[DictConfig], None]:
+def _bounded(job: Task, failures: list[Exception], debug: bool) -> Callable[[DictConfig], float | None]:
     """A failure ends a single job after Hydra is done with it; in a sweep it is one line, and the sweep goes on."""
 
-    def bounded(config: DictConfig) -> None:
+    def bounded(config: DictConfig) -> float | None:
+        choices = Choices.of(HydraConfig.get())  # here Hydra ends
         try:
-            job(config)
+            return job(config, choices)
         except Exception as error:
-            if HydraConfig.get().mode != RunMode.MULTIRUN:
+            if not choices.swept:
                 failures.append(error)
-                return
+                return None
             if debug:
                 traceback.print_exception(error)
-            print(f"mtl-bench: {' '.join(HydraConfig.get().overrides.task)}: {explain(error)}", file=sys.stderr)
+            print(f"mtl-bench: {' '.join(choices.typed)}: {explain(error)}", file=sys.stderr)
             raise CompactHydraException(
                 "Not every cell of this sweep finished, see above; the same command runs again only those that did not."
             ) from None
@@ -74,52 +84,58 @@ def _bounded(job: Callable[[DictConfig], None], failures: list[Exception], debug
     return bounded
 
 
-def _train(config: DictConfig) -> None:
+def _train(config: DictConfig, choices: Choices) -> float | None:
+    """What a sweeper gets: the validation score of the cell that `objective` names, higher better.
+
+    In a sweep a run that was given up is −∞ and one line, so that a search goes on: its record is there, and the same
+    command would not train it again. None for a cell that another process trains.
+    """
     from mtl_bench.job import Job
+    from mtl_bench.records.lock import RunLocked
+    from mtl_bench.training.trainer import Diverged
 
-    plain = _plain(config)
-    job = Job.of(plain, _paths(plain))
-    only = [plain["only"]] if isinstance(plain["only"], str) else plain["only"]
-    tasks = list(plain.get("tasks") or ()) if only is None else only
-    if not isinstance(plain["single_task"], bool):  # `no` is text to Hydra, and any text would count as true
-        raise BenchError(f"single_task must be true or false, got {plain['single_task']!r}.")
-    if plain["single_task"] and len(tasks) > 1:
-        for task in tasks:
-            job.train(plain["seed"], [task], baseline=True)
-    job.train(plain["seed"], only)
+    job = Job.of(plain_of(config), choices)
+    _check_direction(HydraConfig.get().sweeper)
+    try:
+        return job.score(job.train())
+    except RunLocked as error:
+        if not choices.swept:
+            raise
+        print(f"{error} Left alone.")  # another process of the same sweep is on it
+        return None
+    except Diverged as error:
+        if not choices.swept:
+            raise
+        print(f"mtl-bench: {' '.join(choices.typed)}: {error}", file=sys.stderr)
+        return -inf
 
 
-def _group(config: DictConfig) -> None:
+def _check_direction(sweeper: DictConfig) -> None:
+    for (key, minimises), instead in MINIMISING.items():
+        value = OmegaConf.select(sweeper, key)
+        if getattr(value, "name", value) == minimises:
+            raise BenchError(f"A score is better high, and this sweeper minimises; add hydra.sweeper.{instead}.")
+
+
+def _group(config: DictConfig, choices: Choices) -> None:
     from mtl_bench.group import group
     from mtl_bench.job import Job
 
-    plain = _plain(config)
-    if any(one.startswith(("seed=", "+seed=")) for one in HydraConfig.get().overrides.task):
+    if any(one.startswith(("seed=", "+seed=")) for one in choices.typed):
         raise BenchError("A grouping is measured and trained with several seeds; give them as seeds=[0,1,2].")
-    group(Job.of(plain, _paths(plain)))
+    group(Job.of(plain_of(config), choices))
 
 
-def _prepare(config: DictConfig) -> None:
+def _prepare(config: DictConfig, choices: Choices) -> None:
     from mtl_bench.data.dataset import Dataset, prepare
     from mtl_bench.training.build import build
 
-    plain = _plain(config)
+    plain = plain_of(config)
     dataset = build(plain.get("dataset") or {}, "dataset", Dataset)
     source = plain["source"]
     if source is not None and not Path(str(source)).is_dir():
         raise BenchError(f"There is no folder {source}; source names the folder with the official files.")
-    root = _paths(plain)["data"]
+    root = paths_of(plain)["data"]
     packed = prepare(dataset, root, None if source is None else Path(str(source)))
     sizes = ", ".join(f"{name} {size}" for name, size in packed.manifest.splits.items())
     print(f"{dataset.name}: {sizes} in {root / 'packed' / dataset.folder_name} (digest {packed.digest[:12]})")
-
-
-def _plain(config: DictConfig) -> dict[str, Any]:
-    return cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
-
-
-def _paths(plain: Mapping[str, Any]) -> dict[str, Path]:
-    for name, path in plain["paths"].items():
-        if not isinstance(path, str) or not path:
-            raise BenchError(f"paths.{name} must name a folder, got {path!r}.")
-    return {name: Path(path) for name, path in plain["paths"].items()}

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import UInt8
 
-from mtl_bench.errors import BenchError
+from mtl_bench.errors import Damaged
 
 Kind = Literal["classes", "depth", "normal", "map"]
 ABOUT = "about"  # the entry of the file that says, as JSON, what the others are
@@ -54,7 +54,7 @@ class Pictures:
 
     @classmethod
     def read(cls, path: Path) -> "Pictures":
-        """Raises BenchError when the file cannot be read or is not what `to_bytes` writes."""
+        """Raises Damaged when the file cannot be read or is not what `to_bytes` writes."""
         try:
             with np.load(path, allow_pickle=False) as file:
                 about = json.loads(str(file[ABOUT]))
@@ -64,7 +64,7 @@ class Pictures:
                 }
                 pictures = cls(file["image"], tasks)
         except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-            raise BenchError(f"{path} is damaged ({error}); delete it.") from error
+            raise Damaged(f"{path} is damaged ({error}); delete it.") from error
         if unknown := {dense.kind for dense in tasks.values()} - set(get_args(Kind)):
-            raise BenchError(f"{path} has a task of the unknown kind {min(unknown)!r}; use the version that wrote it.")
+            raise Damaged(f"{path} has a task of the unknown kind {min(unknown)!r}; use the version that wrote it.")
         return pictures

@@ -231,7 +231,7 @@ def outcome(records: Sequence[Record], narrow: Sequence[Record]) -> str:
             errors.append(better * (both - single) / (_error(alone) ** 2 + _error(shared) ** 2) ** 0.5)
             rows.append(
                 f"| {name} {width} | {task} | {metrics[0]} | {single:.4g} ({len(alone)}) | {both:.4g} ({len(shared)}) "
-                f"| {100 * better * (both - single) / single:+.1f} | {errors[-1]:+.1f} |"
+                f"| {100 * better * (both - single) / abs(single):+.1f} | {errors[-1]:+.1f} |"
             )
     met = max(errors) > 3 and min(errors) < -3
     return "\n".join(

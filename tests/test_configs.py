@@ -1,6 +1,7 @@
 """Every YAML composes, is described, and keeps the identity it had."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from mtl_bench.compose import compose_plan
+from mtl_bench.explain import EXTRAS
 from mtl_bench.listing import GROUPS, describe
 from mtl_bench.records.identity import identity_hash
 from mtl_bench.training.identity import Setting
@@ -87,3 +89,10 @@ def test_reporting_changes_the_table_but_not_the_run(tmp_path: Path) -> None:
     tasks = list(plain.tasks)
     assert plain.hash == other.hash
     assert plain.setting.experiment_hash(tasks) != other.setting.experiment_hash(tasks)
+
+
+def test_extras_that_errors_name_exist() -> None:
+    extras = tomllib.loads((CONFIGS.parent / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for choice, extra in EXTRAS.items():
+        plugin = choice.partition("=")[2].partition("_")[0]
+        assert any(f"hydra-{plugin}" in package for package in extras[extra])

@@ -73,7 +73,7 @@ def test_trains_with_norms_per_task_or_says_why_not(method: str, model: str, dat
     if method in ONE_PATH:
         with pytest.raises(BenchError, match=r"needs one shared encoder pass; .* a path per task: use at=shared\.$"):
             train(overrides, data, tmp_path, ROOMS)
-        overrides.append("+method.at=shared")  # as it was told
+        overrides.append("method.at=shared")  # as it was told
     record = train(overrides, data, tmp_path, ROOMS)
     assert record["converged"]
     assert record["counts"]["forwards"] >= 2 * 3

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-from mtl_bench.errors import BenchError
+from mtl_bench.errors import BenchError, Damaged, noting
 from mtl_bench.records.atomic import write_atomic
 from mtl_bench.records.record import SCHEMA, Shared, check_shape
 
@@ -38,10 +38,16 @@ def save_entry(path: Path, entry: EntryFile) -> None:
     write_atomic(path, json.dumps(entry, indent=1) + "\n")
 
 
-def find_entries(roots: Iterable[Path]) -> list[EntryFile]:
-    """Every entry below the roots, each file once. Raises BenchError when one cannot be read or is damaged."""
-    paths = {path.resolve() for root in roots for path in root.rglob(f"{FOLDER}/*.json")}
-    return [_load(path) for path in sorted(paths)]
+def find_entries(roots: Iterable[Path], damaged: list[Damaged] | None = None) -> list[EntryFile]:
+    """Every entry below the roots, each file once.
+
+    Those that cannot be used are told to `damaged`; None: the first one is raised.
+    """
+    entries = []
+    for path in sorted({path.resolve() for root in roots for path in root.rglob(f"{FOLDER}/*.json")}):
+        with noting(damaged):
+            entries.append(_load(path))
+    return entries
 
 
 def _load(path: Path) -> EntryFile:
@@ -49,7 +55,7 @@ def _load(path: Path) -> EntryFile:
         entry = json.loads(path.read_bytes())
         check_shape(entry, EntryFile, "entry")
     except (OSError, ValueError, BenchError) as error:
-        raise BenchError(f"{path} cannot be used ({error}); delete it and run its `mtl-bench group` again.") from error
+        raise Damaged(f"{path} cannot be used ({error}); delete it and run its `mtl-bench group` again.") from error
     if entry["schema"] != SCHEMA:
-        raise BenchError(f"{path} does not follow schema {SCHEMA}; read it with the version that wrote it.")
+        raise Damaged(f"{path} does not follow schema {SCHEMA}; read it with the version that wrote it.")
     return cast(EntryFile, entry)

@@ -62,5 +62,5 @@ class RunFolder:
         return RunLock(self.path / "lock")
 
     def finished(self) -> bool:
-        """Whether a record of exactly this identity lies here; BenchError when it is damaged."""
+        """Whether a record of exactly this identity lies here; Damaged when it cannot be used."""
         return self.record.exists() and load_record(self.record)["hash"] == self.hash

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mtl_bench.errors import BenchError
+from mtl_bench.errors import BenchError, Damaged
 
 
 class History:
@@ -41,10 +41,10 @@ class History:
             os.truncate(self.path, offset)
 
     def rows(self) -> list[dict[str, Any]]:
-        """All complete rows, oldest first; BenchError when one is damaged."""
+        """All complete rows, oldest first; Damaged when one cannot be read."""
         content = self.path.read_bytes() if self.path.exists() else b""
         complete = content.split(b"\n")[:-1]  # a killed run leaves half a line after the last newline
         try:
             return [json.loads(line) for line in complete]
         except ValueError as error:
-            raise BenchError(f"{self.path} is damaged ({error}); delete it.") from error
+            raise Damaged(f"{self.path} is damaged ({error}); delete it.") from error

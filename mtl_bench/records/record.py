@@ -6,7 +6,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, NotRequired, TypedDict, cast, get_args, get_origin, get_type_hints, is_typeddict
 
-from mtl_bench.errors import BenchError
+from mtl_bench.errors import BenchError, Damaged, noting
 from mtl_bench.records.atomic import write_atomic
 
 SCHEMA = 1
@@ -46,7 +46,7 @@ class Counts(TypedDict):
     forwards: int
     backwards: int
     passes: float
-    optimizer_steps: int
+    optimizer_steps: int  # the skipped ones too
 
 
 class Failures(TypedDict):
@@ -89,7 +89,7 @@ class Record(Shared):
     evaluations: list[Evaluation]
     counts: Counts
     failures: Failures
-    converged: bool
+    converged: bool  # as `has_converged` says
     test_evaluations: int
     config: dict[str, Any]
     identity: dict[str, Any]  # what `hash` is the hash of
@@ -113,23 +113,46 @@ def save_record(path: Path, record: Record) -> None:
 
 
 def load_record(path: Path) -> Record:
-    """Raises BenchError when the file cannot be read, is damaged, or follows another schema."""
+    """Raises Damaged when the file cannot be read, is no valid record, or follows another schema."""
     try:
         record = json.loads(path.read_bytes())
         if not isinstance(record, dict) or record.get("schema", SCHEMA) == SCHEMA:
             validate(record)
             return cast(Record, record)
     except OSError as error:
-        raise BenchError(f"{path} cannot be read ({error.strerror}); check the path and its permissions.") from error
+        raise Damaged(f"{path} cannot be read ({error.strerror}); check the path and its permissions.") from error
     except (ValueError, BenchError) as error:
-        raise BenchError(f"{path} is damaged ({error}); delete it and run its cell again.") from error
-    raise BenchError(f"{path} does not follow record schema {SCHEMA}; read it with the version that wrote it.")
+        raise Damaged(f"{path} is damaged ({error}); delete it and run its cell again.") from error
+    raise Damaged(f"{path} does not follow record schema {SCHEMA}; read it with the version that wrote it.")
 
 
-def find_records(roots: Iterable[Path]) -> list[Record]:
-    """Every record below the roots, each file once, in the order of their paths."""
-    paths = {path.resolve() for root in roots for path in root.rglob(RECORD_NAME)}
-    return [load_record(path) for path in sorted(paths)]
+def find_records(roots: Iterable[Path], damaged: list[Damaged] | None = None) -> list[Record]:
+    """Every record below the roots, each file once, in the order of their paths.
+
+    Those that cannot be used are told to `damaged`; None: the first one is raised.
+    """
+    records = []
+    for path in sorted({path.resolve() for root in roots for path in root.rglob(RECORD_NAME)}):
+        with noting(damaged):
+            records.append(load_record(path))
+    return records
+
+
+def mostly_skipped(nonfinite_steps: int, optimizer_steps: int) -> bool:
+    """Whether more than half of a run's steps had a non-finite loss or gradient and were skipped."""
+    return 2 * nonfinite_steps > optimizer_steps
+
+
+def has_converged(record: Record) -> bool:
+    """Whether the numbers of a run are those of a training; boards rank a method last that has a seed without.
+
+    Three things are asked: every test value is finite; the run was not given up for `options.max_nonfinite` skipped
+    steps in a row; no more than half of its steps were skipped. The first two are what the record says of itself; the
+    third, added later, is asked of older records too.
+    """
+    return record["converged"] and not mostly_skipped(
+        record["failures"]["nonfinite_steps"], record["counts"]["optimizer_steps"]
+    )
 
 
 def reproducible(record: Record) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mtl_bench.errors import BenchError
+from mtl_bench.errors import BenchError, Damaged, noting
 from mtl_bench.records import Record, Shared
 from mtl_bench.records.entry import EntryFile
-from mtl_bench.results.entries import SINGLE, group_entries, method_entries
+from mtl_bench.results.entries import SINGLE, check_runs, group_entries, method_entries, runs_of
 from mtl_bench.results.intervals import Interval, Spread, difference, pooled_spread
 from mtl_bench.results.row import Column, Judge, Row, Standing
 from mtl_bench.results.single_task import single_task
@@ -29,14 +29,17 @@ class Board:
     notes: tuple[str, ...]
 
 
-def leaderboards(records: Sequence[Record], files: Sequence[EntryFile] = ()) -> list[Board]:
+def leaderboards(
+    records: Sequence[Record], files: Sequence[EntryFile] = (), damaged: list[Damaged] | None = None
+) -> list[Board]:
     """One board per experiment hash that holds a method; single-task records serve every board they fit.
 
     `files` are grouping entries. Runs on some of the tasks that serve one, or were needed to choose it, have no board
-    of their own.
+    of their own. Entries of which a run is missing are told to `damaged`; None: the first one is raised.
     """
+    files = _complete(records, files, damaged)
     methods = [record for record in records if record["method"]["name"] != SINGLE]
-    wanted = {digest for file in files for digest in (*file["measured_by"], *(g["hash"] for g in file["groups"]))}
+    wanted = {digest for file in files for digest in runs_of(file)}
     settings: dict[str, list[Record]] = {file["experiment"]["hash"]: [] for file in files}
     whole = set(settings)
     for record in methods:
@@ -52,6 +55,15 @@ def leaderboards(records: Sequence[Record], files: Sequence[EntryFile] = ()) -> 
         parts = [record for record in methods if chosen and record["hash"] in wanted and record not in group]
         boards.append(_board([*group, *single], chosen, parts))
     return boards
+
+
+def _complete(records: Sequence[Record], files: Sequence[EntryFile], damaged: list[Damaged] | None) -> list[EntryFile]:
+    known, complete = {record["hash"] for record in records}, []
+    for file in files:
+        with noting(damaged):
+            check_runs(file, known)
+            complete.append(file)
+    return complete
 
 
 def leaderboard(records: Sequence[Record]) -> Board:

@@ -15,8 +15,8 @@ _Cell = TypeVar("_Cell", float, bool)
 
 
 def delta_m(values: Values, baseline: Values, higher_is_better: Directions, definition: str, terms: Terms) -> float:
-    """Mean relative change Σ_t 100 ω_t s_t (M_t − B_t) / B_t over the terms t (Maninis et al., CVPR 2019, with the
-    sign turned so that higher is better).
+    """Mean relative change Σ_t 100 ω_t s_t (M_t − B_t) / |B_t| over the terms t (Maninis et al., CVPR 2019, with the
+    sign turned so that higher is better, and of the baseline's size alone: R² and likelihoods go below zero).
 
     `definition` sets the weights ω_t: "metric_mean" weighs every metric alike, "task_mean" averages inside each task
     first, "one_per_task" admits one metric per task. On NYUv2 (2 + 2 + 5 metrics) the first two can differ in sign.
@@ -28,7 +28,7 @@ def delta_m(values: Values, baseline: Values, higher_is_better: Directions, defi
 
 
 def term_slopes(baseline: Values, higher_is_better: Directions, definition: str, terms: Terms) -> dict[Term, float]:
-    """100 ω_t s_t / B_t per term: by how many percent Δm moves when the method's metric t moves by one unit."""
+    """100 ω_t s_t / |B_t| per term: by how many percent Δm moves when the method's metric t moves by one unit."""
     slopes = {}
     for term, weight in term_weights(definition, terms).items():
         reference = at(baseline, term)
@@ -38,7 +38,7 @@ def term_slopes(baseline: Values, higher_is_better: Directions, definition: str,
                 "take the metric out of the Δm terms."
             )
         sign = 1 if _look_up(higher_is_better, term) else -1
-        slopes[term] = 100 * weight * sign / reference
+        slopes[term] = 100 * weight * sign / abs(reference)
     return slopes
 
 

@@ -1,15 +1,16 @@
 """Entries: which run serves which task of one leaderboard row, at the same seeds for every task."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import astuple, dataclass
 from math import isfinite
 from statistics import fmean
 
 import numpy as np
 
-from mtl_bench.errors import BenchError
+from mtl_bench.errors import BenchError, Damaged
 from mtl_bench.records import Record
 from mtl_bench.records.entry import EntryFile
+from mtl_bench.records.record import has_converged
 from mtl_bench.results.change import Terms
 
 SINGLE = "single"  # the method name of a run with one task
@@ -112,18 +113,13 @@ def method_entries(records: Sequence[Record]) -> list[Entry]:
 def group_entries(files: Sequence[EntryFile], records: Sequence[Record]) -> list[Entry]:
     """What `mtl-bench group` left, and the mean of random choices that differ in their draw alone.
 
-    Raises BenchError when a run that an entry names is not among the records.
+    Raises Damaged when a run that an entry names is not among the records.
     """
     runs = by_hash(records)
     entries: list[Entry] = []
     draws: dict[str, list[Entry]] = {}
     for file in files:
-        wanted = {group["hash"] for group in file["groups"]} | set(file["measured_by"])
-        if missing := sorted(wanted - runs.keys()):
-            raise BenchError(
-                f"Entry {file['id']} needs run {missing[0][:12]}, whose record is not in these folders; name the "
-                "folder where it lies, or run its `mtl-bench group` again."
-            )
+        check_runs(file, runs.keys())
         serving = {task: runs[group["hash"]] for group in file["groups"] for task in group["serves"]}
         measured = tuple(runs[digest] for digest in file["measured_by"])
         entry = Entry(file["label"], {task: serving[task] for task in file["tasks"]}, measured)
@@ -136,6 +132,20 @@ def group_entries(files: Sequence[EntryFile], records: Sequence[Record]) -> list
         if len(of) > 1
     ]
     return [*entries, *means]
+
+
+def runs_of(file: EntryFile) -> set[str]:
+    """Hashes of the runs that an entry needs."""
+    return {*file["measured_by"], *(group["hash"] for group in file["groups"])}
+
+
+def check_runs(file: EntryFile, known: Set[str]) -> None:
+    """Raises Damaged when a run that the entry needs is not among the known ones."""
+    if missing := sorted(runs_of(file) - known):
+        raise Damaged(
+            f"Entry {file['id']} needs run {missing[0][:12]}, whose record is not in these folders; name the "
+            "folder where it lies, or run its `mtl-bench group` again."
+        )
 
 
 def by_hash(records: Iterable[Record]) -> dict[str, dict[int, Record]]:
@@ -159,4 +169,4 @@ def _cost(record: Record) -> list[float]:
 
 def _sound(record: Record, task: str, metrics: Sequence[str]) -> bool:
     table = record["test"].get(task, {})
-    return record["converged"] and all(isfinite(table[metric]) for metric in metrics if metric in table)
+    return has_converged(record) and all(isfinite(table[metric]) for metric in metrics if metric in table)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from mtl_bench.errors import BenchError
+from mtl_bench.errors import BenchError, Damaged, noting
 from mtl_bench.records import Record
 from mtl_bench.records.record import RECORD_NAME, load_record
 from mtl_bench.results.grouping_pictures import matrix_panel, save_figure
@@ -35,17 +35,23 @@ class Told:
         return f"{self.record['experiment']['name']}-{self.record['method']['name']}"
 
 
-def find_told(roots: Iterable[Path], experiment: str | None, method: str | None) -> list[Told]:
-    """The lowest seed of each configuration. Raises BenchError when there is nothing to draw."""
+def find_told(
+    roots: Iterable[Path], experiment: str | None, method: str | None, damaged: list[Damaged] | None = None
+) -> list[Told]:
+    """The lowest seed of each configuration. Raises BenchError when there is nothing to draw.
+
+    Records and histories that cannot be used are told to `damaged`; None: the first one is raised.
+    """
     found: dict[str, Told] = {}
     for path in sorted({path.resolve() for root in roots for path in root.rglob(RECORD_NAME)}):
-        record = load_record(path)
-        if experiment not in (None, record["experiment"]["name"]) or method not in (None, record["method"]["name"]):
-            continue
-        told = Told(record, _conflicts(path.with_name("history.jsonl"), record["tasks"]))
-        known = found.get(record["hash"])
-        if (told.conflicts or record.get("findings")) and (known is None or record["seed"] < known.record["seed"]):
-            found[record["hash"]] = told
+        with noting(damaged):
+            record = load_record(path)
+            if experiment not in (None, record["experiment"]["name"]) or method not in (None, record["method"]["name"]):
+                continue
+            told = Told(record, _conflicts(path.with_name("history.jsonl"), record["tasks"]))
+            known = found.get(record["hash"])
+            if (told.conflicts or record.get("findings")) and (known is None or record["seed"] < known.record["seed"]):
+                found[record["hash"]] = told
     if not found:
         raise BenchError(
             "No run here has findings to draw: cso, stgu and tag leave some, and diagnostics.every=10 lets any method "
@@ -147,10 +153,13 @@ def _over_time(axes: "Axes", epochs: Sequence[Mapping[str, Any]], title: str) ->
 
 
 def _conflicts(history: Path, tasks: Sequence[str]) -> tuple[np.ndarray, np.ndarray] | None:
-    """From the cosines that diagnostics wrote; None where there are none."""
+    """From the cosines that diagnostics wrote; None where there are none. Raises Damaged."""
     pairs = {f"{COSINE}{a}-{b}": (i, j) for i, a in enumerate(tasks) for j, b in enumerate(tasks) if i < j}
-    lines = history.read_text().splitlines() if history.is_file() else []
-    rows = [json.loads(line).get("diagnostics") for line in lines if '"diagnostics"' in line]
+    try:
+        lines = history.read_text().splitlines() if history.is_file() else []
+        rows = [json.loads(line).get("diagnostics") for line in lines if '"diagnostics"' in line]
+    except (OSError, ValueError, AttributeError) as error:
+        raise Damaged(f"{history} is damaged ({error}); delete it.") from error
     sums, negative, count = (np.zeros((len(tasks), len(tasks))) for _ in range(3))
     for row in rows:
         for key, (i, j) in pairs.items():

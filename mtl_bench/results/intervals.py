@@ -50,9 +50,10 @@ def interval(
     """Delta-method interval of Δm over seeds, the noise of the single-task runs included.
 
     `method_runs` holds one table of values per seed, `baseline_runs` one map metric → value per seed of each task's
-    single-task run. With means M̄, B̄ and slopes c_t = 100 ω_t s_t / B̄_t the per-seed parts are d_i = Σ_t c_t M_ti of the
-    method and e_kj = −Σ_{t in k} c_t M̄_t B_tj / B̄_t of task k; V = var(d)/n + Σ_k var(e_k)/n_k, its degrees of freedom
-    follow Welch and Satterthwaite. None when the method or a task has one seed, which tells nothing about the spread.
+    single-task run. With means M̄, B̄ and slopes c_t = 100 ω_t s_t / |B̄_t| the per-seed parts are d_i = Σ_t c_t M_ti of
+    the method and e_kj = −Σ_{t in k} c_t M̄_t B_tj / B̄_t of task k; V = var(d)/n + Σ_k var(e_k)/n_k, its degrees of
+    freedom follow Welch and Satterthwaite. None when the method or a task has one seed, which tells nothing about the
+    spread.
 
     Raises BenchError as `delta_m` does.
     """

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtl_bench.errors import BenchError
+from mtl_bench.errors import BenchError, Damaged, noting
 from mtl_bench.records import Record
 from mtl_bench.records.folder import PREDICTIONS_NAME
-from mtl_bench.records.record import RECORD_NAME, load_record
+from mtl_bench.records.record import RECORD_NAME, has_converged, load_record
 from mtl_bench.results.board import Board
 from mtl_bench.results.entries import SINGLE, method_entries
 
@@ -26,11 +26,17 @@ class Kept:
         return f"{record['experiment']['name']} · {shown} · seed {record['seed']}"
 
 
-def find_kept(roots: Iterable[Path]) -> list[Kept]:
-    """Every finished run below the roots that kept pictures, in the order of their paths."""
-    paths = {path.resolve() for root in roots for path in root.rglob(PREDICTIONS_NAME)}
-    finished = [path for path in sorted(paths) if path.with_name(RECORD_NAME).is_file()]
-    return [Kept(load_record(path.with_name(RECORD_NAME)), path) for path in finished]
+def find_kept(roots: Iterable[Path], damaged: list[Damaged] | None = None) -> list[Kept]:
+    """Every finished run below the roots that kept pictures, in the order of their paths.
+
+    Records that cannot be used are told to `damaged`; None: the first one is raised.
+    """
+    kept = []
+    for path in sorted({path.resolve() for root in roots for path in root.rglob(PREDICTIONS_NAME)}):
+        if path.with_name(RECORD_NAME).is_file():
+            with noting(damaged):
+                kept.append(Kept(load_record(path.with_name(RECORD_NAME)), path))
+    return kept
 
 
 def choose_kept(
@@ -106,6 +112,6 @@ def _best(group: Sequence[Kept], places: dict[str, int]) -> Kept:
     ranked = [one for one in group if one.record["hash"] in places]
     if ranked:
         return min(
-            ranked, key=lambda one: (not one.record["converged"], places[one.record["hash"]], one.record["seed"])
+            ranked, key=lambda one: (not has_converged(one.record), places[one.record["hash"]], one.record["seed"])
         )
-    return max(group, key=lambda one: (one.record["converged"], one.record["measured"]["finished"]))
+    return max(group, key=lambda one: (has_converged(one.record), one.record["measured"]["finished"]))

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from omegaconf import OmegaConf
 
 from mtl_bench import __version__
-from mtl_bench.errors import BenchError
+from mtl_bench.errors import BenchError, Damaged
 from mtl_bench.records.atomic import remove_leftovers, write_atomic
 from mtl_bench.records.folder import RunFolder
-from mtl_bench.records.record import SCHEMA, Record, load_record, save_record
+from mtl_bench.records.record import SCHEMA, Record, load_record, mostly_skipped, save_record
 from mtl_bench.training.assemble import Place, assemble
 from mtl_bench.training.environment import peak_memory_bytes, processor
 from mtl_bench.training.evaluator import Selected
@@ -40,13 +40,14 @@ def run_cell(plan: Plan, place: Place, options: Options, logger: Logger) -> Outc
 
     A single-task run serves every experiment that it is a baseline of, so its record may lie under another one's name.
 
-    Raises RunLocked when another process trains it, Diverged (after writing a record) when it was given up, BenchError
-    when something in the plan is wrong.
+    Raises Damaged when its record cannot be used, RunLocked when another process trains it, Diverged (after writing a
+    record) when it was given up, BenchError when something in the plan is wrong.
     """
     folder = plan.folder(place.runs)
-    for place_of_record in [folder, *(folder.namesakes() if plan.single else ())]:
-        if place_of_record.finished():
-            return _found(plan, place_of_record)
+    if folder.finished():
+        return _found(plan, folder)
+    if plan.single and (namesake := _finished_namesake(folder)):
+        return _found(plan, namesake)
     folder.create()
     with folder.lock():
         if folder.finished():  # by another process, a moment ago
@@ -78,6 +79,17 @@ def run_cell(plan: Plan, place: Place, options: Options, logger: Logger) -> Outc
         if failure is not None:
             raise failure
         return Outcome(record, folder, skipped=False)
+
+
+def _finished_namesake(folder: RunFolder) -> RunFolder | None:
+    """The same run under another experiment's name; a damaged record there is named and left alone."""
+    for other in folder.namesakes():
+        try:
+            if other.finished():
+                return other
+        except Damaged as error:
+            log.warning("%s", error)
+    return None
 
 
 def _found(plan: Plan, folder: RunFolder) -> Outcome:
@@ -114,6 +126,7 @@ def make_record(plan: Plan, trainer: Trainer, selected: Selected) -> Record:
     counts = machine.ledger.counts
     skipped, in_a_row = (int(count) for count in machine.ledger.failures.totals.tolist())
     finite = all(math.isfinite(value) for metrics in test.values() for value in metrics.values())
+    stepped = in_a_row < trainer.options.max_nonfinite and not mostly_skipped(skipped, counts.optimizer_steps)
     terms = plan.reporting.delta_m["terms"]
     record: Record = {
         "schema": SCHEMA,
@@ -144,7 +157,7 @@ def make_record(plan: Plan, trainer: Trainer, selected: Selected) -> Record:
             "optimizer_steps": counts.optimizer_steps,
         },
         "failures": {"nonfinite_steps": skipped, "solver": trainer.method.solver_failures},
-        "converged": finite and in_a_row < trainer.options.max_nonfinite,
+        "converged": finite and stepped,
         "test_evaluations": max(1, sum(evaluation["test"] is not None for evaluation in state.evaluations)),
         "config": plan.config,
         "identity": plan.identity,

@@ -47,6 +47,8 @@ def check_dataset(dataset: Dataset) -> None:
 
 def check_terms(reporting: Reporting, known: Sequence[str], tasks: Mapping[str, Task]) -> None:
     """Δm counts metrics that exist, of every task and of no other. Raises BenchError."""
+    if unknown := sorted(set(reporting.delta_m) - {"definition", "terms"}):
+        raise BenchError(f"protocol.reporting.delta_m has a definition and terms, and no {unknown[0]!r}; leave it out.")
     definition, terms = reporting.delta_m.get("definition"), reporting.delta_m.get("terms")
     if definition not in DEFINITIONS:
         raise BenchError(

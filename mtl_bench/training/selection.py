@@ -23,6 +23,10 @@ class SelectionRule(ABC):
     @abstractmethod
     def name(self) -> str: ...
 
+    def scalar(self, val: Metrics) -> float | None:
+        """How good a validation is, higher better; None for a rule that judges none."""
+        return None
+
     def keeps(self, val: Metrics, earlier: list[Metrics]) -> bool:
         """Whether the weights behind `val` replace the kept ones."""
         return False
@@ -61,7 +65,7 @@ class BestVal(SelectionRule):
         except (KeyError, ZeroDivisionError):
             raise BenchError(
                 f"Selection {self.name} needs a validation split and the metric {self.metric!r} in every task; "
-                "set ++protocol.training.val=held_out or choose another rule."
+                "set protocol.training.val=held_out or choose another rule."
             ) from None
         if math.isnan(mean):
             return -math.inf  # a diverged evaluation is never the best one

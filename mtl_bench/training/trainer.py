@@ -269,6 +269,6 @@ class Trainer:
             batches = self.machine.ledger.counts.batches
             raise Diverged(
                 f"{self.name}: the last {int(in_a_row)} steps up to batch {batches} had a non-finite loss or gradient "
-                "and were skipped; lower the learning rate or set ++protocol.training.clip_norm=1. Its "
+                "and were skipped; lower the learning rate or set protocol.training.clip_norm=1. Its "
                 f"record says that it did not converge; the checkpoint is kept in {self.checkpoint.parent}."
             )

@@ -4,6 +4,7 @@ import fcntl
 import json
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -50,13 +51,28 @@ CONFIGURATION = {  # what is typed after `mtl-bench train`, and what the sentenc
     "unknown model": (["model=nothing"], "There is no model 'nothing'; choose among lenet, mlp,"),
     "unknown logger": (["logger=nothing"], "There is no logger 'nothing'; choose among none,"),
     "misspelt key": (["modle=mlp"], "Could not override 'modle': did you mean model?"),
-    "misspelt option": (["model.hiden=[9]"], "did you mean hidden? To append to your config use +model.hiden=[9]."),
+    "misspelt option": (["model.hiden=[9]"], "model.hiden is no argument of MLP; did you mean hidden?"),
+    "misspelt task": (["tasks.lefft.classes=9"], "Could not override 'tasks.lefft.classes': did you mean left?"),
+    "misspelt path": (["paths.run=there"], "Could not override 'paths.run': did you mean runs?"),
     "key like no other": (["xyz=1"], "`mtl-bench train --cfg job` prints every key."),
     "unreadable override": (["method.fixed={left: 1"], "cannot be read", "quote it for the shell"),
     "two values, no sweep": (["seed=1,2"], "add --multirun to your command line"),
     "method as optimizer": (["optimizer=pcgrad"], "a method is chosen with method=pcgrad"),
     "missing value": (["method=priority"], "method.priority has no value yet (???)"),
     "unknown argument": (["+method.lr=1"], "method.lr is no argument of LinearScalarization; it takes fixed,"),
+    "argument of another method": (["method.at=feature"], "method.at is no argument of LinearScalarization; it takes"),
+    "misspelt argument of a task": (["tasks.left.clases=9"], "is no argument of Classification; did you mean classes?"),
+    "misspelt argument of the dataset": (["dataset.labls=full"], "of MultiDigits; did you mean labels?"),
+    "misspelt protocol": (["protocol.trainin.batch_size=9"], "did you mean training?"),
+    "misspelt argument of a protocol": (["protocol.training.bach_size=9"], "of Training; did you mean batch_size?"),
+    "misspelt argument of the optimizer": (["protocol.training.optimizer.betos=1"], "of Adam; did you mean betas?"),
+    "misspelt argument of a weighting": (
+        ["method=pcgrad", "+method@method.weighting=uw", "method.weighting.intial=1"],
+        "method.weighting.intial is no argument of UncertaintyWeighting; did you mean initial?",
+    ),
+    "misspelt argument of the options": (["options.picture=1"], "is no argument of Options; did you mean pictures?"),
+    "argument of another logger": (["logger.project=mine"], "logger.project is no argument of NoLogger; it takes none"),
+    "misspelt part of Δm": (["protocol.reporting.delta_m.term=1"], "delta_m has a definition and terms, and no 'term'"),
     "missing argument": (["~tasks.left.classes"], "Classification needs tasks.left.classes"),
     "text for a number": (["protocol.training.batch_size=abc"], "must be a whole number, got 'abc'"),
     "fraction for a count": (["protocol.training.batch_size=9.5"], "must be a whole number, got 9.5"),
@@ -143,6 +159,7 @@ CONFIGURATION = {  # what is typed after `mtl-bench train`, and what the sentenc
     "negative seed": (["seed=-1"], "seed must be a whole number from 0 on, got -1"),
     "text for the seed": (["seed=abc"], "seed must be a whole number from 0 on, got 'abc'"),
     "no run folder": (["paths.runs=null"], "paths.runs must name a folder, got None"),
+    "unknown launcher": (["-m", "hydra/launcher=nothing"], "no hydra/launcher 'nothing'; choose among"),
     "YAMLs that are nowhere": (["--config-dir", "nowhere"], "nowhere' not found"),
 }
 
@@ -150,6 +167,23 @@ CONFIGURATION = {  # what is typed after `mtl-bench train`, and what the sentenc
 @pytest.mark.parametrize(("typed", "says"), [(case[0], case[1:]) for case in CONFIGURATION.values()], ids=CONFIGURATION)
 def test_configuration(typed: list[str], says: tuple[str, ...], train: Type) -> None:
     refused(train("seed=1", *typed), *says)
+
+
+@pytest.mark.skipif(find_spec("hydra_plugins") is not None, reason="Hydra plugins are installed here")
+@pytest.mark.parametrize(
+    ("chosen", "extra"),
+    [
+        (["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"], "launchers"),
+        (["hydra/launcher=submitit_local"], "launchers"),
+        (["hydra/launcher=submitit_slurm"], "launchers"),
+        (["hydra/sweeper=optuna", "hydra/sweeper/sampler=tpe"], "tune"),
+    ],
+)
+def test_plugin_that_is_not_installed(chosen: list[str], extra: str, train: Type) -> None:
+    refused(
+        train("-m", *chosen),
+        f"{chosen[0]} comes with a package that is missing: pip install 'mtl-bench[{extra}]'.",
+    )
 
 
 FLIP = "{_target_: mtl_bench.data.augmentation.HorizontalFlip%s}"
@@ -443,6 +477,23 @@ def test_a_refused_cell_does_not_trouble_its_logger(train: Type) -> None:
     refused(train("seed=1", "logger=tensorboard", "protocol.training.batch_size=9999"), "larger than the 4788")
 
 
+def test_a_run_with_most_steps_skipped_says_so_last(mtl_bench: Type, folder: Path, cell: Path) -> None:
+    """Its budget is spent and its record is there, so that it is no error; boards rank it last."""
+    length = ["protocol.training.budget.amount=20", "protocol.training.optimizer.lr=1e20"]
+    typed = mtl_bench("train", *FAST[:1], "model=mlp", "protocol.training.budget.unit=batches", *length)
+    assert typed.status == 0, typed.err
+    last = typed.out.splitlines()[-1]
+    assert last.startswith("This run did not converge: 19 of 20 steps had a non-finite loss or gradient")
+    again = mtl_bench("train", *FAST[:1], "model=mlp", "protocol.training.budget.unit=batches", *length)
+    assert "finished already" in again.out
+    assert again.out.strip().endswith(last)
+    (record,) = set(folder.glob("runs/multidigits/ls/*/seed-0/record.json")) - {cell / "record.json"}
+    assert not load_record(record)["converged"]
+    report = mtl_bench("report", str(record.parent))
+    assert "Ranked last: not every seed of ls converged" in report.words
+    record.unlink()
+
+
 REPORTS = {
     "folder that is nowhere": (["nowhere"], "There is no folder nowhere; run `mtl-bench train` first"),
     "folder without a record": (["empty"], "No record of a multi-task method was found"),
@@ -467,9 +518,27 @@ def test_report(typed: list[str], says: str, mtl_bench: Type, folder: Path) -> N
     ],
 )
 def test_report_on_a_strange_record(found: str, made: str, says: str, mtl_bench: Type, cell: Path) -> None:
+    """It is named once, everything else is reported, and the exit status tells."""
     other = Path(shutil.copytree(cell, cell.parents[4] / "more" / "seed-7"))
     (other / "record.json").write_text((other / "record.json").read_text().replace(found, made))
-    refused(mtl_bench("report", "runs", "more"), "more/seed-7/record.json", says)
+    well = mtl_bench("report")
+    typed = mtl_bench("report", "runs", "more")
+    assert (typed.status, typed.out) == (1, well.out)
+    (line,) = typed.err.splitlines()
+    assert line.startswith("mtl-bench: ")
+    assert "more/seed-7/record.json" in line
+    assert says in line
+    assert mtl_bench("report", "runs", "more", "--markdown", "-").out == mtl_bench("report", "--markdown", "-").out
+
+
+def test_report_on_nothing_but_a_strange_record(mtl_bench: Type, folder: Path) -> None:
+    (folder / "more").mkdir()
+    (folder / "more" / "record.json").write_bytes(b"\xff")
+    typed = mtl_bench("report", "more")
+    assert (typed.status, typed.out) == (1, "")
+    damaged, nothing = typed.err.splitlines()
+    assert "more/record.json is damaged" in damaged
+    assert "No record of a multi-task method was found" in nothing
 
 
 def test_a_strange_record_elsewhere_does_not_fail_a_run(train: Type, cell: Path, folder: Path) -> None:
@@ -477,7 +546,7 @@ def test_a_strange_record_elsewhere_does_not_fail_a_run(train: Type, cell: Path,
     (other / "record.json").write_text("{")
     typed = train("seed=1")
     assert typed.status == 0, typed.err
-    assert "Δm is left out:" in typed.words
+    assert "For Δm, train the single-task baselines:" in typed.words
     assert "results/reference/record.json is damaged" in typed.words
     shutil.rmtree(cell.with_name("seed-1"))
 

@@ -74,6 +74,10 @@ def test_a_sweep_of_budgets_shares_its_measurement(mtl_bench: Type, folder: Path
         (["seeds=[]"], "seeds is a list of different seeds"),
         (["seeds=[1,1]"], "seeds is a list of different seeds"),
         (["only=[normal]"], "Grouping needs two tasks or more"),
+        (
+            ["grouping.measure.loookahead=1"],
+            "grouping.measure.loookahead is no argument of TAG; did you mean lookahead?",
+        ),
         (["grouping.finding=nothing"], "found no 3 × 3 matrix 'nothing'"),
         (["grouping=hoa", "+protocol.training.val=none"], "groups are chosen on validation"),
         (["grouping=other"], "There is no grouping 'other'; choose among cs,"),

@@ -50,6 +50,12 @@ def test_gains_are_relative_changes_that_help_when_positive() -> None:
     assert matrix[0, 2] == pytest.approx(50)
 
 
+def test_gains_against_baselines_below_zero() -> None:
+    """Lower is better in these records: −2 → −2.5 gains 25, −4 → −3 loses 25."""
+    found = trained([{"a": -2.0}, {"b": -4.0}, {"a": -2.5, "b": -3.0}])
+    assert gains_of(TASKS, found, "val")[(0, 1)] == pytest.approx([25, -25])
+
+
 def test_gains_are_means_over_seeds() -> None:
     found = trained(SINGLES) | {Need(("a", "b")): [record({"a": 1.0, "b": 4.0}), record({"a": 2.0, "b": 4.0})]}
     assert gains_of(TASKS, found, "val")[(0, 1)] == pytest.approx([25, 0])

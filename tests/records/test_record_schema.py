@@ -5,9 +5,17 @@ from typing import Any
 
 import pytest
 
-from mtl_bench.errors import BenchError
+from mtl_bench.errors import BenchError, Damaged
 from mtl_bench.records.folder import RunFolder
-from mtl_bench.records.record import REQUIRED, find_records, load_record, reproducible, save_record, validate
+from mtl_bench.records.record import (
+    REQUIRED,
+    find_records,
+    has_converged,
+    load_record,
+    reproducible,
+    save_record,
+    validate,
+)
 
 
 def place(record: dict, root: Path) -> RunFolder:
@@ -100,3 +108,38 @@ def test_only_measurements_are_not_reproducible(record: dict) -> None:
     assert set(record) - set(reproducible(record)) == {"measured"}
     again = change(record, "measured.seconds", 99.0)
     assert reproducible(again) == reproducible(record)
+
+
+def test_find_records_goes_on_where_someone_is_told(record: dict, tmp_path: Path) -> None:
+    for seed in (0, 1, 2):
+        place(record | {"seed": seed}, tmp_path)
+    next(tmp_path.rglob("seed-1/record.json")).write_text("{")
+    damaged: list[Damaged] = []
+    assert [found["seed"] for found in find_records([tmp_path], damaged)] == [0, 2]
+    assert len(find_records([tmp_path], damaged)) == 2
+    assert [str(error).count("seed-1/record.json is damaged") for error in damaged] == [1]
+
+
+@pytest.mark.parametrize(
+    ("says", "skipped", "steps", "converged"),
+    [
+        (True, 0, 20, True),
+        (True, 10, 20, True),
+        (True, 11, 20, False),
+        (True, 20, 20, False),
+        (True, 0, 0, True),
+        (False, 0, 20, False),
+    ],
+)
+def test_a_run_most_of_whose_steps_were_skipped_has_not_converged(
+    record: dict, says: bool, skipped: int, steps: int, converged: bool
+) -> None:
+    record["converged"] = says
+    record["failures"]["nonfinite_steps"], record["counts"]["optimizer_steps"] = skipped, steps
+    assert has_converged(record) is converged
+
+
+def test_no_committed_record_changes_its_meaning() -> None:
+    records = find_records([Path(__file__).parents[2] / "results"])
+    assert records
+    assert [has_converged(record) for record in records] == [record["converged"] for record in records]

@@ -96,6 +96,16 @@ def test_a_converged_record_with_a_nan_counts_as_diverged(runs: Runs, single: Ru
     assert board.rows[-1].converged == (0, 2)
 
 
+def test_a_run_most_of_whose_steps_were_skipped_counts_as_diverged(runs: Runs, single: Runs) -> None:
+    """As older records do that call it converged, because its last steps were not."""
+    lost = runs("lost", *GOOD)
+    lost[1]["failures"] = {"nonfinite_steps": 51, "solver": 0}  # of 100
+    board = leaderboard([*runs("ls", *GOOD), *lost, *single()])
+    assert (board.rows[-1].label, board.rows[-1].standing, board.rows[-1].converged) == ("LOST", "diverged", (0, 2))
+    lost[1]["failures"] = {"nonfinite_steps": 50, "solver": 0}
+    assert "diverged" not in [row.standing for row in leaderboard([*runs("ls", *GOOD), *lost, *single()]).rows]
+
+
 def test_missing_single_task_runs_leave_delta_m_out_and_name_the_command(runs: Runs, single: Runs) -> None:
     board = leaderboard(runs("ls", *GOOD))
     assert [row.delta_m for row in board.rows] == [None]

@@ -47,6 +47,25 @@ def test_a_lower_error_is_a_gain_and_single_task_against_itself_is_zero() -> Non
     assert delta_m(table(SINGLE), table(SINGLE), BETTER, "task_mean", NYU) == 0
 
 
+@pytest.mark.parametrize(
+    ("baseline", "value", "higher_is_better", "change"),
+    [
+        (-0.5, -0.1, True, 80),  # R² below zero, better
+        (-0.5, -0.9, True, -80),
+        (-0.5, 0.5, True, 200),  # across zero
+        (-2.0, -2.5, False, 25),  # a negative log-likelihood, lower is better
+        (-2.0, -1.5, False, -25),
+        (0.5, -0.5, True, -200),
+    ],
+)
+def test_a_baseline_below_zero_counts_by_its_size(
+    baseline: float, value: float, higher_is_better: bool, change: float
+) -> None:
+    better, terms = {"t": {"x": higher_is_better}}, {"t": ["x"]}
+    found = delta_m({"t": {"x": value}}, {"t": {"x": baseline}}, better, "task_mean", terms)
+    assert found == pytest.approx(change, rel=1e-15)
+
+
 def test_only_terms_count_and_one_per_task_weighs_tasks_alike() -> None:
     terms = {"segmentation": ["mean_iou"], "depth": ["rel_err"]}
     gains = (39.29 / 38.30 - 1, 1 - 0.2263 / 0.2780)

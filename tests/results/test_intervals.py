@@ -35,6 +35,17 @@ def test_two_seeds_by_hand() -> None:
     assert (found.low, found.high) == pytest.approx((10 - half, 10 + half))
 
 
+@pytest.mark.parametrize(("higher_is_better", "centre"), [(True, 80), (False, -80)])
+def test_two_seeds_below_zero_by_hand(higher_is_better: bool, centre: float) -> None:
+    """B̄ = −0.5, M̄ = −0.1: d = 100·M/0.5 ∈ {−24, −16}, e = −100·(−0.1)·B/(−0.5·0.5) = −40·B ∈ {24, 16}."""
+    method, single = [{"t": {"x": -0.12}}, {"t": {"x": -0.08}}], {"t": [{"x": -0.6}, {"x": -0.4}]}
+    found = interval(method, single, {"t": {"x": higher_is_better}}, "metric_mean", {"t": ["x"]})
+    assert found is not None
+    half = stats.t.ppf(0.975, 2) * sqrt(32 / 2 + 32 / 2)  # var(−24, −16) = var(24, 16) = 32
+    assert found.df == pytest.approx(2)
+    assert (found.low, found.high) == pytest.approx((centre - half, centre + half))
+
+
 def test_lower_is_better_mirrors_the_interval() -> None:
     method, single = [{"t": {"x": 54.0}}, {"t": {"x": 57.0}}], {"t": [{"x": 49.0}, {"x": 51.0}]}
     up = interval(method, single, {"t": {"x": True}}, "task_mean", {"t": ["x"]})
@@ -65,6 +76,25 @@ def test_coverage_is_near_95_percent(seeds: int, definition: str) -> None:
             TERMS,
         )
         hits += found is not None and truth in found
+    assert 0.93 < hits / draws < 0.98
+
+
+def test_coverage_where_baselines_are_below_zero() -> None:
+    """R² of −0.5 that becomes −0.3, and a negative loss (lower is better) of −2 that becomes −2.5: +32.5 %."""
+    rng, hits, draws = np.random.default_rng(3), 0, 1500
+    for _ in range(draws):
+        rows = np.array([-0.3, -2.5]) + np.array([0.02, 0.05]) * rng.standard_normal((4, 2))
+        base = np.array([-0.5, -2.0]) + np.array([0.02, 0.05]) * rng.standard_normal((4, 2))
+        found = interval(
+            [{"a": {"r2": row[0]}, "b": {"nll": row[1]}} for row in rows],
+            {"a": [{"r2": row[0]} for row in base], "b": [{"nll": row[1]} for row in base]},
+            {"a": {"r2": True}, "b": {"nll": False}},
+            "metric_mean",
+            {"a": ["r2"], "b": ["nll"]},
+        )
+        assert found is not None
+        hits += 32.5 in found
+        assert found.half > 0
     assert 0.93 < hits / draws < 0.98
 
 

@@ -87,6 +87,17 @@ def test_a_few_bad_batches_are_skipped_and_counted(
     assert last["train"]["left"] < first["train"]["left"]  # it went on learning
 
 
+@pytest.mark.parametrize(("bad", "converged"), [(7, True), (8, False)])
+def test_a_run_most_of_whose_steps_were_skipped_has_not_converged(
+    bad: int, converged: bool, poisoned: Callable[..., Plan], tmp_path: Path
+) -> None:
+    """Never so many in a row that it is given up, and the last step is sound."""
+    left = run(poisoned(set(range(1, bad + 1))), tmp_path)
+    assert left.record["failures"]["nonfinite_steps"] == bad
+    assert left.record["counts"]["optimizer_steps"] == 14
+    assert left.record["converged"] is converged
+
+
 @pytest.mark.parametrize("method", [method for method in METHODS if method not in SEVERAL])
 def test_a_bad_batch_moves_neither_weights_nor_states(
     method: str, poisoned: Callable[..., Plan], tmp_path: Path

@@ -1,0 +1,45 @@
+"""The single-task runs of one record: found below folders, and their means."""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from statistics import fmean
+from typing import Literal
+
+from mtl_bench.errors import Damaged, noting
+from mtl_bench.records import Record
+from mtl_bench.records.record import RECORD_NAME, has_converged, load_record
+
+
+def find_baselines(record: Record, roots: Iterable[Path], damaged: list[Damaged] | None = None) -> list[Record]:
+    """The single-task runs that Δm of this record is taken against, converged or not, where they lie below the roots.
+
+    Records that cannot be used, of whatever run, are told to `damaged`; None: the first one is raised.
+    """
+    wanted, found = set(record["baselines"].values()), []
+    for path in sorted({path.resolve() for root in roots for path in root.rglob(RECORD_NAME)}):
+        with noting(damaged):
+            known = _load(path, path.stat().st_mtime_ns)
+            if known["hash"] in wanted and known["selection"] == record["selection"]:
+                found.append(known)
+    return found
+
+
+@cache
+def _load(path: Path, changed: int) -> Record:
+    """A sweep asks for the same thousand records after every cell. Not to be changed by who gets them."""
+    return load_record(path)
+
+
+def single_task_means(
+    record: Record, baselines: Sequence[Record], split: Literal["test", "val"] = "test"
+) -> dict[str, dict[str, float]]:
+    """Mean metrics of each task's single-task runs, over the seeds that converged; tasks without one are left out."""
+    runs: dict[str, dict[int, Record]] = {}
+    for one in filter(has_converged, baselines):
+        runs.setdefault(one["hash"], {})[one["seed"]] = one
+    return {
+        task: {name: fmean(run[split][task][name] for run in runs[digest].values()) for name in record[split][task]}
+        for task, digest in record["baselines"].items()
+        if digest in runs and all(task in run[split] for run in runs[digest].values())
+    }

@@ -1,0 +1,61 @@
+"""The single-task runs of a record, found below folders whatever else lies there."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from mtl_bench.errors import Damaged
+from mtl_bench.records import Record
+from mtl_bench.results.baselines import find_baselines, single_task_means
+from tests.results.conftest import Make, Runs
+
+
+def write(records: Sequence[Record], root: Path) -> list[Path]:
+    paths = [root / f"run-{n}" / "record.json" for n in range(len(records))]
+    for path, record in zip(paths, records, strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(record))
+    return paths
+
+
+def test_means_over_seeds_that_converged(record: Make, single: Runs, tmp_path: Path) -> None:
+    runs = single(left=(79, 80, 90), right=(0.4, 0.6, 0.8))
+    runs[2]["converged"] = False
+    other = record("single", 1.0, None, hash="left-hash", selection="best_val(accuracy)", seed=7)
+    write([*runs, other, record("uw", 1.0, 1.0)], tmp_path)
+    mine = record("ls", 70.0, 0.5)
+    found = find_baselines(mine, [tmp_path, tmp_path])
+    assert [one["hash"] for one in found] == ["left-hash"] * 3 + ["right-hash"] * 3
+    means = single_task_means(mine, found)
+    assert means == {"left": {"accuracy": 79.5}, "right": {"abs_err": pytest.approx(0.6)}}
+    assert single_task_means(mine, found[:3]) == {"left": {"accuracy": 79.5}}
+    assert single_task_means(mine, found[2:3]) == {}
+
+
+def test_validation_means_need_validation(record: Make, single: Runs) -> None:
+    runs = [one | {"val": one["test"]} for one in single()]
+    mine = record("ls", 70.0, 0.5) | {"val": record("ls", 70.0, 0.5)["test"]}
+    assert single_task_means(mine, runs, "val") == single_task_means(mine, runs)
+    runs[0] |= {"val": {}}
+    assert list(single_task_means(mine, runs, "val")) == ["right"]
+
+
+def test_damaged_records_are_told_once_and_the_rest_is_found(record: Make, single: Runs, tmp_path: Path) -> None:
+    first, *_ = write(single(), tmp_path)
+    first.write_text("{")
+    damaged: list[Damaged] = []
+    for _ in range(2):
+        assert len(find_baselines(record("ls", 70.0, 0.5), [tmp_path], damaged)) == 5
+    assert [str(error).partition(" is damaged")[0] for error in damaged] == [str(first)]
+    with pytest.raises(Damaged, match="is damaged"):
+        find_baselines(record("ls", 70.0, 0.5), [tmp_path])
+
+
+def test_a_record_that_changed_is_read_again(record: Make, single: Runs, tmp_path: Path) -> None:
+    first, *_ = write(single(), tmp_path)
+    mine = record("ls", 70.0, 0.5)
+    assert len(find_baselines(mine, [tmp_path])) == 6
+    first.unlink()
+    assert len(find_baselines(mine, [tmp_path])) == 5
