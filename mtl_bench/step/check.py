@@ -104,9 +104,7 @@ def _left(groups: Sequence[Sequence[nn.Parameter]], before: Snapshot, lr: float 
     if lr is None:
         raise BenchError("step_fn clears its gradients; let it step with plain SGD and give its lr.")
     changes = iter(moved)
-    return [
-        torch.cat([-next(changes).reshape(-1) / lr for _ in group]) if group else torch.empty(0) for group in groups
-    ]
+    return [_flat(group, [-next(changes) / lr for _ in group]) for group in groups]
 
 
 def _flat(group: Sequence[nn.Parameter], gradients: Sequence[Tensor | None]) -> Float[Tensor, "P"]:

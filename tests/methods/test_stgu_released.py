@@ -82,7 +82,7 @@ def random_affinity(draw: np.random.Generator, tasks: int) -> Float[np.ndarray, 
 @pytest.mark.parametrize(
     ("name", "normalise"),
     [("released", released_normalisation), ("columns", whole_columns)],
-    ids=lambda value: str(value),
+    ids=["released", "columns"],
 )
 @pytest.mark.parametrize("tasks", [3, 4, 5, 11])
 def test_partitions_are_those_of_the_definition(tasks: int, name: str, normalise: Callable[[Tensor], Tensor]) -> None:
