@@ -14,7 +14,7 @@ EXTRAS = {  # Hydra plugins: our extra that installs them
     "hydra/launcher=joblib": "launchers",
     "hydra/launcher=submitit_local": "launchers",
     "hydra/launcher=submitit_slurm": "launchers",
-    "hydra/sweeper=optuna": "tune",
+    "hydra/sweeper=optuna": "sweepers",
 }
 
 

@@ -176,7 +176,7 @@ def test_configuration(typed: list[str], says: tuple[str, ...], train: Type) -> 
         (["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"], "launchers"),
         (["hydra/launcher=submitit_local"], "launchers"),
         (["hydra/launcher=submitit_slurm"], "launchers"),
-        (["hydra/sweeper=optuna", "hydra/sweeper/sampler=tpe"], "tune"),
+        (["hydra/sweeper=optuna", "hydra/sweeper/sampler=tpe"], "sweepers"),
     ],
 )
 def test_plugin_that_is_not_installed(chosen: list[str], extra: str, train: Type) -> None:
