@@ -93,7 +93,7 @@ class GramianWeighting(GradientMethod):
 
 def require_shared(method: object, context: Context) -> None:
     """Raises BenchError for a model whose shared parameters are all frozen: there is no gradient to compare."""
-    if not context.shared:
+    if context.frozen:
         raise BenchError(
             f"{type(method).__name__} compares gradients of shared parameters, and none here requires one; let some "
             "train, or choose a loss weighting."

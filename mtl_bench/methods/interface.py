@@ -143,3 +143,4 @@ class Context:
     shared: Mapping[str, torch.Size]  # shapes of the shared parameters, by name
     # name of a shared weight → the weight, and the live norms per task that follow it, in task order
     task_norms: Mapping[str, tuple[nn.Parameter, tuple[nn.Module, ...]]] = field(default_factory=dict)
+    frozen: bool = False  # no shared parameter requires a gradient

@@ -27,7 +27,7 @@ class LossWeighting(Method):
 
     def setup(self, context: Context) -> None:
         super().setup(context)
-        if not self.scale_heads and not context.shared:
+        if not self.scale_heads and context.frozen:
             raise BenchError("scale_heads=false weighs shared parameters alone, and none here requires a gradient.")
         if not self.scale_heads and context.per_task_path:
             raise BenchError("scale_heads=false needs one shared encoder pass; this model has a path per task.")

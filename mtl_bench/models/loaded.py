@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 
 def not_drawn(build: Callable[[], nn.Module]) -> dict[str, Tensor]:
@@ -15,7 +16,8 @@ def not_drawn(build: Callable[[], nn.Module]) -> dict[str, Tensor]:
             torch.default_generator.manual_seed(seed)  # not torch.manual_seed: that reseeds every GPU's stream as well
             states.append(build().state_dict())
     first, second = states
-    return {name: value for name, value in first.items() if torch.equal(value, second[name])}
+    ready = [name for name, value in first.items() if not is_lazy(value)]  # a lazy layer has drawn nothing yet
+    return {name: first[name] for name in ready if torch.equal(first[name], second[name])}
 
 
 def loaded(kept: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -33,21 +33,25 @@ class Means:
 class BatchStep:
     """`mtl_bench.methods.interface.Step` over one batch, or part of one (`share` < 1)."""
 
+    progress: float
+
     def __init__(
         self, part: Part, means: Means, epoch: int = 0, progress: float | None = None, share: float = 1.0
     ) -> None:
         self.part, self.tasks, self.means = part, part.tasks, means
-        self.epoch, self.share, self._progress = epoch, share, progress
+        self.epoch, self.share = epoch, share
+        if progress is not None:
+            self.progress = progress
         self.mover, self.ledger = means.mover, means.ledger
         self.generator, self.device_generator = self.mover.generator, self.mover.device_generator
         self._dropout: Tensor | None = None  # random state before the last forward with a graph
         self._fresh = True  # norms are switched on at the first forward, also of each part of a split
 
-    @property
-    def progress(self) -> float:
-        if self._progress is None:
+    def __getattr__(self, name: str) -> Any:
+        """Only for what is not there: `progress` in a loop that has not said how long it is."""
+        if name == "progress":
             raise BenchError("This method follows how much of training is done; give Stepper total_steps=.")
-        return self._progress
+        raise AttributeError(f"A step has no {name!r}.")
 
     @property
     def lr(self) -> float:
@@ -143,8 +147,8 @@ class BatchStep:
         found = self.part.split(parts)
         # a task with fewer labels than parts is in none, so that rows of all parts align
         common = tuple(task for task in self.tasks if all(task in part.tasks for part in found))
-        share = self.share / parts
-        return [BatchStep(replace(part, tasks=common), self.means, self.epoch, self._progress, share) for part in found]
+        share, progress = self.share / parts, self.__dict__.get("progress")
+        return [BatchStep(replace(part, tasks=common), self.means, self.epoch, progress, share) for part in found]
 
     @contextmanager
     def _summed(self) -> Iterator[None]:

@@ -171,6 +171,7 @@ class Stepper:
                 last_shared=last,
                 shared={name: parameter.shape for name, parameter in owners.shared.items()},
                 task_norms=self.task_norms,
+                frozen=not owners.shared,
             )
         )
         self.epoch_means, self.means, self._owners, self._checked = EpochMeans(K), means, owners, False

@@ -132,4 +132,5 @@ def _context(plan: Plan, machine: Machine, steps_per_epoch: int) -> Context:
             for name, norms in machine.model.task_norms().items()
             if name in machine.shared  # not frozen
         },
+        frozen=not machine.shared,
     )

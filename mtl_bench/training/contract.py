@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mtl_bench.data.order import Batches
 from mtl_bench.data.split import Batch, Split
@@ -18,13 +17,13 @@ SAMPLES = 3  # not 1 or 2: a wrong axis should not have the right length by chan
 
 
 def check_reach(forward: ModelForward, owners: Ownership, split: Split) -> None:
-    """Every loss reaches only what is shared or its task's own, on a few samples with a label of each task.
+    """Every prediction reaches only what is shared or its task's own, on a few samples; no label and no loss is asked.
 
     Raises BenchError naming the parameter, see `check_contract`.
     """
-    tasks = range(len(forward.names))
+    tasks, batch = range(len(forward.names)), split.batch(torch.arange(min(SAMPLES, split.size)))
     with untouched(forward.model, training=False), torch.enable_grad():
-        found = forward.on(_labelled(split))(tasks, frozenset(tasks))
+        found = forward.on(batch, _uneven_sum)(tasks, frozenset(tasks))
         check_contract(found, owners, dict(forward.model.named_parameters()), forward.names)
 
 
@@ -59,9 +58,6 @@ def untouched(model: nn.Module, training: bool) -> Iterator[None]:
                     buffer.copy_(saved)
 
 
-def _labelled(split: Split) -> Batch:
-    """The first samples, and for every task the first with a label of it."""
-    first = list(range(min(SAMPLES, split.size)))
-    if split.labelled is not None:
-        first += [int(np.argmax(column)) for column in split.labelled.T if column.any()]
-    return split.batch(torch.tensor(sorted(set(first))))
+def _uneven_sum(batch: Batch, task: int, output: Tensor) -> Tensor:
+    """Of all numbers of a prediction, none of which cancels another."""
+    return (output.flatten() * torch.linspace(0.5, 1.5, output.numel(), device=output.device, dtype=output.dtype)).sum()

@@ -1,6 +1,6 @@
 """The forward of a model on its tasks: training, evaluation, rehearsal and kept pictures all take this one."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -32,8 +32,9 @@ class ModelForward:
         self.names = list(tasks)
         self.reduce = reduce or Alone()
 
-    def on(self, batch: Batch) -> Forward:
-        """The losses of one batch."""
+    def on(self, batch: Batch, loss: Callable[[Batch, int, Tensor], Tensor] | None = None) -> Forward:
+        """The losses of one batch; `loss` of a task's prediction replaces what its task says."""
+        loss = loss or self._mean
 
         def forward(tasks: Sequence[int], with_graph: frozenset[int], condition: object = None) -> Forwarded:
             found = Forwarded({}, {}, {})
@@ -47,7 +48,7 @@ class ModelForward:
                         shared = features, [feature.view_as(feature) for feature in features]
                 found.features[task], found.taps[task] = shared
                 with torch.set_grad_enabled(keep):
-                    found.terms[task] = self._loss(batch, shared[1], task)
+                    found.terms[task] = self._loss(batch, shared[1], task, loss)
             return found
 
         return forward
@@ -71,14 +72,16 @@ class ModelForward:
         found = self.model.decode(features, task)
         return [found] if isinstance(found, Tensor) else found
 
-    def _loss(self, batch: Batch, taps: list[Tensor], task: int) -> Float[Tensor, ""]:
+    def _loss(
+        self, batch: Batch, taps: list[Tensor], task: int, loss: Callable[[Batch, int, Tensor], Tensor]
+    ) -> Float[Tensor, ""]:
         with self._precision():
             outputs = self.decode(taps, task)
         prediction, *auxiliary = outputs
-        loss = self._mean(batch, task, prediction)
+        total = loss(batch, task, prediction)
         for output in auxiliary:
-            loss = loss + self.model.auxiliary_weight * self._mean(batch, task, output)
-        return loss
+            total = total + self.model.auxiliary_weight * loss(batch, task, output)
+        return total
 
     def _mean(self, batch: Batch, task: int, output: Tensor) -> Float[Tensor, ""]:
         name = self.names[task]

@@ -28,7 +28,7 @@ def trained(problem: Toy, method: Method) -> tuple[Tensor, list[Tensor]]:
     losses = []
     for batch in range(BATCHES):
         step = problem.step(batch)
-        step.epoch, step._progress = batch // 4, batch / BATCHES
+        step.epoch, step.progress = batch // 4, batch / BATCHES
         method.update(step)
         losses.append(machine.ledger.batch_losses())
         if batch % 4 == 3:

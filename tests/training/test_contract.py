@@ -86,6 +86,7 @@ def context(of: Machine) -> Context:
         "per_task_path": False,
         "last_shared": of.last_shared,
         "shared": {name: p.shape for name, p in of.shared.items()},
+        "frozen": not of.shared,
     }
     return Context(**names)  # type: ignore[arg-type]
 

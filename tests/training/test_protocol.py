@@ -50,12 +50,12 @@ def test_static_weights_are_those_of_fixed(compose: Compose, tmp_path: Path) -> 
 
 def test_without_a_validation_split_its_samples_are_trained_on(compose: Compose, tmp_path: Path) -> None:
     trainer = begin(compose("++protocol.training.val=none"), tmp_path)
-    assert set(trainer.splits) == {"train", "test"}
+    assert set(trainer.evaluator.splits) == {"train", "test"}
     assert trainer.feed.split.size == 4788 + 800
     held_out = begin(compose(), tmp_path)
-    assert set(held_out.splits) == {"train", "val", "test"}
-    assert (held_out.splits["train"].size, held_out.batches.per_epoch) == (4788, PER_EPOCH)
-    here, there = (run.splits["test"].batch(torch.arange(9)) for run in (held_out, trainer))
+    assert set(held_out.evaluator.splits) == {"train", "val", "test"}
+    assert (held_out.evaluator.splits["train"].size, held_out.feed.per_epoch) == (4788, PER_EPOCH)
+    here, there = (run.evaluator.splits["test"].batch(torch.arange(9)) for run in (held_out, trainer))
     assert differing([here.image, here.targets], [there.image, there.targets]) == []
 
 
@@ -68,8 +68,8 @@ def test_the_last_batch_is_dropped_unless_told_otherwise(compose: Compose, tmp_p
 def test_normalisation_reaches_every_split(compose: Compose, tmp_path: Path) -> None:
     plain = begin(compose(), tmp_path)
     shifted = begin(compose("++protocol.training.normalise={mean: [0.5], std: [0.25]}"), tmp_path)
-    for name, split in plain.splits.items():
-        raw, normal = split.batch(torch.arange(5)).image, shifted.splits[name].batch(torch.arange(5)).image
+    for name, split in plain.evaluator.splits.items():
+        raw, normal = split.batch(torch.arange(5)).image, shifted.evaluator.splits[name].batch(torch.arange(5)).image
         assert torch.allclose(normal, (raw - 0.5) / 0.25)
 
 
