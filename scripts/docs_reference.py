@@ -40,14 +40,16 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 @cache
 def pages() -> dict[str, str]:
     """Path in the site → Markdown."""
-    named = [getattr(mtl_bench.methods, name) for name in mtl_bench.methods.__all__]
-    cards = {base.__name__: base for kind in named for base in (kind, *_bases(kind)) if issubclass(base, Method)}
+    exported = [getattr(mtl_bench.methods, name) for name in sorted(mtl_bench.methods.__all__, key=str.lower)]
+    kinds = [kind for kind in exported if issubclass(kind, Method)]
+    bases = dict.fromkeys(base for kind in kinds for base in _bases(kind) if _yamls(base) == [])
+    families = [base for base in bases if inspect.isabstract(base)]
+    chosen = [kind for kind in kinds if kind not in families]
     groups = {group: sorted((CONFIGS / group).glob("*.yaml")) for group in GROUPS}
     groups |= {job: [CONFIGS / f"{job}.yaml"] for job in JOBS}
-    rows = [(f"[{name}]({name}.md)", _presets(kind), _first(kind)) for name, kind in cards.items()]
     return {
-        "reference/methods/index.md": "# Methods\n\n" + table(("class", "`method=`", "what it is"), rows, ""),
-        **{f"reference/methods/{name}.md": _card(name, kind) for name, kind in cards.items()},
+        "reference/methods/index.md": f"# Methods\n\n{_overview(chosen)}\n\n## Families\n\n{_overview(families)}",
+        **{f"reference/methods/{kind.__name__}.md": _card(kind) for kind in (*chosen, *families)},
         **{f"reference/configuration/{group}.md": _group(group, paths) for group, paths in groups.items()},
         "reference/metrics.md": _metrics(),
         "reference/record.md": "\n\n".join(["# Records and entries", *(schema(ROOT / path) for path in SCHEMAS)]),
@@ -69,8 +71,14 @@ def _filled(nav: list[Any]) -> list[Any]:
     return filled
 
 
-def _card(name: str, kind: type) -> str:
+def _overview(kinds: list[type]) -> str:
+    rows = [(f"[{kind.__name__}]({kind.__name__}.md)", _presets(kind), _first(kind)) for kind in kinds]
+    return table(("class", "`method=`", "what it is"), rows, "")
+
+
+def _card(kind: type) -> str:
     bases = " → ".join(f"[{base.__name__}]({base.__name__}.md)" for base in _bases(kind))
+    name = kind.__name__
     parts = [f"# {name}", f"`from {kind.__module__} import {name}`", _doc(kind)]
     parts += ["## Arguments", arguments(kind)]
     parts += [f"What is not described above is described by the classes it derives from: {bases}."] if bases else []
@@ -90,8 +98,7 @@ def _yamls(kind: type) -> list[Path]:
 
 
 def _presets(kind: type) -> str:
-    stems = ", ".join(f"`{path.stem}`" for path in _yamls(kind))
-    return stems or ("a base class" if inspect.isabstract(kind) else "–")
+    return ", ".join(f"`{path.stem}`" for path in _yamls(kind)) or "–"
 
 
 def _first(kind: type) -> str:

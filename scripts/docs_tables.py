@@ -3,7 +3,8 @@
 import ast
 import inspect
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,24 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> str
 
 def cell(text: str) -> str:
     """On one line, and no bar outside code that would end it."""
-    parts = text.replace("\n", " ").split("`")
-    return "`".join(part if number % 2 else part.replace("|", "\\|") for number, part in enumerate(parts))
+    return _outside_code(text.replace("\n", " "), lambda part: part.replace("|", "\\|").replace("<", "&lt;"))
 
 
 def plain(text: str) -> str:
-    """A docstring as Markdown: what reads `arrays[split][field]` is no link."""
-    return re.sub(r"\](?=[\[(])", r"\]", text)
+    """A docstring as Markdown: what reads `[source][target]` is no link, and `<experiment>` no tag."""
+    return _outside_code(text, lambda part: re.sub(r"\](?=[\[(])", r"\]", part).replace("<", "&lt;"))
+
+
+def _outside_code(text: str, change: Callable[[str], str]) -> str:
+    return "`".join(part if number % 2 else change(part) for number, part in enumerate(text.split("`")))
 
 
 def keys_table(path: Path) -> str:
     """Every key of a YAML with its value and the comment beside it, as a table."""
-    rows = [(f"`{place}`", cell(value), cell(comment)) for place, value, comment in keys(path.read_text())]
+    rows = [
+        (f"`{place}`", cell(value), "<br>".join(map(cell, comment.splitlines())))
+        for place, value, comment in keys(path.read_text())
+    ]
     return table(("key", "value", "meaning"), rows, "It combines others and sets nothing itself.")
 
 
@@ -48,19 +55,26 @@ def _walk(node: yaml.MappingNode, place: str, lines: list[str]) -> Iterator[tupl
         if inner in HYDRAS:
             continue
         if inner == "defaults":
-            parts = [_written(item, lines) for item in value.value]
+            parts = [lines[item.start_mark.line].strip().removeprefix("- ") for item in value.value]
             yield inner, ", ".join(f"`{part}`" for part in parts if not part.startswith(OWN_PLACE)), "put together from"
             continue
-        comment = re.search(r"\s#\s*(.*)$", lines[key.start_mark.line])
+        comment = _comment(lines[key.start_mark.line :])
         block = isinstance(value, yaml.CollectionNode) and not value.flow_style
         if comment or not block:
-            yield inner, "" if block else f"`{_written(value, lines)}`", comment[1] if comment else ""
+            yield inner, "" if block else f"`{_written(value, lines)}`", comment
         if block and isinstance(value, yaml.MappingNode):
             yield from _walk(value, inner, lines)
         elif block:
             for number, item in enumerate(value.value):
                 if isinstance(item, yaml.MappingNode):
                     yield from _walk(item, f"{inner}.{number}", lines)
+
+
+def _comment(lines: Sequence[str]) -> str:
+    """What stands beside the first line, and goes on in lines of its own."""
+    beside = re.search(r"\s#\s*(.*)$", lines[0])
+    further = (re.fullmatch(r"\s+#\s*(.*)", line) for line in lines[1:])
+    return "\n".join(found[1] for found in (beside, *takewhile(bool, further)) if found) if beside else ""
 
 
 def _written(node: yaml.Node, lines: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from html import unescape
 from pathlib import Path
 from typing import get_type_hints
 
@@ -21,7 +22,7 @@ def test_every_exported_method_has_a_card_with_its_docstring_and_arguments() -> 
     for name in methods.__all__:
         kind = getattr(methods, name)
         if issubclass(kind, methods.Method):
-            card = pages[f"reference/methods/{name}.md"].replace("\\]", "]")
+            card = unescape(pages[f"reference/methods/{name}.md"]).replace("\\]", "]")
             assert inspect.getdoc(kind) in card
             for argument in inspect.signature(kind).parameters:
                 assert f"| `{argument}` |" in card
@@ -37,18 +38,18 @@ def test_every_preset_stands_on_the_card_of_its_class() -> None:
 @pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.yaml")), ids=lambda path: str(path.relative_to(CONFIGS)))
 def test_every_key_and_comment_of_a_yaml_is_there(path: Path) -> None:
     group = path.stem if path.parent == CONFIGS else path.parent.name
-    page = reference().pages()[f"reference/configuration/{group}.md"].replace("\\|", "|")
+    page = unescape(reference().pages()[f"reference/configuration/{group}.md"]).replace("\\|", "|")
     text = path.read_text().partition("\nhydra:")[0]
     for line in text.splitlines():
         key, comment = re.match(r"\s*(?:- )?([\w.]+):", line), re.search(r"\s#\s*(.*)$", line)
         if comment and key:
-            assert f"| {comment[1]} |" in page, line
+            assert comment[1] in page, line
         if key and not line.startswith("  - ") and not line.rstrip().endswith(":"):
             assert re.search(rf"[`.]{re.escape(key[1])}`", page), line
 
 
 def test_every_metric_is_there() -> None:
-    page = reference().pages()["reference/metrics.md"]
+    page = unescape(reference().pages()["reference/metrics.md"])
     for kind in (tasks.Depth, tasks.Normals, tasks.Edges, tasks.Saliency, tasks.Regression):
         assert inspect.getdoc(kind) in page
         assert all(f"| `{metric.name}` |" in page for metric in kind().metrics)
