@@ -128,7 +128,7 @@ def _group(group: str, paths: list[Path]) -> str:
         command = re.search(r": (mtl-bench .*)", path.read_text())
         parts.append(f"## {path.stem if group not in JOBS else 'Keys'}\n\n{describe(path)}.")
         parts += [f"```bash\n{command[1]}\n```"] if command else []
-        parts.append(keys_table(path))
+        parts.append(keys_table(path, classes_below=True))
         targets |= {dotted: _located(dotted) for dotted in re.findall(r"_target_: (mtl_bench\.\S+)", path.read_text())}
     parts += ["## Classes", "What the keys above configure, with all arguments."] if targets else []
     for dotted, kind in sorted(targets.items()):

@@ -33,41 +33,51 @@ def _outside_code(text: str, change: Callable[[str], str]) -> str:
     return "`".join(part if number % 2 else change(part) for number, part in enumerate(text.split("`")))
 
 
-def keys_table(path: Path) -> str:
-    """Every key of a YAML with its value and the comment beside it, as a table."""
-    rows = [
-        (f"`{place}`", cell(value), "<br>".join(map(cell, comment.splitlines())))
-        for place, value, comment in keys(path.read_text())
-    ]
+def keys_table(path: Path, classes_below: bool = False) -> str:
+    """Every key of a YAML with its value and the comment beside it; without one, a link to the class it configures."""
+    rows = []
+    for place, value, comment, target in keys(path.read_text()):
+        name = target.rpartition(".")[2] if classes_below and target.startswith("mtl_bench.") else ""
+        said = "<br>".join(map(cell, comment.splitlines()))
+        rows.append((f"`{place}`", cell(value), said or (f"see [{name}](#{name.lower()})" if name else "")))
     return table(("key", "value", "meaning"), rows, "It combines others and sets nothing itself.")
 
 
-def keys(text: str) -> Iterator[tuple[str, str, str]]:
-    """(dotted place, value as code, comment) of every key; Hydra's own settings of a job are left out."""
+Key = tuple[str, str, str, str]
+
+
+def keys(text: str) -> Iterator[Key]:
+    """(dotted place, value as code, comment, class configured) of every key, without Hydra's own settings of a job."""
     node = yaml.compose(text)
     if isinstance(node, yaml.MappingNode):
-        yield from _walk(node, "", text.splitlines())
+        yield from _walk(node, "", text.splitlines(), "")
 
 
-def _walk(node: yaml.MappingNode, place: str, lines: list[str]) -> Iterator[tuple[str, str, str]]:
+def _walk(node: yaml.MappingNode, place: str, lines: list[str], target: str) -> Iterator[Key]:
+    target = next((value.value for key, value in node.value if key.value == "_target_"), target)
     for key, value in node.value:
         inner = f"{place}.{key.value}".lstrip(".")
         if inner in HYDRAS:
             continue
         if inner == "defaults":
             parts = [lines[item.start_mark.line].strip().removeprefix("- ") for item in value.value]
-            yield inner, ", ".join(f"`{part}`" for part in parts if not part.startswith(OWN_PLACE)), "put together from"
+            yield (
+                inner,
+                ", ".join(f"`{part}`" for part in parts if not part.startswith(OWN_PLACE)),
+                "put together from",
+                "",
+            )
             continue
         comment = _comment(lines[key.start_mark.line :])
         block = isinstance(value, yaml.CollectionNode) and not value.flow_style
         if comment or not block:
-            yield inner, "" if block else f"`{_written(value, lines)}`", comment
+            yield inner, "" if block else f"`{_written(value, lines)}`", comment, target
         if block and isinstance(value, yaml.MappingNode):
-            yield from _walk(value, inner, lines)
+            yield from _walk(value, inner, lines, target)
         elif block:
             for number, item in enumerate(value.value):
                 if isinstance(item, yaml.MappingNode):
-                    yield from _walk(item, f"{inner}.{number}", lines)
+                    yield from _walk(item, f"{inner}.{number}", lines, target)
 
 
 def _comment(lines: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from tests.cli.console import Console
 from tests.docs.pages import DOCS, ROOT, Block, blocks
 
 PAGES = [*sorted((DOCS / "tutorials").glob("*.md")), DOCS / "protocols.md", DOCS / "questions.md"]
+QUICK = ("own_loss", "protocols")
 OWN = (
     "equalised.py",
     "yamls/method/equalised.yaml",
@@ -76,8 +77,9 @@ def run(folder: Path, script: str, *start: str) -> None:
     (folder / f"{script}.out").write_text(done.stdout)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, id=page.stem, marks=() if page.stem in QUICK else pytest.mark.slow) for page in PAGES]
+)
 def test_it_works_as_printed(page: Path, tmp_path: Path, console: Console) -> None:
     for block in blocks(page):
         if block.kind in ("python", "yaml"):
