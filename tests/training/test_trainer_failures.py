@@ -149,7 +149,7 @@ def test_twenty_five_in_a_row_are_given_up(poisoned: Callable[..., Plan], tmp_pa
 
 
 def test_twenty_four_in_a_row_are_not(poisoned: Callable[..., Plan], tmp_path: Path) -> None:
-    amount = "protocol.training.budget.amount=8"
+    amount = "protocol.training.budget.amount=14"  # 98 batches: most steps are taken
     left = run(poisoned(set(range(1, 25)) | set(range(26, 50)), "ls", "nan", amount), tmp_path)
     assert left.record["failures"]["nonfinite_steps"] == 48
     assert left.record["converged"]
