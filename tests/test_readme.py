@@ -29,7 +29,7 @@ CONTROLS = "round_robin random_groups ls_repeated"
 GRID = {  # experiment → seeds and rows that its board holds at least
     **dict.fromkeys(("multimnist", "multifashion", "multifashion_mnist"), (5, f"{BASELINES} dwa famo")),
     "rooms": (5, f"{BASELINES} dwa famo graddrop"),
-    "rooms11": (3, f"{BASELINES} dwa famo graddrop {CONTROLS}"),
+    "rooms11": (3, f"{BASELINES} dwa famo graddrop stgu stgu_causal {CONTROLS}"),
     "rooms11_task_norm": (3, f"{BASELINES} cso round_robin"),
     "multifashion_mnist_task_norm": (3, f"{BASELINES} cso stgu stgu_causal {CONTROLS}"),
     "rooms_task_norm": (5, f"{BASELINES} cso stgu stgu_causal {CONTROLS}"),
