@@ -45,7 +45,7 @@ def captured(
     heads: Sequence[Sequence[nn.Parameter]],
     draws: int,
 ) -> Captured:
-    """Asked under `draws` random states; a method that draws nothing gives one direction.
+    """Asked under `draws` random states; a method that draws nothing is asked once.
 
     Raises BenchError for a method whose first step on a batch does not have every task in it.
     """
@@ -54,11 +54,13 @@ def captured(
     filled = [torch.cat([_or_zero(g, p).reshape(-1) for g, p in zip(row, shared, strict=True)]) for row in rows]
     directions: list[Tensor] = []
     for seed in range(draws):
-        direction, own = _once(method, losses_fn, shared, heads, seed)
+        direction, own, drew = _once(method, losses_fn, shared, heads, seed)
         if not any(torch.equal(direction, known) for known in directions):
             directions.append(direction)
         if seed == 0:
             found = own
+        if not drew:
+            break
     stacked, values = torch.stack(filled), torch.stack([loss.detach() for loss in losses]).double().cpu()
     if isinstance(method, GramianWeighting):
         gramian = (stacked @ stacked.T).double().cpu()
@@ -75,18 +77,22 @@ def _once(
     shared: Sequence[nn.Parameter],
     heads: Sequence[Sequence[nn.Parameter]],
     seed: int,
-) -> tuple[Tensor, list[Tensor]]:
+) -> tuple[Tensor, list[Tensor], bool]:
+    """The direction, the gradients of the heads, and whether the method drew random numbers for them."""
     every = [*shared, *(parameter for head in heads for parameter in head)]
     optimizer = torch.optim.SGD([parameter for parameter in every if parameter.requires_grad], lr=1.0)
     stepper = Stepper(deepcopy(method), optimizer=optimizer, shared=shared, heads=heads, seed=seed, total_steps=1)
+    before = stepper.state_dict()
     with suppress(_Caught):
         stepper.step(losses_fn, kind=_Catching)
+    after = stepper.state_dict()
+    drew = any(not torch.equal(before[name], after[name]) for name in ("generator", "device_generator"))
     if any(all(parameter.grad is None for parameter in head) for head in heads if len(head)):
         raise BenchError(f"{type(method).__name__} takes several steps on a batch; check_step compares a single one.")
     found = [torch.cat([_or_zero(p.grad, p).reshape(-1) for p in group]) for group in (shared, *heads) if len(group)]
     for parameter in every:
         parameter.grad = None
-    return found[0], found[1:]
+    return found[0], found[1:], drew
 
 
 def _or_zero(gradient: Tensor | None, parameter: nn.Parameter) -> Tensor:

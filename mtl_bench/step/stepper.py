@@ -85,7 +85,10 @@ class Stepper:
     def step(
         self, losses: Losses, tasks: Sequence[int] | None = None, kind: type[BatchStep] = BatchStep
     ) -> Float[Tensor, "K"]:
-        """One batch; the K raw losses, detached (NaN for a task left out of `tasks`, those with a label in it)."""
+        """One batch; the K raw losses, detached (NaN for a task left out of `tasks`, those with a label in it).
+
+        `kind` makes the step that the method is handed: one that only watches, for `check_step`.
+        """
         if self.means is None:
             self._prepare(self._found(losses))
         means = self._ready()

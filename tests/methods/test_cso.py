@@ -249,8 +249,8 @@ def test_pairs_by_name_are_those_of_a_resnets_blocks() -> None:
         CSO(linear=True, pairs="released").setup(toy(task_norm=True).context)
 
 
-def test_what_is_no_pair_by_name_is_summed() -> None:
-    """The first convolution of LeNet's encoder has a number for a name: released sums it, all projects it."""
+def test_layers_that_are_not_prioritised_are_summed() -> None:
+    """With none of them phase 2 is the summed loss, with all of them it is not."""
     ends = []
     for method in (CSO(phase=2), CSO(phase=2), LinearScalarization()):
         problem = convolutions()
