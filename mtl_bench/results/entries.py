@@ -49,10 +49,18 @@ class Entry:
         return {task: run[seed]["test"].get(task, {}) for task, run in self.runs.items()}
 
     @property
+    def _distinct(self) -> dict[str, Run]:
+        return {next(iter(run.values()))["hash"]: run for run in (*self.runs.values(), *self.measured_by)}
+
+    @property
+    def hashes(self) -> list[str]:
+        """Of all runs behind the row, those that chose its groups included."""
+        return list(self._distinct)
+
+    @property
     def cost(self) -> Cost:
         """Means over seeds; several runs add up, as their training does."""
-        distinct = {next(iter(run.values()))["hash"]: run for run in (*self.runs.values(), *self.measured_by)}
-        means = [np.mean([_cost(record) for record in run.values()], axis=0) for run in distinct.values()]
+        means = [np.mean([_cost(record) for record in run.values()], axis=0) for run in self._distinct.values()]
         return Cost(*np.sum(means, axis=0).tolist())
 
     @property
@@ -85,6 +93,10 @@ class MeanOfDraws(Entry):
             task: {metric: fmean(table[task][metric] for table in tables) for metric in metrics}
             for task, metrics in tables[0].items()
         }
+
+    @property
+    def hashes(self) -> list[str]:
+        return list(dict.fromkeys(digest for draw in self.draws for digest in draw.hashes))
 
     @property
     def cost(self) -> Cost:

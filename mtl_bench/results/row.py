@@ -36,10 +36,10 @@ class Row:
     """One entry of a board.
 
     `changes` is the relative change per task in percent (inside a task its metrics weigh alike) and `per_seed` Δm per
-    converged seed, both against the single-task means. `standing` compares Δm with the best row of
-    two or more seeds: "tied" when the 95 % interval of the difference contains 0 (by the spread pooled over the board's
-    methods; against the single-task row the interval of Δm itself), None where one seed or missing single-task runs
-    allow no judgement.
+    converged seed, both against the single-task means. `hashes` name the runs that were read. `standing` compares Δm
+    with the best row of two or more seeds: "tied" when the 95 % interval of the difference contains 0 (by the spread
+    pooled over the board's methods; against the single-task row the interval of Δm itself), None where one seed or
+    missing single-task runs allow no judgement.
     """
 
     label: str
@@ -50,6 +50,7 @@ class Row:
     changes: Mapping[str, Estimate]
     per_seed: Mapping[int, float]
     cost: Cost
+    hashes: tuple[str, ...]
     is_single_task: bool = False
     standing: Standing | None = None
 
@@ -112,6 +113,7 @@ class Judge:
             changes={} if own else changes,
             per_seed={seed: self._delta(run, self.terms) for seed, run in zip(converged, runs, strict=True) if compare},
             cost=entry.cost,
+            hashes=tuple(entry.hashes),
             is_single_task=own,
         )
 

@@ -1,4 +1,4 @@
-"""The tutorials' files, written as printed, and their commands, typed as printed with tiny budgets."""
+"""Files of README and documentation, written as printed, and their commands, typed as printed with tiny budgets."""
 
 import importlib.util
 import os
@@ -14,8 +14,8 @@ import pytest
 from tests.cli.console import Console
 from tests.docs.pages import DOCS, ROOT, Block, blocks
 
-PAGES = [*sorted((DOCS / "tutorials").glob("*.md")), DOCS / "protocols.md", DOCS / "questions.md"]
-QUICK = ("own_loss", "protocols")
+PAGES = [ROOT / "README.md", *sorted((DOCS / "tutorials").glob("*.md")), *sorted(DOCS.glob("*.md"))]
+QUICK = ("own_loss", "protocols", "methods", "index", "architecture", "experiments")
 OWN = (
     "equalised.py",
     "yamls/method/equalised.yaml",
@@ -49,7 +49,7 @@ ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(ROOT),
 def hurried(command: str) -> list[str]:
     """The arguments of `mtl-bench …`, a training cut to a moment and a sweep to its first cell."""
     arguments = shlex.split(command)[1:]
-    if arguments[0] != "train" or "--cfg" in arguments:
+    if arguments[0] not in ("train", "group") or "--cfg" in arguments:
         return arguments
     short = [FIRST.sub(r"=\1", argument) for argument in arguments]
     chosen = [argument for argument in arguments if argument.startswith("experiment=")]
@@ -57,6 +57,8 @@ def hurried(command: str) -> list[str]:
         short += [f"dataset.{option}" for option in ROOMS]
     if any(argument.startswith("+suite=") for argument in arguments):
         short += ["seed=0", "method=ls"]
+    if arguments[0] == "group":
+        short += ["seeds=[0]"]
     return [*short, *MOMENT]
 
 
@@ -81,12 +83,15 @@ def run(folder: Path, script: str, *start: str) -> None:
     "page", [pytest.param(page, id=page.stem, marks=() if page.stem in QUICK else pytest.mark.slow) for page in PAGES]
 )
 def test_it_works_as_printed(page: Path, tmp_path: Path, console: Console) -> None:
+    (tmp_path / "results").symlink_to(ROOT / "results")
     for block in blocks(page):
+        if block.why:
+            continue
         if block.kind in ("python", "yaml"):
             assert block.title, f"a block of {page.name} has no title= with the name of its file:\n{block.body[:200]}"
             (tmp_path / block.title).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / block.title).write_text(block.body)
-        elif block.kind == "bash" and not block.why:
+        elif block.kind == "bash":
             for command in block.commands:
                 if command.removeprefix("python ") not in EXTRAS:  # they have a test of their own
                     type_in(tmp_path, console, command)
