@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     report = verbs.add_parser("report", help=VERBS["report"], description=VERBS["report"])
     report.add_argument("folders", nargs="*", type=Path, default=[Path("runs")], help="where records lie (runs)")
     report.add_argument("--experiment", help="only this experiment")
+    report.add_argument("--wide", action="store_true", help="in the terminal: every metric and every cost")
     report.add_argument("--markdown", type=Path, metavar="FILE", help="write GitHub Markdown there (- for stdout)")
     report.add_argument("--plot", type=Path, metavar="FILE", help="draw Δm with intervals into a .png, .svg or .pdf")
     report.add_argument(
@@ -123,7 +124,7 @@ def _report_rest(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
         plot_delta_m(boards, parsed.plot)
     if parsed.markdown is None:
         for board in boards:
-            show(board)
+            show(board, wide=parsed.wide)
     elif str(parsed.markdown) == "-":
         print("\n".join(markdown(board) for board in boards))
     else:

@@ -19,6 +19,8 @@ Finding = tuple[str, str, bool]  # what, found, is it well
 def examine() -> bool:
     """Prints every finding; whether all is well."""
     table = Table(box=None, show_header=False)
+    for _ in range(3):
+        table.add_column(overflow="fold")  # a long path is not cut
     findings = [*_packages(), *_device(), *_data()]
     for what, found, well in findings:
         table.add_row("[green]✓[/]" if well else "[red]✗[/]", what, found)

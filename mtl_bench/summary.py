@@ -53,7 +53,7 @@ def show_run(
     spent = f"{measured['seconds']:.1f} s, {1000 * measured['seconds_per_step']:.1f} ms per step"
     lost = _lost(record)
     end = "" if lost else "\n"
-    _say(console, f"{spent}, {record['counts']['passes']:.0f} passes · {outcome.folder.record}{end}", style="dim")
+    _say(console, f"{spent}, {record['counts']['passes']:.0f} passes\n{outcome.folder.record}{end}", style="dim")
     if lost:
         _say(console, lost, style="bold red")
     return summary
@@ -117,10 +117,10 @@ def _better(record: Record) -> dict[str, dict[str, bool]]:
 def _table(record: Record, baselines: Values) -> Table:
     table = Table(box=SIMPLE_HEAD, show_edge=False)
     for name in ("Task", "Metric", "Unit"):
-        table.add_column(name)
-    table.add_column("Test", justify="right")
+        table.add_column(name, overflow="fold")
+    table.add_column("Test", justify="right", no_wrap=True)
     if baselines:
-        table.add_column("Single-task", justify="right")
+        table.add_column("Single-task", justify="right", no_wrap=True)
     for task, found in record["test"].items():
         for name, value in found.items():
             info = record["metrics"][task][name]

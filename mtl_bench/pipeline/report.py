@@ -38,7 +38,7 @@ def write_choice(folder: Path, tasks: Sequence[str], choice: Choice) -> None:
 def print_choice(tasks: Sequence[str], choice: Choice) -> None:
     table = Table(box=SIMPLE_HEAD, show_edge=False)
     for name in ("Network", "Trains", "Serves"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for row in _networks(tasks, choice):
         table.add_row(*row)
     Console().print(table)

@@ -14,8 +14,9 @@ from mtl_bench.results.intervals import (
     pooled_spread,
 )
 from mtl_bench.results.plot import plot_delta_m
-from mtl_bench.results.render import markdown, show, terminal
+from mtl_bench.results.render import markdown
 from mtl_bench.results.row import Row
+from mtl_bench.results.screen import show
 
 __all__ = [
     "Board",
@@ -35,5 +36,4 @@ __all__ = [
     "plot_delta_m",
     "pooled_spread",
     "show",
-    "terminal",
 ]

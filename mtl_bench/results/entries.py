@@ -20,10 +20,14 @@ Run = Mapping[int, Record]  # seed → record of one configuration
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one batch; with K paths every task's is a forward and a backward of its own. Seconds are as measured."""
+    """Of one batch; with K paths every task's is a forward and a backward of its own. Seconds are as measured.
+
+    Passes are forwards and backwards, those of a part of a batch at its share.
+    """
 
     forwards: float
     backwards: float
+    passes: float
     optimizer_steps: float
     seconds: float
 
@@ -175,7 +179,7 @@ def by_hash(records: Iterable[Record]) -> dict[str, dict[int, Record]]:
 
 def _cost(record: Record) -> list[float]:
     counts, batches = record["counts"], max(record["counts"]["batches"], 1)
-    spent = [counts["forwards"], counts["backwards"], counts["optimizer_steps"]]
+    spent = [counts["forwards"], counts["backwards"], counts["passes"], counts["optimizer_steps"]]
     return [*(count / batches for count in spent), record["measured"]["seconds_per_step"]]
 
 

@@ -1,17 +1,11 @@
-"""A board as text: a table for the terminal and GitHub Markdown, from the same cells and with the same lines below."""
+"""A board as text: the cells and lines that terminal and GitHub Markdown share, and the Markdown."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import astuple
+from collections.abc import Iterable
 from math import floor, log10
 from statistics import median
 
-from rich.box import SIMPLE_HEAD
-from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from mtl_bench.results.board import Board
+from mtl_bench.results.entries import Cost
 from mtl_bench.results.intervals import Spread
 from mtl_bench.results.row import Column, Estimate, Row
 
@@ -27,33 +21,6 @@ TIES = (
     "Tied: cannot be told from the best, as the 95 % interval of the difference in Δm contains 0 (which makes no two "
     "rows equal); rows of one seed cannot be compared."
 )
-
-
-def terminal(board: Board, columns: Sequence[int] | None = None) -> Table:
-    """The table alone, or those columns of it; nothing in it folds."""
-    names, rows = headers(board), cells(board)
-    kept = range(len(names)) if columns is None else columns
-    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for index in kept:
-        table.add_column(Text(names[index]), justify="right" if index else "left", no_wrap=True)
-    for row, texts in zip(board.rows, rows, strict=True):
-        style = {"best": "bold", "tied": "bold", "diverged": "dim"}.get(row.standing or "", "")
-        # Text, not str: rich would read [left] as markup.
-        table.add_row(*(Text(texts[index]) for index in kept), style=style)
-    return table
-
-
-def show(board: Board, console: Console | None = None) -> None:
-    """Prints the table, in as many parts as the console is narrow, and its lines, commands unbroken to be copied."""
-    console = console or Console()
-    console.print(title(board), style="bold", markup=False, highlight=False)
-    for columns in _parts(board, console.width):
-        console.print()
-        console.print(terminal(board, columns))
-    console.print()
-    for line in lines(board):
-        console.print(line, markup=False, highlight=False, soft_wrap="`" in line)
-    console.print()
 
 
 def markdown(board: Board) -> str:
@@ -74,8 +41,8 @@ def title(board: Board) -> str:
 
 
 def headers(board: Board) -> list[str]:
-    metrics = [_metric_header(column) for column in board.columns]
-    relative = [DELTA, "vs best", "Worst\ntask %", "Tasks\nhurt"] if _relative(board) else []
+    metrics = [metric_header(column) for column in board.columns]
+    relative = [DELTA, "vs best", "Worst\ntask %", "Tasks\nhurt"] if is_relative(board) else []
     return ["Method", "Con-\nverged", *relative, *metrics, *COSTS]
 
 
@@ -86,9 +53,9 @@ def cells(board: Board) -> list[list[str]]:
         [
             row.label,
             f"{len(row.converged)}/{len(row.seeds)}",
-            *(_relative_cells(row) if _relative(board) else []),
+            *(_relative_cells(row) if is_relative(board) else []),
             *(_plain(row.metrics.get((c.task, c.metric)), n) for c, n in zip(board.columns, digits, strict=True)),
-            *(f"{value:.3g}" for value in astuple(row.cost)),
+            *(f"{value:.3g}" for value in _costs(row.cost)),
         ]
         for row in board.rows
     ]
@@ -100,14 +67,23 @@ def lines(board: Board) -> list[str]:
     lost = [row.label for row in board.rows if row.diverged]
     return [
         f"Test values under the selection rule {board.selection!r}.",
-        *([f"Δm is the {board.definition} of the relative changes against single-task."] if _relative(board) else []),
+        *([f"Δm is the {board.definition} of the relative changes against single-task."] if is_relative(board) else []),
         COVERAGE,
         *([TIES] if any(row.standing == "tied" for row in board.rows) else []),
-        *([_pooled(board.spread)] if board.spread and _relative(board) else []),
+        *([_pooled(board.spread)] if board.spread and is_relative(board) else []),
         *([f"Warning: fewer than {FEW} seeds: {', '.join(few)}."] if few else []),
         *([f"Ranked last: not every seed of {', '.join(lost)} converged; shown are those that did."] if lost else []),
         *board.notes,
     ]
+
+
+def is_relative(board: Board) -> bool:
+    return any(row.delta_m for row in board.rows)
+
+
+def metric_header(column: Column) -> str:
+    unit = f"{column.unit} " if column.unit else ""
+    return f"{column.task}\n{column.metric}\n{unit}{'↑' if column.higher_is_better else '↓'}"
 
 
 def _pooled(spread: Spread) -> str:
@@ -126,20 +102,8 @@ def signed(estimate: Estimate | None) -> str:
     return f"{estimate.mean:+.2f}".replace("-", "−") + _half(estimate, 2)
 
 
-def _parts(board: Board, width: int) -> list[list[int]]:
-    """Column numbers of each part, the method always first: a number that a terminal cuts or folds is misread."""
-    columns = zip(headers(board), *cells(board), strict=True)
-    widths = [2 + max(cell_len(line) for text in column for line in text.split("\n")) for column in columns]
-    parts: list[list[int]] = [[0]]
-    for index in range(1, len(widths)):
-        if len(parts[-1]) > 1 and sum(widths[i] for i in (*parts[-1], index)) > width:
-            parts.append([0])
-        parts[-1].append(index)
-    return parts
-
-
-def _relative(board: Board) -> bool:
-    return any(row.delta_m for row in board.rows)
+def _costs(cost: Cost) -> tuple[float, ...]:
+    return cost.forwards, cost.backwards, cost.optimizer_steps, cost.seconds
 
 
 def _relative_cells(row: Row) -> list[str]:
@@ -149,11 +113,6 @@ def _relative_cells(row: Row) -> list[str]:
         f"{row.worst_task} {signed(row.changes[row.worst_task])}" if row.worst_task else NOTHING,
         _hurt(row),
     ]
-
-
-def _metric_header(column: Column) -> str:
-    unit = f"{column.unit} " if column.unit else ""
-    return f"{column.task}\n{column.metric}\n{unit}{'↑' if column.higher_is_better else '↓'}"
 
 
 def _plain(estimate: Estimate | None, places: int) -> str:

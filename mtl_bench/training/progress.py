@@ -1,22 +1,31 @@
 """What a person sees while a run trains."""
 
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+
+class NamedBars(Progress):
+    """Name and losses fold above the bar: beside it those of many tasks would push it out of the terminal."""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        for task in self.tasks:
+            yield Text.assemble((task.description, "bold"), "  ", task.fields["losses"])
+        yield self.make_tasks_table(self.tasks)
 
 
 class ProgressBar:
-    """One line: name, bar, share of the budget, losses, milliseconds per step, time left. Silent off a terminal."""
+    """Name and losses; bar, share of the budget, milliseconds per step, time left. Silent off a terminal."""
 
     def __init__(self, name: str, shown: bool) -> None:
         console = Console(stderr=True)
-        self._bar = Progress(
-            TextColumn("[bold]{task.description}"),
+        self._bar = NamedBars(
             BarColumn(bar_width=30),
             TaskProgressColumn(),
-            TextColumn("{task.fields[losses]}"),
             TextColumn("{task.fields[pace]}"),
             TimeRemainingColumn(),
             console=console,

@@ -269,8 +269,18 @@ def test_report_in_the_terminal(report: Type) -> None:
     typed = report()
     assert typed.status == 0, typed.err
     assert typed.err == ""
-    for shown in ("multidigits · ", "single-task", "reference", "pcgrad", "Δm % ↑", "accuracy", "2/2", "95 % interval"):
+    for shown in ("multidigits · ", "single-task", "reference", "pcgrad", "Δm % ↑", "Passes", "2/2", "95 % interval"):
         assert shown in typed.words
+    assert "accuracy" not in typed.out
+    assert "`mtl-bench report --wide` shows every metric" in typed.words
+
+
+def test_report_with_every_column(report: Type) -> None:
+    typed = report("--wide")
+    assert typed.status == 0, typed.err
+    for shown in ("single-task", "Δm % ↑", "accuracy", "Seconds", "95 % interval"):
+        assert shown in typed.words
+    assert "--wide" not in typed.out
     assert max(map(len, typed.out.splitlines())) <= 80
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from mtl_bench.records import Record
 from mtl_bench.records.record import validate
+from mtl_bench.results import Board, leaderboard
 
 METRICS = {
     "left": {"accuracy": {"higher_is_better": True, "unit": "%"}},
@@ -84,3 +85,11 @@ def single(record: Make) -> Runs:
         ]
 
     return make
+
+
+@pytest.fixture
+def board(runs: Runs, single: Runs) -> Board:
+    """A method that gains, one of which a seed is lost, and the single-task row."""
+    lost = runs("mgda", [70, 70, 70], [0.7, 0.7, 0.7])
+    lost[2]["converged"] = False
+    return leaderboard([*runs("ls", [83.9, 85.0, 86.1], [0.46, 0.45, 0.44]), *lost, *single()])
