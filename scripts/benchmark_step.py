@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
-from mtl_bench.compose import compose_plan
+from mtl_bench.job import compose_plan
 from mtl_bench.training.assemble import Place, assemble
 from mtl_bench.training.loggers import NoLogger
 from mtl_bench.training.progress import ProgressBar

@@ -17,7 +17,7 @@ from mkdocs.structure.files import File, Files
 
 import mtl_bench.methods
 import mtl_bench.tasks
-from mtl_bench.listing import GROUPS, describe
+from mtl_bench.cli.listing import GROUPS, describe
 from mtl_bench.methods import Method
 
 ROOT = Path(__file__).parents[1]

@@ -8,11 +8,11 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from mtl_bench.compose import compose_plan
-from mtl_bench.explain import EXTRAS
-from mtl_bench.listing import GROUPS, describe
+from mtl_bench.cli.explain import EXTRAS
+from mtl_bench.cli.listing import GROUPS, describe
+from mtl_bench.job import compose_plan
 from mtl_bench.records.identity import identity_hash
-from mtl_bench.training.identity import Setting
+from mtl_bench.training.setting import Setting
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 FILES = sorted(CONFIGS.rglob("*.yaml"))

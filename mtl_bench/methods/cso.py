@@ -9,10 +9,10 @@ from torch import Tensor
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.channel_priority import connection_strength, project_onto_priority
+from mtl_bench.methods.composable import WeightedMethod
 from mtl_bench.methods.gradient import require_shared
 from mtl_bench.methods.interface import Context, GramianProblem, Step, TaskGradients
 from mtl_bench.methods.pcgrad import PCGrad
-from mtl_bench.methods.weighted import WeightedMethod
 
 __all__ = ["CSO", "connection_strength", "project_onto_priority"]
 

@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mtl_bench.errors import BenchError
+from mtl_bench.methods.composable import WeightedMethod
 from mtl_bench.methods.interface import Context, Step
-from mtl_bench.methods.weighted import WeightedMethod
 
 
 @dataclass(kw_only=True, eq=False)

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.clustering import NORMALISATIONS, Normalise, affinity_groups, depends_on_state
+from mtl_bench.methods.composable import WeightedMethod
 from mtl_bench.methods.interface import Context, Step, TaskLosses
 from mtl_bench.methods.proximal_affinity import Attribution, ProximalAffinity
-from mtl_bench.methods.weighted import WeightedMethod
 
 __all__ = ["STGU", "ProximalAffinity", "STGUCausal", "affinity_groups"]
 

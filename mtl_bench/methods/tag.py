@@ -8,9 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mtl_bench.errors import BenchError
+from mtl_bench.methods.composable import WeightedMethod
 from mtl_bench.methods.gradient import require_shared
 from mtl_bench.methods.interface import Context, Step, TaskGradients
-from mtl_bench.methods.weighted import WeightedMethod
 
 MATRICES = {
     "lookahead": ("affinity",),

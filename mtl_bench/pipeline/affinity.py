@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from mtl_bench.errors import BenchError
 from mtl_bench.grouping import select_groups
-from mtl_bench.pipeline.grouping import Choice, Found, Grouping, Need
+from mtl_bench.pipeline.base import Choice, Found, Grouping, Need
 from mtl_bench.records import Record
 
 

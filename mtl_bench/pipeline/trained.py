@@ -9,7 +9,7 @@ import numpy as np
 
 from mtl_bench.errors import BenchError
 from mtl_bench.grouping import higher_order_approximation, select_groups
-from mtl_bench.pipeline.grouping import Choice, Found, Grouping, Need
+from mtl_bench.pipeline.base import Choice, Found, Grouping, Need
 from mtl_bench.records import Record
 from mtl_bench.results import delta_m
 

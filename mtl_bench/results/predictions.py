@@ -6,11 +6,11 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from mtl_bench.colours import RGB, Look, look, photo
 from mtl_bench.errors import BenchError
 from mtl_bench.pictures import Pictures
+from mtl_bench.pictures.colours import RGB, Look, look, photo
 from mtl_bench.records import Record
-from mtl_bench.results.kept import Kept
+from mtl_bench.results.run_pictures import Kept
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -18,16 +18,16 @@ from mtl_bench.models.loaded import loaded
 from mtl_bench.records.history import History
 from mtl_bench.streams import stream_seed
 from mtl_bench.training.build import build, build_model, build_optimizer, kept_weights
-from mtl_bench.training.contract import check_last_batch, check_reach
 from mtl_bench.training.environment import choose_device, configure, describe
 from mtl_bench.training.evaluator import Evaluator
 from mtl_bench.training.feed import Feed
-from mtl_bench.training.forward import ModelForward
-from mtl_bench.training.identity import PLAIN
 from mtl_bench.training.loggers import Logger
 from mtl_bench.training.machine import Machine
+from mtl_bench.training.model_checks import check_last_batch, check_reach
+from mtl_bench.training.model_forward import ModelForward
 from mtl_bench.training.plan import Plan
 from mtl_bench.training.rehearsal import check_model, check_state, check_targets, rehearse
+from mtl_bench.training.setting import PLAIN
 from mtl_bench.training.trainer import Options, RunFiles, Trainer
 
 PRECISIONS = {"fp64": torch.float64, "fp32": torch.float32, "tf32": torch.float32, "bf16": torch.float32}

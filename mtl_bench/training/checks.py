@@ -8,8 +8,8 @@ from mtl_bench.data.packed import Manifest
 from mtl_bench.errors import BenchError
 from mtl_bench.tasks import Task
 from mtl_bench.training.arguments import check_node
-from mtl_bench.training.identity import training_of
 from mtl_bench.training.protocol import Reporting, Training
+from mtl_bench.training.setting import training_of
 
 DEFINITIONS = ("metric_mean", "task_mean", "one_per_task")
 INJECTED = ("outputs", "input_shape")  # arguments of every model, given by the trainer

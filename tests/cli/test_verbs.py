@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtl_bench.cli import VERBS
-from mtl_bench.configs_folder import configs_folder
-from mtl_bench.listing import GROUPS, describe
+from mtl_bench.cli.verbs import VERBS
+from mtl_bench.cli.listing import GROUPS, describe
+from mtl_bench.configuration.configs_folder import configs_folder
 from mtl_bench.pictures import Dense, Pictures
 from mtl_bench.records.record import find_records, load_record
 from tests.cli.conftest import FAST, SMALL_ROOMS, Type

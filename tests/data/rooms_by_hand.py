@@ -10,7 +10,7 @@ from torch import Tensor
 from mtl_bench.data.rooms.furniture import LABEL
 from mtl_bench.data.rooms.materials import COLUMNS
 from mtl_bench.data.rooms.raycast import View, cast
-from mtl_bench.data.rooms.render import Room, draw_room, render
+from mtl_bench.data.rooms.render_rooms import Room, draw_room, render
 from mtl_bench.data.rooms.scene import FACES, Camera, Placed, Scene
 from mtl_bench.data.rooms.solids import collect
 from mtl_bench.data.rooms.targets import Seen

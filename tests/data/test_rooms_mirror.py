@@ -9,7 +9,7 @@ from torch import Tensor
 from mtl_bench.data.augmentation import HorizontalFlip, RandomScaleCrop
 from mtl_bench.data.packed import Field
 from mtl_bench.data.rooms.raycast import View
-from mtl_bench.data.rooms.render import Room, render
+from mtl_bench.data.rooms.render_rooms import Room, render
 from mtl_bench.data.rooms.targets import fields, targets
 from mtl_bench.data.split import Batch
 from tests.data.rooms_by_hand import CPU, draw_clean, look, plain

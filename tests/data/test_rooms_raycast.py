@@ -6,7 +6,7 @@ import torch
 
 from mtl_bench.data.rooms.furniture import LABEL
 from mtl_bench.data.rooms.raycast import View
-from mtl_bench.data.rooms.render import draw_room, render
+from mtl_bench.data.rooms.render_rooms import draw_room, render
 from tests.data.rooms_by_hand import CPU, EAST, draw_clean, look, make_scene, make_solid, plain, shoot, slow_cast
 
 HEIGHT, WIDTH = 12, 16

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from matplotlib import colormaps
 
-from mtl_bench.colours import PALETTE, STRIPES, look, photo, strips
 from mtl_bench.errors import BenchError
 from mtl_bench.pictures import Dense, Kind, Pictures
+from mtl_bench.pictures.colours import PALETTE, STRIPES, look, photo, strips
 from mtl_bench.records import Record
 from mtl_bench.records.record import save_record
 from mtl_bench.results import leaderboards
-from mtl_bench.results.kept import Kept, choose_kept, find_kept, name_files
 from mtl_bench.results.predictions import draw_predictions
+from mtl_bench.results.run_pictures import Kept, choose_kept, find_kept, name_files
 
 Runs = Callable[..., list[Record]]
 SHAPES: dict[str, tuple[Kind, tuple[int, ...]]] = {

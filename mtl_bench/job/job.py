@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtl_bench.chosen import Choices
+from mtl_bench.configuration.choices import Choices
+from mtl_bench.configuration.plain import paths_of
 from mtl_bench.errors import BenchError, Damaged, noting
-from mtl_bench.objective import check_objective, score
-from mtl_bench.plain import paths_of
+from mtl_bench.job.objective import check_objective, score
+from mtl_bench.job.summary import show_finished, show_run
 from mtl_bench.records import Record
 from mtl_bench.records.lock import RunLocked
 from mtl_bench.results.baselines import find_baselines
-from mtl_bench.summary import show_finished, show_run
 from mtl_bench.training.arguments import check_arguments
 from mtl_bench.training.assemble import Place
 from mtl_bench.training.build import build
@@ -99,7 +99,7 @@ class Job:
             logger.finish(summary)
 
     def score(self, record: Record) -> float | None:
-        """What `objective` names, for a sweeper to maximise; see `mtl_bench.objective.score`."""
+        """What `objective` names, for a sweeper to maximise; see `mtl_bench.job.objective.score`."""
         reporting = self.plain["protocol"]["reporting"]
         node = reporting.get("selection")
         rule = Reporting(delta_m={}).selection if node is None else build(node, "protocol.reporting.selection")

@@ -11,10 +11,10 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import ConfigCompositionException
 from omegaconf import DictConfig, OmegaConf
 
-import mtl_bench.open_nodes  # noqa: F401  # what is tested
+import mtl_bench.configuration.open_nodes  # noqa: F401  # what is tested
 from mtl_bench.training.arguments import check_node
 
-CONFIGS = Path(__file__).parents[1] / "configs"
+CONFIGS = Path(__file__).parents[2] / "configs"
 CHOICES = [
     (group, path.stem)
     for group in ("method", "model", "dataset", "logger", "grouping", "experiment")

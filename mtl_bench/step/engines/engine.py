@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from mtl_bench.methods.interface import Level, TaskGradients
 from mtl_bench.step.buffers import RowBuffers
-from mtl_bench.step.gradients.feature import FeatureRows, feature_rows
-from mtl_bench.step.gradients.flat import FlatRows, flat_rows
-from mtl_bench.step.gradients.graph import Graph
+from mtl_bench.step.engines.feature import FeatureRows, feature_rows
+from mtl_bench.step.engines.flat import FlatRows, flat_rows
+from mtl_bench.step.engines.graph import Graph
 from mtl_bench.step.ownership import Ownership
 from mtl_bench.step.reduce import Reduce
 

@@ -17,11 +17,11 @@ from mtl_bench.methods import LossWeighting, Method
 from mtl_bench.methods.interface import Context
 from mtl_bench.models import LeNet
 from mtl_bench.models.base import MultiTaskModel
-from mtl_bench.step.gradients.engine import Level
+from mtl_bench.step.engines.engine import Level
 from mtl_bench.tasks import Classification, Regression, Task
 from mtl_bench.training.build import build_optimizer
-from mtl_bench.training.contract import check_last_batch, check_reach
 from mtl_bench.training.machine import Machine
+from mtl_bench.training.model_checks import check_last_batch, check_reach
 from mtl_bench.training.plan import Plan
 from tests.methods.test_method_contract import COMPOSED, CONFIGS, PER_TASK, make
 

@@ -10,7 +10,7 @@ from matplotlib.image import imread
 
 from mtl_bench.errors import BenchError
 from mtl_bench.records.record import save_record
-from mtl_bench.results.findings import draw_findings, find_told, name_told
+from mtl_bench.results.findings_pictures import draw_findings, find_told, name_told
 from mtl_bench.results.grouping_pictures import draw_matrix, draw_serving
 from tests.results.conftest import Make
 

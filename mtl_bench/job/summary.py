@@ -12,7 +12,7 @@ from mtl_bench.records.record import Record, has_converged
 from mtl_bench.results import delta_m
 from mtl_bench.results.baselines import single_task_means
 from mtl_bench.training.cell import Outcome
-from mtl_bench.training.identity import SINGLE
+from mtl_bench.training.setting import SINGLE
 
 Values = dict[str, dict[str, float]]
 

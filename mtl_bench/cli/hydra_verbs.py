@@ -13,12 +13,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
 from omegaconf import DictConfig, OmegaConf
 
-import mtl_bench.open_nodes  # noqa: F401  # changes how Hydra composes
-from mtl_bench.chosen import Choices
-from mtl_bench.configs_folder import configs_folder
+import mtl_bench.configuration.open_nodes  # noqa: F401  # changes how Hydra composes
+from mtl_bench.cli.explain import explain
+from mtl_bench.configuration.choices import Choices
+from mtl_bench.configuration.configs_folder import configs_folder
+from mtl_bench.configuration.plain import paths_of, plain_of
 from mtl_bench.errors import BenchError
-from mtl_bench.explain import explain
-from mtl_bench.plain import paths_of, plain_of
 
 Task = Callable[[DictConfig, Choices], float | None]
 MINIMISING = {  # how a sweeper says that it minimises, which most do unless told otherwise: how to tell it
@@ -118,8 +118,8 @@ def _check_direction(sweeper: DictConfig) -> None:
 
 
 def _group(config: DictConfig, choices: Choices) -> None:
-    from mtl_bench.group import group
     from mtl_bench.job import Job
+    from mtl_bench.job.task_groups import group
 
     if any(one.startswith(("seed=", "+seed=")) for one in choices.typed):
         raise BenchError("A grouping is measured and trained with several seeds; give them as seeds=[0,1,2].")

@@ -13,7 +13,7 @@ import torch
 from mtl_bench.data.dataset import Dataset
 from mtl_bench.data.packed import Field, Manifest, write_packed
 from mtl_bench.data.rooms.dials import COPY, add_noise, check_dials, distractor
-from mtl_bench.data.rooms.render import extra_field, render_split
+from mtl_bench.data.rooms.render_rooms import extra_field, render_split
 from mtl_bench.data.rooms.targets import fields
 from mtl_bench.errors import BenchError
 

@@ -3,7 +3,7 @@
 Hydra closes a composed configuration before it applies overrides, so that a misspelt key is refused. Inside a node with
 a `_target_` the class knows better which keys there are (`training.arguments` asks it, before anything is packed or
 built), and a YAML repeats no defaults. Importing this module opens those nodes, for the command line, for sweepers and
-launchers of any kind (they unpickle the job, and with it import this) and for `mtl_bench.compose`.
+launchers of any kind (they unpickle the job, and with it import this) and for `mtl_bench.job`.
 """
 
 from collections.abc import Callable

@@ -7,7 +7,7 @@ import numpy as np
 
 from mtl_bench.errors import BenchError
 from mtl_bench.grouping import Selection, random_partition
-from mtl_bench.pipeline.grouping import Choice, Found, Grouping, Need
+from mtl_bench.pipeline.base import Choice, Found, Grouping, Need
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from mtl_bench.errors import BenchError
 from mtl_bench.methods.base import Method
 from mtl_bench.methods.interface import Context, Step, TaskLosses
 from mtl_bench.methods.linear_scalarization import LinearScalarization
-from mtl_bench.methods.weighting import LossWeighting
+from mtl_bench.methods.loss_weighting import LossWeighting
 
 
 @dataclass(kw_only=True, eq=False)

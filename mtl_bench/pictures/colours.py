@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from mtl_bench.pictures import Dense, Pictures
+from mtl_bench.pictures.stored import Dense, Pictures
 
 RGB = UInt8[np.ndarray, "height width 3"]
 

@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from mtl_bench.compose import compose_plan
+from mtl_bench.job import compose_plan
 from mtl_bench.training.assemble import Place
 from mtl_bench.training.cell import run_cell
-from mtl_bench.training.findings import scalars
 from mtl_bench.training.loggers import NoLogger
+from mtl_bench.training.loggers.finding_scalars import scalars
 from mtl_bench.training.trainer import Options
 from tests.runs import PER_EPOCH, REQUIRED, TINY
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mtl_bench.errors import BenchError
-from mtl_bench.pipeline.grouping import Choice
+from mtl_bench.pipeline.base import Choice
 from mtl_bench.records.atomic import write_atomic
 from mtl_bench.results.grouping_pictures import draw_matrix, draw_serving
 

@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except Exception as error:
         if debug:
             traceback.print_exception(error)
-        from mtl_bench.explain import explain  # late: it knows Hydra's errors, which most verbs never load
+        from mtl_bench.cli.explain import explain  # late: it knows Hydra's errors, which most verbs never load
 
         print(f"mtl-bench: {explain(error)}", file=sys.stderr)
         sys.exit(1)
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _run(arguments: list[str], debug: bool) -> None:
     verb = arguments[0] if arguments else ""
     if verb in HYDRA:  # Hydra reads the rest
-        from mtl_bench.jobs import hydra_verb
+        from mtl_bench.cli.hydra_verbs import hydra_verb
 
         hydra_verb(verb, arguments[1:], debug)
         return
@@ -148,8 +148,8 @@ def _draw_predictions(
 ) -> None:
     if parsed.predictions is None:
         return
-    from mtl_bench.results.kept import choose_kept, find_kept, name_files
     from mtl_bench.results.predictions import draw_predictions
+    from mtl_bench.results.run_pictures import choose_kept, find_kept, name_files
 
     kept = find_kept(parsed.folders, damaged)
     chosen = choose_kept(kept, boards, records, parsed.experiment, parsed.method)
@@ -163,7 +163,7 @@ def _draw_predictions(
 def _draw_findings(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
     if parsed.findings is None:
         return
-    from mtl_bench.results.findings import draw_findings, find_told, name_told
+    from mtl_bench.results.findings_pictures import draw_findings, find_told, name_told
 
     told = find_told(parsed.folders, parsed.experiment, parsed.method, damaged)
     for one, path in zip(told, name_told(told, parsed.findings), strict=True):
@@ -188,17 +188,13 @@ def _write(path: Path, text: str) -> None:
 
 
 def _list(parsed: argparse.Namespace) -> None:
-    from mtl_bench.listing import show_listing
+    from mtl_bench.cli.listing import show_listing
 
     show_listing(parsed.group)
 
 
 def _doctor(parsed: argparse.Namespace) -> None:
-    from mtl_bench.doctor import examine
+    from mtl_bench.cli.doctor import examine
 
     if not examine():
         sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

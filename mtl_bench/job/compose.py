@@ -6,11 +6,11 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 
-import mtl_bench.open_nodes  # noqa: F401  # changes how Hydra composes
-from mtl_bench.chosen import Choices
-from mtl_bench.configs_folder import configs_folder
-from mtl_bench.job import Job
-from mtl_bench.plain import plain_of
+import mtl_bench.configuration.open_nodes  # noqa: F401  # changes how Hydra composes
+from mtl_bench.configuration.choices import Choices
+from mtl_bench.configuration.configs_folder import configs_folder
+from mtl_bench.configuration.plain import plain_of
+from mtl_bench.job.job import Job
 from mtl_bench.training.plan import Plan
 
 

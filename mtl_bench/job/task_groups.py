@@ -5,9 +5,9 @@ from math import isfinite
 from typing import Any
 
 from mtl_bench.errors import BenchError, Damaged, noting
-from mtl_bench.job import Job
+from mtl_bench.job.job import Job
 from mtl_bench.pipeline import Choice, Grouping, Need
-from mtl_bench.pipeline.report import print_choice, write_choice
+from mtl_bench.pipeline.choice_files import print_choice, write_choice
 from mtl_bench.records import Record, identity_hash
 from mtl_bench.records.entry import FOLDER, EntryFile, Group, save_entry
 from mtl_bench.records.identity import canonical
@@ -15,8 +15,8 @@ from mtl_bench.records.record import SCHEMA, has_converged
 from mtl_bench.training.arguments import check_node
 from mtl_bench.training.build import build
 from mtl_bench.training.checks import check_seed
-from mtl_bench.training.identity import PLAIN, method_label
 from mtl_bench.training.plan import Plan
+from mtl_bench.training.setting import PLAIN, method_label
 
 
 def group(job: Job) -> None:

@@ -11,7 +11,7 @@ from mtl_bench.data.split import Batch, Split
 from mtl_bench.errors import BenchError, unforeseen
 from mtl_bench.step.contract import check_contract
 from mtl_bench.step.ownership import Ownership
-from mtl_bench.training.forward import ModelForward
+from mtl_bench.training.model_forward import ModelForward
 
 SAMPLES = 3  # not 1 or 2: a wrong axis should not have the right length by chance
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from mtl_bench.errors import BenchError
-from mtl_bench.objective import check_objective, score
+from mtl_bench.job.objective import check_objective, score
 from mtl_bench.records import Record
 from mtl_bench.training.plan import Plan
 from mtl_bench.training.selection import BestVal, Last, SelectionRule

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from mtl_bench.configs_folder import configs_folder
+from mtl_bench.configuration.configs_folder import configs_folder
 from mtl_bench.errors import BenchError
 
 GROUPS = ("experiment", "method", "grouping", "dataset", "tasks", "model", "protocol", "suite", "logger")

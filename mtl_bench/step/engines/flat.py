@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mtl_bench.step.gradients.graph import Graph
-from mtl_bench.step.gradients.rows import HeadGradients, Rows
+from mtl_bench.step.engines.graph import Graph
+from mtl_bench.step.engines.rows import HeadGradients, Rows
 from mtl_bench.step.ownership import Ownership
 
 
