@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtl_bench.cli.verbs import VERBS
 from mtl_bench.cli.listing import GROUPS, describe
+from mtl_bench.cli.verbs import VERBS
 from mtl_bench.configuration.configs_folder import configs_folder
 from mtl_bench.pictures import Dense, Pictures
 from mtl_bench.records.record import find_records, load_record
