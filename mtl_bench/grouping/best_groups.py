@@ -15,7 +15,7 @@ Groups = tuple[tuple[int, ...], ...]
 TIE = 1e-12  # relative; smaller gains are rounding and buy no further group
 
 
-class Selection(NamedTuple):
+class ChosenGroups(NamedTuple):
     """Chosen groups (a group may train tasks that it does not serve), the group that serves each task, and the value.
 
     `value` is the mean over tasks of the serving group's score.
@@ -26,7 +26,7 @@ class Selection(NamedTuple):
     value: float
 
 
-def select_groups(scores: Any, budget: int) -> Selection:
+def select_groups(scores: Any, budget: int) -> ChosenGroups:
     """At most `budget` groups that maximise (1/K) Σ_j max over chosen G with j in G of score_j(G) (Fifty et al. 2021).
 
     `scores` is a K × K affinity matrix, [source, target], tensor or array (`pairwise_scores` makes group scores of it),
@@ -57,16 +57,16 @@ def select_groups(scores: Any, budget: int) -> Selection:
     return _serve(members, values, sorted(chosen))
 
 
-def realised_value(selection: Selection, results: Mapping[tuple[int, ...], Sequence[float]]) -> float:
+def realised_value(chosen: ChosenGroups, results: Mapping[tuple[int, ...], Sequence[float]]) -> float:
     """Mean over tasks of what the serving group really gave: `results` as the explicit scores of `select_groups`.
 
     The groups and who serves whom stay as chosen by prediction. Raises BenchError for a group without a result.
     """
     known = {tuple(sorted(group)): dict(zip(group, row, strict=True)) for group, row in results.items()}
-    missing = [group for group in selection.groups if group not in known]
+    missing = [group for group in chosen.groups if group not in known]
     if missing:
         raise BenchError(f"There is no result for group {missing[0]}; train it first.")
-    return float(np.mean([known[selection.groups[g]][task] for task, g in enumerate(selection.serving)]))
+    return float(np.mean([known[chosen.groups[g]][task] for task, g in enumerate(chosen.serving)]))
 
 
 def _table(scores: Any) -> GroupScores:
@@ -129,10 +129,10 @@ def _cover(
     return np.maximum.accumulate(gain, axis=0), served
 
 
-def _serve(members: np.ndarray, values: np.ndarray, chosen: Sequence[int]) -> Selection:
+def _serve(members: np.ndarray, values: np.ndarray, chosen: Sequence[int]) -> ChosenGroups:
     """Each task goes to the chosen group with its best score, the smaller one if equal; idle groups are left out."""
     serving = values[list(chosen)].argmax(axis=0)
     used = sorted(set(serving.tolist()))
     groups = tuple(tuple(np.flatnonzero(members[chosen[g]]).tolist()) for g in used)
     value = values[list(chosen)].max(axis=0).mean()
-    return Selection(groups, tuple(used.index(g) for g in serving.tolist()), float(value))
+    return ChosenGroups(groups, tuple(used.index(g) for g in serving.tolist()), float(value))

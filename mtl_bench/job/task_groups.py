@@ -47,7 +47,7 @@ def group(job: Job) -> None:
     folder = job.place.runs / plan.names.experiment / FOLDER
     write_choice(folder / name, tasks, choice)
     print_choice(tasks, choice)
-    groups = [Need(tuple(tasks[t] for t in members)) for members in choice.selection.groups]
+    groups = [Need(tuple(tasks[t] for t in members)) for members in choice.chosen.groups]
     trained = [records[0] for records in _records(job, groups, seeds).values()]
     label = _label(job.choices.name("grouping"), grouping, budget, plan)
     measured_by = sorted({one["hash"] for records_ in found.values() for one in records_})
@@ -96,14 +96,14 @@ def _entry(
     trained: Sequence[Record],
     measured_by: list[str],
 ) -> EntryFile:
-    tasks, selection = list(plan.tasks), choice.selection
+    tasks, chosen = list(plan.tasks), choice.chosen
     groups: list[Group] = [
         {
             "tasks": [tasks[task] for task in members],
-            "serves": [task for task, by in zip(tasks, selection.serving, strict=True) if by == number],
+            "serves": [task for task, by in zip(tasks, chosen.serving, strict=True) if by == number],
             "hash": record["hash"],
         }
-        for number, (members, record) in enumerate(zip(selection.groups, trained, strict=True))
+        for number, (members, record) in enumerate(zip(chosen.groups, trained, strict=True))
     ]
     terms = plan.reporting.delta_m["terms"]
     return {
@@ -127,5 +127,5 @@ def _entry(
         "seeds": seeds,
         "groups": groups,
         "measured_by": measured_by,
-        "value": selection.value if isfinite(selection.value) else None,
+        "value": chosen.value if isfinite(chosen.value) else None,
     }

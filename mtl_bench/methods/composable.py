@@ -14,7 +14,7 @@ from mtl_bench.methods.loss_weighting import LossWeighting
 
 
 @dataclass(kw_only=True, eq=False)
-class WeightedMethod(Method):
+class ComposableMethod(Method):
     """Weights the losses before it takes gradients. `weighting` None: the protocol's static weights.
 
     Raises BenchError for a weighting with scale_heads=false, which only works on its own.

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.channel_priority import connection_strength, project_onto_priority
-from mtl_bench.methods.composable import WeightedMethod
+from mtl_bench.methods.composable import ComposableMethod
 from mtl_bench.methods.gradient import require_shared
 from mtl_bench.methods.interface import Context, GramianProblem, Step, TaskGradients
 from mtl_bench.methods.pcgrad import PCGrad
@@ -20,7 +20,7 @@ PHASES = (1, 2, "sequential", "mixed")
 
 
 @dataclass(kw_only=True, eq=False)
-class CSO(WeightedMethod):
+class CSO(ComposableMethod):
     """Learn which task each channel serves best, then keep that priority (Jeong and Yoon, CVPR 2024, alg. 1).
 
     Phase 1: the tasks step one after another on the batch. Phase 2: one joint step; in each shared layer the channels

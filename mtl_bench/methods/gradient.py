@@ -12,12 +12,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mtl_bench.errors import BenchError
-from mtl_bench.methods.composable import WeightedMethod
+from mtl_bench.methods.composable import ComposableMethod
 from mtl_bench.methods.interface import Context, GramianProblem, Step, TaskGradients
 
 
 @dataclass(kw_only=True, eq=False)
-class GradientMethod(WeightedMethod):
+class GradientMethod(ComposableMethod):
     """Takes one gradient per task and writes one direction.
 
     `at` is where the gradients live: all "shared" parameters (exact) or the "feature" (the shared tensors, all samples

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mtl_bench.errors import BenchError
-from mtl_bench.methods.composable import WeightedMethod
+from mtl_bench.methods.composable import ComposableMethod
 from mtl_bench.methods.gradient import require_shared
 from mtl_bench.methods.interface import Context, Step, TaskGradients
 
@@ -22,7 +22,7 @@ MATRICES = {
 
 
 @dataclass(kw_only=True, eq=False)
-class TAG(WeightedMethod):
+class TAG(ComposableMethod):
     """Train all tasks together and measure their affinities for a grouping (Fifty et al., NeurIPS 2021, section 3).
 
     Z[i, j] = 1 − L_j(θ_i⁺, φ_j) / L_j(θ, φ_j), [source, target], on one batch: θ are the shared parameters, φ_j is the

@@ -2,7 +2,7 @@
 
 from mtl_bench.pipeline.affinity import Affinity
 from mtl_bench.pipeline.base import Choice, Grouping, Need
-from mtl_bench.pipeline.random_partition import RandomGroups
+from mtl_bench.pipeline.random_partition import RandomPartition
 from mtl_bench.pipeline.trained import Exhaustive, HigherOrder
 
-__all__ = ["Affinity", "Choice", "Exhaustive", "Grouping", "HigherOrder", "Need", "RandomGroups"]
+__all__ = ["Affinity", "Choice", "Exhaustive", "Grouping", "HigherOrder", "Need", "RandomPartition"]

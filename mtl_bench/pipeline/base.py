@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from mtl_bench.grouping import Selection
+from mtl_bench.grouping import ChosenGroups
 from mtl_bench.records import Record
 
 
@@ -21,11 +21,11 @@ class Need(NamedTuple):
 class Choice(NamedTuple):
     """What was chosen and, where pairs decided, the matrix [source, target] that decided it, higher better."""
 
-    selection: Selection
+    chosen: ChosenGroups
     matrix: Float[np.ndarray, "K K"] | None = None
 
 
-Found = Mapping[Need, Sequence[Record]]  # one record per seed
+RecordsByNeed = Mapping[Need, Sequence[Record]]  # one record per seed
 
 
 class Grouping(ABC):
@@ -38,5 +38,5 @@ class Grouping(ABC):
         """What must be trained before groups can be chosen."""
 
     @abstractmethod
-    def choose(self, tasks: Sequence[str], budget: int, found: Found) -> Choice:
+    def choose(self, tasks: Sequence[str], budget: int, records: RecordsByNeed) -> Choice:
         """Groups name tasks by their position in `tasks`. Raises BenchError when the records do not tell."""

@@ -26,13 +26,13 @@ def write_choice(folder: Path, tasks: Sequence[str], choice: Choice) -> None:
         draw_matrix(
             choice.matrix, tasks, "Effect of a source (row) on a target (column), higher helps", folder / "matrix.png"
         )
-    selection = choice.selection
+    chosen = choice.chosen
     lines = ["| network | trains | serves |", "| ---: | --- | --- |"]
     lines += [f"| {number} | {trains} | {serves} |" for number, trains, serves in _networks(tasks, choice)]
-    if isfinite(selection.value):
-        lines += ["", f"Mean predicted score of the serving networks: {selection.value:.6g}."]
+    if isfinite(chosen.value):
+        lines += ["", f"Mean predicted score of the serving networks: {chosen.value:.6g}."]
     write_atomic(folder / "groups.md", "\n".join(lines) + "\n")
-    draw_serving(tasks, selection.groups, selection.serving, folder / "serving.png")
+    draw_serving(tasks, chosen.groups, chosen.serving, folder / "serving.png")
 
 
 def print_choice(tasks: Sequence[str], choice: Choice) -> None:
@@ -45,7 +45,7 @@ def print_choice(tasks: Sequence[str], choice: Choice) -> None:
 
 
 def _networks(tasks: Sequence[str], choice: Choice) -> list[tuple[str, str, str]]:
-    groups, serving, _ = choice.selection
+    groups, serving, _ = choice.chosen
     return [
         (
             str(number + 1),

@@ -1,19 +1,21 @@
-"""Random groups: what any choice must beat."""
+"""A random partition into groups: what any choice must beat."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from mtl_bench.errors import BenchError
-from mtl_bench.grouping import Selection, random_partition
-from mtl_bench.pipeline.base import Choice, Found, Grouping, Need
+from mtl_bench.grouping import ChosenGroups, random_partition
+from mtl_bench.pipeline.base import Choice, Grouping, Need, RecordsByNeed
 
 
 @dataclass(frozen=True)
-class RandomGroups(Grouping):
+class RandomPartition(Grouping):
     """A partition into `budget` groups, uniform over assignments without an empty one; `draw` seeds it."""
 
+    known_as: ClassVar[str] = "mtl_bench.pipeline.RandomGroups"  # in the names of entries
     draw: int = 0
 
     def __post_init__(self) -> None:
@@ -27,7 +29,7 @@ class RandomGroups(Grouping):
     def needs(self, tasks: Sequence[str]) -> list[Need]:
         return []
 
-    def choose(self, tasks: Sequence[str], budget: int, found: Found) -> Choice:
+    def choose(self, tasks: Sequence[str], budget: int, records: RecordsByNeed) -> Choice:
         groups = random_partition(len(tasks), budget, np.random.default_rng(self.draw))
         serving = tuple(next(g for g, group in enumerate(groups) if task in group) for task in range(len(tasks)))
-        return Choice(Selection(groups, serving, float("nan")))
+        return Choice(ChosenGroups(groups, serving, float("nan")))

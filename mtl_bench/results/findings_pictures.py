@@ -24,7 +24,7 @@ Panel = Callable[["Axes"], None]
 
 
 @dataclass(frozen=True)
-class Told:
+class RunFindings:
     """A finished run whose method, or whose diagnostics, have something to show."""
 
     record: Record
@@ -35,52 +35,52 @@ class Told:
         return f"{self.record['experiment']['name']}-{self.record['method']['name']}"
 
 
-def find_told(
+def find_run_findings(
     roots: Iterable[Path], experiment: str | None, method: str | None, damaged: list[Damaged] | None = None
-) -> list[Told]:
+) -> list[RunFindings]:
     """The lowest seed of each configuration. Raises BenchError when there is nothing to draw.
 
     Records and histories that cannot be used are told to `damaged`; None: the first one is raised.
     """
-    found: dict[str, Told] = {}
+    runs: dict[str, RunFindings] = {}
     for path in sorted({path.resolve() for root in roots for path in root.rglob(RECORD_NAME)}):
         with noting(damaged):
             record = load_record(path)
             if experiment not in (None, record["experiment"]["name"]) or method not in (None, record["method"]["name"]):
                 continue
-            told = Told(record, _conflicts(path.with_name("history.jsonl"), record["tasks"]))
-            known = found.get(record["hash"])
-            if (told.conflicts or record.get("findings")) and (known is None or record["seed"] < known.record["seed"]):
-                found[record["hash"]] = told
-    if not found:
+            run = RunFindings(record, _conflicts(path.with_name("history.jsonl"), record["tasks"]))
+            known = runs.get(record["hash"])
+            if (run.conflicts or record.get("findings")) and (known is None or record["seed"] < known.record["seed"]):
+                runs[record["hash"]] = run
+    if not runs:
         raise BenchError(
-            "No run here has findings to draw: cso, stgu and tag leave some, and diagnostics.every=10 lets any method "
-            "tell its conflicts."
+            "No run here has findings to draw: methods that measure affinities or choose groups or channels leave "
+            "some, and diagnostics.every=10 lets any method tell its conflicts."
         )
-    return list(found.values())
+    return list(runs.values())
 
 
-def name_told(told: Sequence[Told], path: Path) -> list[Path]:
+def findings_files(runs: Sequence[RunFindings], path: Path) -> list[Path]:
     """`path` for one run, else a file beside it per run."""
-    if len(told) == 1:
+    if len(runs) == 1:
         return [path]
-    names = [one.name for one in told]
+    names = [run.name for run in runs]
     return [
-        path.with_stem(f"{path.stem}-{one.name}" + ("" if names.count(one.name) == 1 else f"-{one.record['hash'][:6]}"))
-        for one in told
+        path.with_stem(f"{path.stem}-{run.name}" + ("" if names.count(run.name) == 1 else f"-{run.record['hash'][:6]}"))
+        for run in runs
     ]
 
 
-def draw_findings(told: Told, path: Path) -> None:
+def draw_findings(run: RunFindings, path: Path) -> None:
     """One row per kind of finding; the suffix of `path` chooses the format."""
     from matplotlib.figure import Figure  # late: half a second
 
-    record = told.record
+    record = run.record
     tasks, rows = record["tasks"], []
-    if told.conflicts:
+    if run.conflicts:
         titles = ("mean cosine of gradients", "% of batches in conflict")
         rows.append(
-            [partial(matrix_panel, matrix=m, tasks=tasks, title=t) for m, t in zip(told.conflicts, titles, strict=True)]
+            [partial(matrix_panel, matrix=m, tasks=tasks, title=t) for m, t in zip(run.conflicts, titles, strict=True)]
         )
     epochs = record.get("findings") or []
     last = epochs[-1] if epochs else {}

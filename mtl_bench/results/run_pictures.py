@@ -13,7 +13,7 @@ from mtl_bench.results.entries import SINGLE, method_entries
 
 
 @dataclass(frozen=True)
-class Kept:
+class RunPictures:
     """A finished run with the file of its pictures."""
 
     record: Record
@@ -26,43 +26,43 @@ class Kept:
         return f"{record['experiment']['name']} · {shown} · seed {record['seed']}"
 
 
-def find_kept(roots: Iterable[Path], damaged: list[Damaged] | None = None) -> list[Kept]:
+def find_run_pictures(roots: Iterable[Path], damaged: list[Damaged] | None = None) -> list[RunPictures]:
     """Every finished run below the roots that kept pictures, in the order of their paths.
 
     Records that cannot be used are told to `damaged`; None: the first one is raised.
     """
-    kept = []
+    runs = []
     for path in sorted({path.resolve() for root in roots for path in root.rglob(PREDICTIONS_NAME)}):
         if path.with_name(RECORD_NAME).is_file():
             with noting(damaged):
-                kept.append(Kept(load_record(path.with_name(RECORD_NAME)), path))
-    return kept
+                runs.append(RunPictures(load_record(path.with_name(RECORD_NAME)), path))
+    return runs
 
 
-def choose_kept(
-    kept: Sequence[Kept],
+def choose_run_pictures(
+    runs: Sequence[RunPictures],
     boards: Sequence[Board],
     records: Sequence[Record],
     experiment: str | None = None,
     method: str | None = None,
-) -> list[Kept]:
+) -> list[RunPictures]:
     """One run per setting: the lowest converged seed of the best Δm or, where no run has a Δm, the newest.
 
     `method` is the name or the label of a method; without it single-task runs are not considered.
     Raises BenchError when nothing is left to choose from.
     """
-    here = [one for one in kept if experiment in (None, one.record["experiment"]["name"])]
+    here = [one for one in runs if experiment in (None, one.record["experiment"]["name"])]
     wanted = [one for one in here if _is_wanted(one.record, method)]
     if not wanted:
         raise _nothing(here, method)
-    settings: dict[str, list[Kept]] = {}
+    settings: dict[str, list[RunPictures]] = {}
     for one in wanted:
         settings.setdefault(one.record["experiment"]["hash"], []).append(one)
     places = {digest: place for board in boards for digest, place in _places(board, records).items()}
     return [_best(group, places) for group in settings.values()]
 
 
-def name_files(chosen: Sequence[Kept], path: Path) -> list[Path]:
+def name_files(chosen: Sequence[RunPictures], path: Path) -> list[Path]:
     """`path` for one run, else a file beside it per run: `<stem>-<experiment>`, with a hash where those agree."""
     names = [one.record["experiment"]["name"].replace("/", "-") for one in chosen]
     if len(chosen) == 1:
@@ -77,7 +77,7 @@ def _is_wanted(record: Record, method: str | None) -> bool:
     return name != SINGLE if method is None else method.lower() in (name.lower(), label.lower())
 
 
-def _nothing(here: Sequence[Kept], method: str | None) -> BenchError:
+def _nothing(here: Sequence[RunPictures], method: str | None) -> BenchError:
     if method is not None and here:
         known = ", ".join(sorted({one.record["method"]["name"] for one in here}))
         return BenchError(f"No run of {method} kept predictions; choose --method among {known}.")
@@ -108,7 +108,7 @@ def _places(board: Board, records: Sequence[Record]) -> dict[str, int]:
     }
 
 
-def _best(group: Sequence[Kept], places: dict[str, int]) -> Kept:
+def _best(group: Sequence[RunPictures], places: dict[str, int]) -> RunPictures:
     ranked = [one for one in group if one.record["hash"] in places]
     if ranked:
         return min(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from mtl_bench.data.augmentation import Augmentation, ColourJitter, HorizontalFlip, Pipeline, RandomScaleCrop
+from mtl_bench.data.augmentation import Augmentation, Chain, ColourJitter, HorizontalFlip, RandomScaleCrop
 from mtl_bench.data.packed import Field, Packed, write_packed
 from mtl_bench.data.split import Batch, Split
 from mtl_bench.errors import BenchError
@@ -53,7 +53,7 @@ def dense(tmp_path: Path) -> Packed:
 
 def augmented(split: Split, epoch: int = 0, position: int = 0, seed: int = 0, parts: list[Augmentation] = ALL) -> Batch:
     fields = {name: FIELDS[name] for name in ("image", *split.tasks)}
-    return split.batch(INDEX, Pipeline(parts, fields, seed, "cpu").at(epoch, position))
+    return split.batch(INDEX, Chain(parts, fields, seed, "cpu").at(epoch, position))
 
 
 def same(left: Batch, right: Batch) -> bool:
@@ -79,7 +79,7 @@ def test_the_image_does_not_depend_on_the_targets(dense: Packed) -> None:
 def test_augmenting_what_is_stored_is_augmenting_what_is_decoded(dense: Packed, parts: list[Augmentation]) -> None:
     statistics = ([0.1, 0.2, 0.3], [0.5, 0.4, 0.3])
     stored = augmented(Split(dense, ["train"], TASKS, "cpu", statistics), parts=parts)
-    augment = Pipeline(parts, FIELDS, 0, "cpu").at(0, 0)
+    augment = Chain(parts, FIELDS, 0, "cpu").at(0, 0)
     assert augment is not None
     plain = Split(dense, ["train"], TASKS, "cpu").batch(INDEX)
     decoded = augment(plain, dict.fromkeys(FIELDS, lambda target: target))
@@ -99,13 +99,13 @@ def test_the_table_of_labels_and_labels_of_whole_images_stay(dense: Packed) -> N
 
 
 def test_no_augmentation_is_nothing() -> None:
-    assert Pipeline([], FIELDS, 0, "cpu").at(0, 0) is None
+    assert Chain([], FIELDS, 0, "cpu").at(0, 0) is None
 
 
 def test_nothing_waits_for_the_device(dense: Packed) -> None:
     split = Split(dense, ["train"], TASKS, "cpu")
     rows = split.batch(INDEX)
-    augment = Pipeline(ALL, FIELDS, 0, "cpu").at(0, 0)
+    augment = Chain(ALL, FIELDS, 0, "cpu").at(0, 0)
     assert augment is not None
     as_they_are = dict.fromkeys(FIELDS, lambda target: target)
     augment(rows, as_they_are)  # the table of crops is sent once
@@ -117,7 +117,7 @@ def test_nothing_waits_for_the_device(dense: Packed) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_nothing_waits_for_the_gpu(dense: Packed) -> None:
     split = Split(dense, ["train"], TASKS, "cuda", ([0.5] * 3, [0.5] * 3))
-    augment = Pipeline(ALL, FIELDS, 0, "cuda").at(0, 0)
+    augment = Chain(ALL, FIELDS, 0, "cuda").at(0, 0)
     first = split.batch(INDEX, augment)
     torch.cuda.set_sync_debug_mode("error")
     try:
@@ -151,7 +151,7 @@ def test_jitter_stays_between_black_and_white() -> None:
 def test_jitter_of_grey_images_has_no_saturation() -> None:
     fields = {"image": Field("uint8", (1, *SIZE), "uint8/255")}
     with pytest.raises(BenchError, match="Images of 1 channels have no saturation"):
-        Pipeline([ColourJitter()], fields, 0, "cpu")
+        Chain([ColourJitter()], fields, 0, "cpu")
     grey = Batch(torch.full((2, 1, *SIZE), 0.5), {}, None)
     assert ColourJitter(0.2, 0.2, 0)(grey, fields, torch.Generator().manual_seed(0)).image.shape == grey.image.shape
     with pytest.raises(BenchError, match="needs a contrast from 0 to 1, got 3"):
@@ -169,5 +169,5 @@ def test_jitter_of_grey_images_has_no_saturation() -> None:
 def test_labels_that_would_become_wrong_are_refused(name: str, field: Field, message: str) -> None:
     for part in (RandomScaleCrop(), HorizontalFlip()):
         with pytest.raises(BenchError, match=message):
-            Pipeline([part], {"image": FIELDS["image"], name: field}, 0, "cpu")
-    Pipeline([ColourJitter()], {"image": FIELDS["image"], name: field}, 0, "cpu")
+            Chain([part], {"image": FIELDS["image"], name: field}, 0, "cpu")
+    Chain([ColourJitter()], {"image": FIELDS["image"], name: field}, 0, "cpu")

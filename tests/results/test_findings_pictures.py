@@ -10,7 +10,7 @@ from matplotlib.image import imread
 
 from mtl_bench.errors import BenchError
 from mtl_bench.records.record import save_record
-from mtl_bench.results.findings_pictures import draw_findings, find_told, name_told
+from mtl_bench.results.findings_pictures import draw_findings, find_run_findings, findings_files
 from mtl_bench.results.grouping_pictures import draw_matrix, draw_serving
 from tests.results.conftest import Make
 
@@ -39,13 +39,13 @@ def test_the_lowest_seed_of_each_method_that_tells_something(leave: Any, tmp_pat
     leave("stgu", [GROUPS], seed=1)
     leave("stgu", [GROUPS], seed=2)
     leave("ls")
-    (told,) = find_told([tmp_path], None, None)
+    (told,) = find_run_findings([tmp_path], None, None)
     assert (told.record["method"]["name"], told.record["seed"]) == ("stgu", 1)
 
 
 def test_conflicts_are_read_from_the_history(leave: Any, tmp_path: Path) -> None:
     leave("ls", cosines=[0.5, -0.25, -0.25, 1.0])
-    (told,) = find_told([tmp_path], None, "ls")
+    (told,) = find_run_findings([tmp_path], None, "ls")
     assert told.conflicts is not None
     cosine, negative = told.conflicts
     assert cosine[0, 1] == cosine[1, 0] == pytest.approx(0.25)
@@ -59,8 +59,8 @@ def test_conflicts_are_read_from_the_history(leave: Any, tmp_path: Path) -> None
 def test_every_kind_is_drawn(leave: Any, tmp_path: Path, findings: list[dict[str, Any]], rows: int) -> None:
     leave("one", findings)
     leave("two", findings, cosines=[0.5])  # a row more
-    told = find_told([tmp_path], None, None)
-    paths = name_told(told, tmp_path / "f.png")
+    told = find_run_findings([tmp_path], None, None)
+    paths = findings_files(told, tmp_path / "f.png")
     heights = []
     for one, path in zip(told, paths, strict=True):
         draw_findings(one, path)
@@ -72,7 +72,7 @@ def test_every_kind_is_drawn(leave: Any, tmp_path: Path, findings: list[dict[str
 def test_nothing_to_draw_is_said(leave: Any, tmp_path: Path) -> None:
     leave("ls")
     with pytest.raises(BenchError, match="No run here has findings to draw"):
-        find_told([tmp_path], None, None)
+        find_run_findings([tmp_path], None, None)
 
 
 def test_matrices_and_servings_become_pictures(tmp_path: Path) -> None:

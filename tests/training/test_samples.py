@@ -18,7 +18,7 @@ from mtl_bench.models.base import MultiTaskModel
 from mtl_bench.pictures import Pictures
 from mtl_bench.pictures.colours import strips
 from mtl_bench.results.predictions import draw_predictions
-from mtl_bench.results.run_pictures import find_kept
+from mtl_bench.results.run_pictures import find_run_pictures
 from mtl_bench.step.snapshot import global_random_state
 from mtl_bench.tasks import Classification, Depth, Edges, Normals, Segmentation, Task
 from mtl_bench.tasks.encodings import Affine
@@ -208,7 +208,7 @@ def test_a_logger_gets_one_picture_per_sample(data: Path, tmp_path: Path) -> Non
 
 def test_the_page_of_a_trained_run(data: Path, tmp_path: Path) -> None:
     run(make(data, LAST), tmp_path / "runs")
-    (kept,) = find_kept([tmp_path / "runs"])
+    (kept,) = find_run_pictures([tmp_path / "runs"])
     draw_predictions(kept, tmp_path / "page.png")
     assert (tmp_path / "page.png").read_bytes().startswith(b"\x89PNG")
 

@@ -6,13 +6,13 @@ from functools import partial, reduce
 import torch
 
 from mtl_bench.data.augmentation.base import Augmentation, Geometric
-from mtl_bench.data.augmentation.view import View, look
+from mtl_bench.data.augmentation.view import View, resample
 from mtl_bench.data.packed import Field
 from mtl_bench.data.split import Augment, Batch, Decoders, decoded
 from mtl_bench.streams import stream_seed
 
 
-class Pipeline:
+class Chain:
     """Augmentations of one run, one after another; neighbouring ones that move pixels sample the batch once.
 
     Every batch draws from a generator seeded by (seed, epoch, position): a resumed run needs no state of it, and two
@@ -42,7 +42,7 @@ class Pipeline:
         first, *rest = self.stages
         if isinstance(first, Geometric):
             view = first.view(View.whole(batch.image), self.generator)
-            batch = look(batch, view, self.fields, decoders)
+            batch = resample(batch, view, self.fields, decoders)
         else:
             batch = first(decoded(batch, decoders), self.fields, self.generator)
         return reduce(lambda batch, stage: stage(batch, self.fields, self.generator), rest, batch)

@@ -10,7 +10,7 @@ from torch import Tensor
 from mtl_bench.data.packed import Field
 from mtl_bench.data.rooms.furniture import Draw
 from mtl_bench.data.rooms.materials import albedo, draw_materials, stack_materials
-from mtl_bench.data.rooms.raycast import View, cast
+from mtl_bench.data.rooms.raycast import Cameras, cast
 from mtl_bench.data.rooms.scene import Scene, draw_scene
 from mtl_bench.data.rooms.shading import shade
 from mtl_bench.data.rooms.solids import collect
@@ -56,16 +56,16 @@ def render(
     """
     scenes = [room.scene for room in rooms]
     solids = collect(scenes, device)
-    view = View.of(scenes, height, width, device)
-    hits = cast(view, solids)
+    cameras = Cameras.of(scenes, height, width, device)
+    hits = cast(cameras, solids)
     skin = solids.skin.gather(1, hits.owner)
-    steepness = -(hits.normal * torch.einsum("sij,srj->sri", view.rotation, view.rays)).sum(dim=-1)
-    footprint = hits.depth * view.pixel / steepness.clamp(min=0.05)
+    steepness = -(hits.normal * torch.einsum("sij,srj->sri", cameras.rotation, cameras.rays)).sum(dim=-1)
+    footprint = hits.depth * cameras.pixel / steepness.clamp(min=0.05)
     materials = stack_materials([room.materials for room in rooms], device)
     colour = shade(scenes, hits, solids, albedo(materials, skin, hits.surface, footprint))
     clean = colour.reshape(len(rooms), height, width, 3).permute(0, 3, 1, 2).contiguous()
     noise = torch.tensor(np.stack([room.noise for room in rooms]), dtype=torch.float32, device=device)
-    seen = Seen(view, hits, solids, clean)
+    seen = Seen(cameras, hits, solids, clean)
     return {
         "image": (clean + noise).clamp(0, 1),
         **targets(seen),
