@@ -5,10 +5,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from mtl_bench.configuration.configs_folder import configs_folder
+from mtl_bench.configuration.configs_folder import configs_folder, option_groups
 from mtl_bench.errors import BenchError
-
-GROUPS = ("experiment", "method", "grouping", "dataset", "tasks", "model", "protocol", "suite", "logger")
 
 
 def describe(path: Path) -> str:
@@ -21,10 +19,11 @@ def describe(path: Path) -> str:
 
 def show_listing(group: str | None) -> None:
     """One table per group. Raises BenchError for an unknown group."""
-    if group is not None and group not in GROUPS:
-        raise BenchError(f"There is no group {group!r}; choose among {', '.join(GROUPS)}.")
+    groups = option_groups()
+    if group is not None and group not in groups:
+        raise BenchError(f"There is no group {group!r}; choose among {', '.join(groups)}.")
     console = Console()
-    for name in GROUPS if group is None else (group,):
+    for name in groups if group is None else (group,):
         table = Table(title=f"{name}=…", title_justify="left", title_style="bold", box=None, show_header=False)
         table.add_column(style="cyan", no_wrap=True)
         table.add_column()

@@ -8,13 +8,14 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from mtl_bench.cli.report import add_report_arguments, report
+from mtl_bench.configuration.configs_folder import option_groups
 
 VERBS = {
     "train": "train one configuration (a Hydra job; -m sweeps) and leave one record",
     "group": "measure task affinities, choose groups within a budget, train them (a Hydra job) and leave one entry",
     "prepare": "read raw official files once and write packed arrays: dataset=NAME [source=FOLDER]",
     "report": "turn records into tables (terminal or Markdown) and plots",
-    "list": "describe methods, datasets, models, protocols, experiments and suites",
+    "list": "describe what can be chosen: every option of every group, or of one",
     "doctor": "say what is installed, which device and data are found, and what is wrong",
 }
 
@@ -64,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     add_report_arguments(reporting)
     reporting.set_defaults(action=report)
     listing = verbs.add_parser("list", help=VERBS["list"], description=VERBS["list"])
-    listing.add_argument("group", nargs="?", help="method, dataset, model, protocol, experiment, suite, …")
+    listing.add_argument("group", nargs="?", help=", ".join(option_groups()))
     listing.set_defaults(action=_list)
     doctor = verbs.add_parser("doctor", help=VERBS["doctor"], description=VERBS["doctor"])
     doctor.set_defaults(action=_doctor)

@@ -1,7 +1,7 @@
 """A composed configuration as a job: it trains cells and shows a person what came out. Hydra stays outside."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ class Job:
     def of(cls, plain: Mapping[str, Any], choices: Choices) -> "Job":
         """Raises BenchError for what can be said to be wrong before there is a plan."""
         paths = paths_of(plain)
-        where = {name: plain[name] for name in ("device", "threads", "deterministic", "residency", "resume")}
+        where = {field.name: plain[field.name] for field in fields(Place) if field.name != "runs"}
         check_arguments(Place, {"runs": str(paths["runs"]), **where}, "")
         if not isinstance(plain["single_task"], bool):  # `no` is text to Hydra, and any text would count as true
             raise BenchError(f"single_task must be true or false, got {plain['single_task']!r}.")

@@ -7,12 +7,11 @@ from typing import Any
 
 from mtl_bench.errors import BenchError
 from mtl_bench.records import Record
-from mtl_bench.records.record import has_converged
+from mtl_bench.records.record import SINGLE, has_converged
 from mtl_bench.results import delta_m
 from mtl_bench.results.baselines import single_task_means
 from mtl_bench.training.plan import Plan
 from mtl_bench.training.selection import SelectionRule
-from mtl_bench.training.setting import SINGLE
 
 NAMES = ("delta_m", "selection", "mean")
 

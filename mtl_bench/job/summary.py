@@ -8,11 +8,10 @@ from rich.console import Console
 from rich.table import Table
 
 from mtl_bench.errors import BenchError, Damaged
-from mtl_bench.records.record import Record, has_converged
+from mtl_bench.records.record import SINGLE, Record, has_converged
 from mtl_bench.results import delta_m
 from mtl_bench.results.baselines import single_task_means
 from mtl_bench.training.cell import Outcome
-from mtl_bench.training.setting import SINGLE
 
 Values = dict[str, dict[str, float]]
 

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 
 from mtl_bench.errors import BenchError, Damaged, noting
 from mtl_bench.records import Record
+from mtl_bench.records.folder import HISTORY_NAME
 from mtl_bench.records.record import RECORD_NAME, load_record
 from mtl_bench.results.grouping_pictures import matrix_panel, save_figure
 
@@ -48,7 +49,7 @@ def find_run_findings(
             record = load_record(path)
             if experiment not in (None, record["experiment"]["name"]) or method not in (None, record["method"]["name"]):
                 continue
-            run = RunFindings(record, _conflicts(path.with_name("history.jsonl"), record["tasks"]))
+            run = RunFindings(record, _conflicts(path.with_name(HISTORY_NAME), record["tasks"]))
             known = runs.get(record["hash"])
             if (run.conflicts or record.get("findings")) and (known is None or record["seed"] < known.record["seed"]):
                 runs[record["hash"]] = run

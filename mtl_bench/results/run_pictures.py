@@ -7,9 +7,9 @@ from pathlib import Path
 from mtl_bench.errors import BenchError, Damaged, noting
 from mtl_bench.records import Record
 from mtl_bench.records.folder import PREDICTIONS_NAME
-from mtl_bench.records.record import RECORD_NAME, has_converged, load_record
+from mtl_bench.records.record import RECORD_NAME, SINGLE, has_converged, load_record
 from mtl_bench.results.board import Board
-from mtl_bench.results.entries import SINGLE, method_entries
+from mtl_bench.results.entries import method_entries
 
 
 @dataclass(frozen=True)

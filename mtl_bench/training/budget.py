@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from mtl_bench.errors import BenchError
+from mtl_bench.errors import BenchError, check_choices
 from mtl_bench.step.counts import StepCounts
 
 
@@ -21,8 +21,7 @@ class Budget:
     unit: Literal["epochs", "batches", "optimizer_steps", "passes"] = "epochs"
 
     def __post_init__(self) -> None:
-        if self.unit not in ("epochs", "batches", "optimizer_steps", "passes"):
-            raise BenchError(f"The budget's unit is epochs, batches, optimizer_steps or passes, got {self.unit!r}.")
+        check_choices(self, "budget.")
         if not self.amount > 0:
             raise BenchError(f"The budget must be positive, got {self.amount} {self.unit}.")
 

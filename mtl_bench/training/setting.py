@@ -7,9 +7,9 @@ from typing import Any, cast
 from omegaconf import OmegaConf
 
 from mtl_bench.records.identity import canonical, identity_hash
+from mtl_bench.records.record import SINGLE
 
 Node = Mapping[str, Any]
-SINGLE = "single"
 PLAIN = {"_target_": "mtl_bench.methods.linear_scalarization.LinearScalarization"}
 
 
