@@ -1,4 +1,4 @@
-"""The one exception users see, how readers of many files go on, and the words for what nobody foresaw."""
+"""The one exception users see, when it is raised for a choice, how readers of many files go on, and the unforeseen."""
 
 import site
 import sysconfig
@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal, get_args, get_origin, get_type_hints
 
 
 class BenchError(Exception):
@@ -14,6 +15,23 @@ class BenchError(Exception):
 
 class Damaged(BenchError):
     """A file of a finished run cannot be used; who reads many names it and goes on with the rest."""
+
+
+def check_choices(owner: object, place: str) -> None:
+    """Every attribute whose class annotates it with a `Literal` holds one of its values, which stand there alone.
+
+    `place` comes before the attribute's name in the BenchError.
+    """
+    try:
+        hints = get_type_hints(type(owner))
+    except (NameError, TypeError, AttributeError):  # a user's annotations that cannot be evaluated check nothing
+        return
+    for name, kind in hints.items():
+        if get_origin(kind) is not Literal:
+            continue
+        value, choices = getattr(owner, name), get_args(kind)
+        if value not in choices or isinstance(value, bool):  # True is 1 to `in`
+            raise BenchError(f"{place}{name} is one of {', '.join(map(str, choices))}; got {value!r}.")
 
 
 @contextmanager

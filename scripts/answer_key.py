@@ -16,7 +16,7 @@ from jaxtyping import Float
 from scipy import stats
 
 from mtl_bench.errors import BenchError
-from mtl_bench.grouping import Selection, higher_order_approximation, pairwise_scores, realised_value, select_groups
+from mtl_bench.grouping import ChosenGroups, higher_order_approximation, pairwise_scores, realised_value, select_groups
 from mtl_bench.pipeline import Need
 from mtl_bench.pipeline.affinity import finding_matrix
 from mtl_bench.pipeline.trained import Gains, gains_of, pair_gains
@@ -151,12 +151,12 @@ def _regret_table(tasks: Sequence[str], scores: Mapping[str, object], test: Gain
     return "\n".join(lines)
 
 
-def _gains(choices: Sequence[Selection], by_seed: Sequence[Gains]) -> Float[np.ndarray, "seeds"]:
+def _gains(choices: Sequence[ChosenGroups], by_seed: Sequence[Gains]) -> Float[np.ndarray, "seeds"]:
     """What choices, or the mean over several, gained in each seed."""
     return np.array([fmean(realised_value(one, gains) for one in choices) for gains in by_seed])
 
 
-def _against_random(choices: Mapping[str, Mapping[int, Sequence[Selection]]], by_seed: Sequence[Gains]) -> str:
+def _against_random(choices: Mapping[str, Mapping[int, Sequence[ChosenGroups]]], by_seed: Sequence[Gains]) -> str:
     """Paired differences; the best on test is left out, since these values chose it."""
     budgets = BUDGETS[1:]
     names = [name for name in choices if name not in (BEST, "random")]
@@ -186,18 +186,18 @@ def _cells(gain: float, gaps: Sequence[float]) -> list[str]:
     return [f"{gain:+.2f}".replace("-", "−"), f"{fmean(gaps):.2f}{half}"]
 
 
-def _partitions(tasks: int, groups: int) -> list[Selection]:
+def _partitions(tasks: int, groups: int) -> list[ChosenGroups]:
     """Every assignment without an empty group; a partition counts as often as its groups can be numbered: always b!."""
     found = {}
     for owners in product(range(groups), repeat=tasks):
         if len(set(owners)) == groups:
             parts = tuple(sorted(tuple(t for t in range(tasks) if owners[t] == g) for g in range(groups)))
             serving = tuple(next(g for g, part in enumerate(parts) if task in part) for task in range(tasks))
-            found[parts] = Selection(parts, serving, float("nan"))
+            found[parts] = ChosenGroups(parts, serving, float("nan"))
     return list(found.values())
 
 
-def _named(choice: Selection, tasks: Sequence[str]) -> str:
+def _named(choice: ChosenGroups, tasks: Sequence[str]) -> str:
     told = []
     for number, members in enumerate(choice.groups):
         serves = [t for t in members if choice.serving[t] == number]

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mtl_bench.data.augmentation import ColourJitter, HorizontalFlip, Pipeline, RandomScaleCrop
+from mtl_bench.data.augmentation import Chain, ColourJitter, HorizontalFlip, RandomScaleCrop
 from mtl_bench.data.packed import Packed, write_packed
 from mtl_bench.data.rooms.targets import fields
 from mtl_bench.data.split import Batch, Split
@@ -47,9 +47,9 @@ def pack(folder: Path) -> Packed:
 
 def batched(packed: Packed, size: int, device: str) -> Callable[[], Batch]:
     split = Split(packed, ["train"], packed.manifest.targets, device)
-    pipeline = Pipeline([RandomScaleCrop(), HorizontalFlip(), ColourJitter()], FIELDS, 0, device)
+    chain = Chain([RandomScaleCrop(), HorizontalFlip(), ColourJitter()], FIELDS, 0, device)
     steps = count()
-    return lambda: split.batch(torch.randperm(SAMPLES)[:size], pipeline.at(0, next(steps)))
+    return lambda: split.batch(torch.randperm(SAMPLES)[:size], chain.at(0, next(steps)))
 
 
 def per_sample(packed: Packed, size: int, device: str) -> Callable[[], dict[str, Tensor]]:

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
-from mtl_bench.compose import compose_plan
+from mtl_bench.job import compose_plan
 from mtl_bench.methods import PCGrad
 from mtl_bench.models.convolutional import EncoderModel
 from mtl_bench.step import Stepper

@@ -17,13 +17,13 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from transfer import table
 
-from mtl_bench.colours import look, photo
-from mtl_bench.compose import compose_plan
 from mtl_bench.data.packed import Field
 from mtl_bench.data.rooms.furniture import CLASSES
 from mtl_bench.data.split import Split
 from mtl_bench.errors import BenchError
+from mtl_bench.job import compose_plan
 from mtl_bench.pictures import Dense, Kind
+from mtl_bench.pictures.colours import look, photo
 from mtl_bench.records.record import Record, find_records
 from mtl_bench.results.published import published_orders
 from mtl_bench.results.transfer import board_orders

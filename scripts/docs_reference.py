@@ -17,13 +17,14 @@ from mkdocs.structure.files import File, Files
 
 import mtl_bench.methods
 import mtl_bench.tasks
-from mtl_bench.listing import GROUPS, describe
+from mtl_bench.cli.listing import describe
+from mtl_bench.cli.verbs import HYDRA
+from mtl_bench.configuration.configs_folder import option_groups
 from mtl_bench.methods import Method
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
 SCHEMAS = ("mtl_bench/records/record.py", "mtl_bench/records/entry.py")
-JOBS = ("train", "group", "prepare")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -45,8 +46,8 @@ def pages() -> dict[str, str]:
     bases = dict.fromkeys(base for kind in kinds for base in _bases(kind) if _yamls(base) == [])
     families = [base for base in bases if inspect.isabstract(base)]
     chosen = [kind for kind in kinds if kind not in families]
-    groups = {group: sorted((CONFIGS / group).glob("*.yaml")) for group in GROUPS}
-    groups |= {job: [CONFIGS / f"{job}.yaml"] for job in JOBS}
+    groups = {group: sorted((CONFIGS / group).glob("*.yaml")) for group in option_groups()}
+    groups |= {job: [CONFIGS / f"{job}.yaml"] for job in HYDRA}
     return {
         "reference/methods/index.md": f"# Methods\n\n{_overview(chosen)}\n\n## Families\n\n{_overview(families)}",
         **{f"reference/methods/{kind.__name__}.md": _card(kind) for kind in (*chosen, *families)},
@@ -122,11 +123,11 @@ def _metrics() -> str:
 
 
 def _group(group: str, paths: list[Path]) -> str:
-    title = f"`mtl-bench {group}`" if group in JOBS else f"`{group}=`"
+    title = f"`mtl-bench {group}`" if group in HYDRA else f"`{group}=`"
     parts, targets = [f"# {title}"], dict[str, Any]()
     for path in paths:
         command = re.search(r": (mtl-bench .*)", path.read_text())
-        parts.append(f"## {path.stem if group not in JOBS else 'Keys'}\n\n{describe(path)}.")
+        parts.append(f"## {path.stem if group not in HYDRA else 'Keys'}\n\n{describe(path)}.")
         parts += [f"```bash\n{command[1]}\n```"] if command else []
         parts.append(keys_table(path, classes_below=True))
         targets |= {dotted: _located(dotted) for dotted in re.findall(r"_target_: (mtl_bench\.\S+)", path.read_text())}

@@ -29,7 +29,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def compose(data: Path) -> "Callable[..., Plan]":
     """The plan of `mtl-bench train` with a tiny model and budget and the given overrides."""
-    from mtl_bench.compose import compose_plan  # late: most tests need neither torch nor Hydra
+    from mtl_bench.job import compose_plan  # late: most tests need neither torch nor Hydra
     from tests.runs import TINY
 
     @cache

@@ -8,11 +8,11 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from mtl_bench.compose import compose_plan
-from mtl_bench.explain import EXTRAS
-from mtl_bench.listing import GROUPS, describe
+from mtl_bench.cli.explain import EXTRAS
+from mtl_bench.cli.listing import describe
+from mtl_bench.job import compose_plan
 from mtl_bench.records.identity import identity_hash
-from mtl_bench.training.identity import Setting
+from mtl_bench.training.setting import Setting
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 FILES = sorted(CONFIGS.rglob("*.yaml"))
@@ -45,7 +45,7 @@ def test_opens_with_what_it_is_and_how_to_use_it(path: Path) -> None:
     assert lines[0].startswith("# ")
     assert "mtl-bench" in lines[0]
     assert len(describe(path)) > 10
-    assert path.parent == CONFIGS or path.parent.name in GROUPS
+    assert CONFIGS in (path.parent, path.parent.parent)
 
 
 @pytest.mark.parametrize("pin", PINNED, ids=lambda pin: " ".join(pin["overrides"]))

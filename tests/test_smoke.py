@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from mtl_bench.compose import compose_plan
 from mtl_bench.errors import BenchError
+from mtl_bench.job import compose_plan
 from mtl_bench.records.record import load_record
 from mtl_bench.training.assemble import Place
 from mtl_bench.training.cell import run_cell

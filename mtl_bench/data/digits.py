@@ -11,7 +11,7 @@ from jaxtyping import Int8, Int64, UInt8
 from mtl_bench.data.dataset import Dataset
 from mtl_bench.data.packed import Field, Manifest, write_packed
 from mtl_bench.data.pairs import Layout, compose, draw_pairs, pair_fields
-from mtl_bench.errors import BenchError
+from mtl_bench.errors import check_choices
 
 # Two 8×8 digits overlap about as much as in Multi-MNIST. A LeNet reaches accuracies 0.86 / 0.88 on 24×24 in 600 steps
 # of 64 samples; on 16×16 it stays at 0.71 / 0.77.
@@ -38,8 +38,7 @@ class MultiDigits(Dataset):
     data_seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.labels not in ("full", "partial"):
-            raise BenchError(f"Dataset {self.name}: labels is `full` or `partial`, got {self.labels!r}.")
+        check_choices(self, f"Dataset {self.name}: ")
 
     @property
     def fields(self) -> Mapping[str, Field]:

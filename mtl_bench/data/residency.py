@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -64,8 +64,8 @@ def open_store(columns: Columns, device: torch.device, residency: Residency) -> 
     `auto` keeps everything on the device when it needs at most FREE_SHARE of the memory free there.
     Raises BenchError for another residency.
     """
-    if residency not in ("auto", "device", "memmap"):
-        raise BenchError(f"residency is `auto`, `device` or `memmap`, got {residency!r}.")
+    if residency not in get_args(Residency):
+        raise BenchError(f"residency is one of {', '.join(get_args(Residency))}; got {residency!r}.")
     needed = sum(array.nbytes for arrays in columns.values() for array in arrays)
     fits = residency == "device" or (residency == "auto" and needed <= FREE_SHARE * free_memory(device))
     return Resident(columns, device) if fits else Mapped(columns, device)

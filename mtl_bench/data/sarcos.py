@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mtl_bench.data.dataset import Dataset
-from mtl_bench.data.formats.sarcos import FILE, INPUTS, ROWS, TORQUES, read_sarcos
+from mtl_bench.data.formats.sarcos_mat import FILE, INPUTS, ROWS, TORQUES, read_sarcos
 from mtl_bench.data.packed import Field, Manifest, write_packed
 from mtl_bench.errors import BenchError
 

@@ -61,7 +61,8 @@ class Stream:
         now, and the split starts over. Raises Unfit for samples that are not what their fields say.
         """
         files = {
-            name: Column(self.folder / file_name(split, name), field, samples.count) for name, field in fields.items()
+            name: GrowingFile(self.folder / file_name(split, name), field, samples.count)
+            for name, field in fields.items()
         }
         step = max(1, CHUNK // max(1, sum(file.sample for file in files.values())))
         done = self.done.get(split, 0)
@@ -94,7 +95,7 @@ class Stream:
         write_atomic(self.folder / STATE, json.dumps({"made_from": self.made_from, "done": self.done}))
 
 
-class Column:
+class GrowingFile:
     """An `.npy` file of `count` samples that grows; byte for byte what `np.save` writes once it is complete."""
 
     def __init__(self, path: Path, field: Field, count: int) -> None:
@@ -131,7 +132,7 @@ def file_name(split: str, field: str) -> str:
     return f"{split}.{field}.npy"
 
 
-def _hold(files: Mapping[str, Column], made: Arrays, start: int) -> bool:
+def _hold(files: Mapping[str, GrowingFile], made: Arrays, start: int) -> bool:
     return all(file.holds(made[name], start) for name, file in files.items())
 
 

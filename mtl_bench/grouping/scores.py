@@ -12,7 +12,7 @@ from mtl_bench.errors import BenchError
 
 Pairs = Float[Tensor | np.ndarray, "K K"] | Sequence[Sequence[float]]
 PerTask = Float[Tensor | np.ndarray, "K"] | Sequence[float]
-SINGLE = -1e6  # released TAG code: a network for one task is effectively forbidden
+SCORE_OF_ONE = -1e6  # released TAG code: a network for one task is effectively forbidden
 MOST_TASKS = 20  # beyond it all groups no longer fit in memory
 
 
@@ -23,7 +23,7 @@ class GroupScores(NamedTuple):
     scores: Float[np.ndarray, "groups K"]
 
 
-def pairwise_scores(affinity: Pairs, single: float | PerTask = SINGLE) -> GroupScores:
+def pairwise_scores(affinity: Pairs, single: float | PerTask = SCORE_OF_ONE) -> GroupScores:
     """All 2^K − 1 groups from pairs: score_j(G) = mean over i in G, i ≠ j of affinity[i, j] (Fifty et al. 2021).
 
     `affinity` is [source, target], higher better; its diagonal is not read. `single` is the score of a group of one

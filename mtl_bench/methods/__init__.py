@@ -8,6 +8,7 @@ from mtl_bench.methods.graddrop import GradDrop
 from mtl_bench.methods.gradient import GradientAggregation, GramianWeighting
 from mtl_bench.methods.interface import GramianProblem
 from mtl_bench.methods.linear_scalarization import LinearScalarization
+from mtl_bench.methods.loss_weighting import LossWeighting
 from mtl_bench.methods.mgda import MGDA
 from mtl_bench.methods.pcgrad import PCGrad
 from mtl_bench.methods.random_groups import RandomGroups
@@ -16,7 +17,6 @@ from mtl_bench.methods.rlw import RandomLossWeighting
 from mtl_bench.methods.stgu import STGU, STGUCausal
 from mtl_bench.methods.tag import TAG
 from mtl_bench.methods.uw import UncertaintyWeighting
-from mtl_bench.methods.weighting import LossWeighting
 
 __all__ = [
     "CSO",

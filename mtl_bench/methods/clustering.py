@@ -1,7 +1,7 @@
 """Tasks in groups by their affinities."""
 
 import warnings
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from mtl_bench.errors import BenchError
 
 Normalise = Literal["released", "columns"]
-NORMALISATIONS = ("released", "columns")
+NORMALISATIONS = get_args(Normalise)
 
 REPEATS = 10  # released: attempts, with the window below enlarged by 100 each time
 WINDOW = 50  # iterations in which the exemplars must stay

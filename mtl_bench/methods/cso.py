@@ -7,20 +7,18 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from mtl_bench.errors import BenchError
+from mtl_bench.errors import BenchError, check_choices
 from mtl_bench.methods.channel_priority import connection_strength, project_onto_priority
+from mtl_bench.methods.composable import ComposableMethod
 from mtl_bench.methods.gradient import require_shared
 from mtl_bench.methods.interface import Context, GramianProblem, Step, TaskGradients
 from mtl_bench.methods.pcgrad import PCGrad
-from mtl_bench.methods.weighted import WeightedMethod
 
 __all__ = ["CSO", "connection_strength", "project_onto_priority"]
 
-PHASES = (1, 2, "sequential", "mixed")
-
 
 @dataclass(kw_only=True, eq=False)
-class CSO(WeightedMethod):
+class CSO(ComposableMethod):
     """Learn which task each channel serves best, then keep that priority (Jeong and Yoon, CVPR 2024, alg. 1).
 
     Phase 1: the tasks step one after another on the batch. Phase 2: one joint step; in each shared layer the channels
@@ -65,7 +63,7 @@ class CSO(WeightedMethod):
 
     def setup(self, context: Context) -> None:
         super().setup(context)
-        self._check()
+        check_choices(self, "method.")
         if self.phase != 1:
             require_shared(self, context)
         self.prioritised = [name for name in context.task_norms if self.pairs == "all" or _is_released(name)]
@@ -161,19 +159,6 @@ class CSO(WeightedMethod):
             alone = (top == top[0]).all() & (self.degenerate == "sum")
             direction[name] = torch.where(alone, rows.sum(dim=0), projected)  # a choice without waiting for the device
         return direction
-
-    def _check(self) -> None:
-        for name, value, known in (
-            ("phase", self.phase, PHASES),
-            ("granularity", self.granularity, ("iteration", "epoch")),
-            ("order", self.order, ("fixed", "random")),
-            ("degenerate", self.degenerate, ("sum", "project")),
-            ("pairs", self.pairs, ("all", "released")),
-            ("projection", self.projection, ("priority", "pcgrad")),
-            ("strength", self.strength, ("conv_bn", "bn")),
-        ):
-            if value not in known or isinstance(value, bool):
-                raise BenchError(f"method.{name} is one of {', '.join(map(str, known))}; got {value!r}.")
 
 
 def _is_released(name: str) -> bool:

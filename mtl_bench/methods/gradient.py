@@ -11,13 +11,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mtl_bench.errors import BenchError
+from mtl_bench.errors import BenchError, check_choices
+from mtl_bench.methods.composable import ComposableMethod
 from mtl_bench.methods.interface import Context, GramianProblem, Step, TaskGradients
-from mtl_bench.methods.weighted import WeightedMethod
 
 
 @dataclass(kw_only=True, eq=False)
-class GradientMethod(WeightedMethod):
+class GradientMethod(ComposableMethod):
     """Takes one gradient per task and writes one direction.
 
     `at` is where the gradients live: all "shared" parameters (exact) or the "feature" (the shared tensors, all samples
@@ -31,8 +31,7 @@ class GradientMethod(WeightedMethod):
         require_shared(self, context)
         if self.at == "feature" and context.per_task_path:
             raise BenchError("at=feature needs one shared encoder pass; this model has a path per task: use at=shared.")
-        if self.at not in ("shared", "feature"):
-            raise BenchError(f"at is `shared` or `feature`, got {self.at!r}.")
+        check_choices(self, "method.")
 
     def update(self, step: Step) -> None:
         losses = step.losses(at=self.at)

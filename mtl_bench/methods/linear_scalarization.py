@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.interface import Context
-from mtl_bench.methods.weighting import LossWeighting, pick
+from mtl_bench.methods.loss_weighting import LossWeighting, pick
 
 
 @dataclass(kw_only=True, eq=False)

@@ -7,9 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mtl_bench.errors import BenchError
 from mtl_bench.methods.gradient import GramianWeighting
-from mtl_bench.methods.interface import Context, GramianProblem
+from mtl_bench.methods.interface import GramianProblem
 from mtl_bench.methods.solvers.min_norm import min_norm
 
 GAP = 1e-8  # relative optimality gap above which the solver is counted as failed
@@ -33,11 +32,6 @@ class MGDA(GramianWeighting):
     natural_sum: ClassVar[Literal[1]] = 1
 
     normalise: Literal["none", "l2", "loss", "loss+"] = "none"
-
-    def setup(self, context: Context) -> None:
-        super().setup(context)
-        if self.normalise not in ("none", "l2", "loss", "loss+"):
-            raise BenchError(f"normalise is none, l2, loss or loss+, got {self.normalise!r}.")
 
     def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
         gramian, losses = problem.gramian, problem.losses

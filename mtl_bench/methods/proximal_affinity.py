@@ -1,7 +1,7 @@
 """How the steps of task groups change every task's loss, tracked while training goes on."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -10,8 +10,8 @@ from torch import Tensor
 
 from mtl_bench.errors import BenchError
 
-ATTRIBUTIONS = ("released", "previous", "full")
 Attribution = Literal["released", "previous", "full"]
+ATTRIBUTIONS = get_args(Attribution)
 Losses = Float[Tensor | np.ndarray, "K"] | Sequence[float]
 
 

@@ -8,12 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mtl_bench.errors import BenchError
+from mtl_bench.methods.composable import ComposableMethod
 from mtl_bench.methods.interface import Context, Step
-from mtl_bench.methods.weighted import WeightedMethod
 
 
 @dataclass(kw_only=True, eq=False)
-class RandomGroups(WeightedMethod):
+class RandomGroups(ComposableMethod):
     """Selective group updates without selection; ours, a control for STGU.
 
     At every batch its tasks are shuffled and dealt to `groups` groups (as many as there are tasks, if fewer), whose

@@ -8,12 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mtl_bench.errors import BenchError
+from mtl_bench.methods.composable import ComposableMethod
 from mtl_bench.methods.interface import Context, Step
-from mtl_bench.methods.weighted import WeightedMethod
 
 
 @dataclass(kw_only=True, eq=False)
-class Repeated(WeightedMethod):
+class Repeated(ComposableMethod):
     """The (weighted) sum of the losses, stepped `steps` times on the same batch; ours, a control.
 
     Methods that visit tasks or groups one after another (CSO's phase 1, STGU) take several optimizer steps per batch;

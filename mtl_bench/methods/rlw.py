@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mtl_bench.methods.weighting import LossWeighting
+from mtl_bench.methods.loss_weighting import LossWeighting
 
 
 @dataclass(kw_only=True, eq=False)

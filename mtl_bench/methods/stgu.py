@@ -9,9 +9,9 @@ from torch import Tensor
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.clustering import NORMALISATIONS, Normalise, affinity_groups, depends_on_state
+from mtl_bench.methods.composable import ComposableMethod
 from mtl_bench.methods.interface import Context, Step, TaskLosses
 from mtl_bench.methods.proximal_affinity import Attribution, ProximalAffinity
-from mtl_bench.methods.weighted import WeightedMethod
 
 __all__ = ["STGU", "ProximalAffinity", "STGUCausal", "affinity_groups"]
 
@@ -19,7 +19,7 @@ EXAMINE = 20  # clusterings between those that are tried under ten random states
 
 
 @dataclass(kw_only=True, eq=False)
-class STGU(WeightedMethod):
+class STGU(ComposableMethod):
     """Groups of tasks that help each other step in turn on each batch (Jeong and Yoon, ICLR 2025, alg. 1).
 
     Each visit of a group is a forward of all tasks, the backward of the group's weighted losses and an optimizer step,

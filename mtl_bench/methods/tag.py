@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mtl_bench.errors import BenchError
+from mtl_bench.errors import BenchError, check_choices
+from mtl_bench.methods.composable import ComposableMethod
 from mtl_bench.methods.gradient import require_shared
 from mtl_bench.methods.interface import Context, Step, TaskGradients
-from mtl_bench.methods.weighted import WeightedMethod
 
 MATRICES = {
     "lookahead": ("affinity",),
@@ -22,7 +22,7 @@ MATRICES = {
 
 
 @dataclass(kw_only=True, eq=False)
-class TAG(WeightedMethod):
+class TAG(ComposableMethod):
     """Train all tasks together and measure their affinities for a grouping (Fifty et al., NeurIPS 2021, section 3).
 
     Z[i, j] = 1 − L_j(θ_i⁺, φ_j) / L_j(θ, φ_j), [source, target], on one batch: θ are the shared parameters, φ_j is the
@@ -132,9 +132,7 @@ class TAG(WeightedMethod):
         return torch.stack(rows).double().cpu()
 
     def _check(self, context: Context) -> None:
-        for name, known in (("lookahead", ("sgd", "optimizer")), ("measure", tuple(MATRICES))):
-            if getattr(self, name) not in known:
-                raise BenchError(f"TAG's {name} is one of {', '.join(known)}; got {getattr(self, name)!r}.")
+        check_choices(self, "TAG's ")
         if not isinstance(self.period, int) or isinstance(self.period, bool) or self.period < 1:
             raise BenchError(f"TAG's period counts batches, 1 or more; got {self.period!r}.")
         if "cosine" in MATRICES[self.measure] and all(len(shape) < 2 for shape in context.shared.values()):

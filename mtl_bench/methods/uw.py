@@ -9,8 +9,8 @@ from torch import Tensor
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.interface import Context
+from mtl_bench.methods.loss_weighting import LossWeighting, pick
 from mtl_bench.methods.task_scalars import TaskScalars
-from mtl_bench.methods.weighting import LossWeighting, pick
 
 BOUND = 10.0  # of log σ²; ours: no released code bounds it
 

@@ -14,7 +14,7 @@ def dense_head(features: int, hidden: int, outputs: int, size: tuple[int, int]) 
         nn.BatchNorm2d(hidden),
         nn.ReLU(),
         Readout(hidden, outputs, 1),
-        Resize(size),
+        Enlarge(size),
     )
 
 
@@ -26,18 +26,18 @@ class Readout(nn.Conv2d):
     """
 
 
-class Resize(nn.Module):
-    """`resize` to (height, width)."""
+class Enlarge(nn.Module):
+    """`enlarge` to (height, width)."""
 
     def __init__(self, size: tuple[int, int]) -> None:
         super().__init__()
         self.size = size
 
     def forward(self, maps: Float[Tensor, "batch n h w"]) -> Float[Tensor, "batch n height width"]:
-        return resize(maps, self.size)
+        return enlarge(maps, self.size)
 
 
-def resize(maps: Float[Tensor, "batch n h w"], size: tuple[int, int]) -> Float[Tensor, "batch n height width"]:
+def enlarge(maps: Float[Tensor, "batch n h w"], size: tuple[int, int]) -> Float[Tensor, "batch n height width"]:
     """Bilinear enlargement, corners not aligned: `interpolate` as two matrix products.
 
     On a CPU that takes a sixth of the time (no detour through channels-last), and on a GPU its gradient is the same in

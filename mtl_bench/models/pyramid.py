@@ -5,7 +5,7 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mtl_bench.models.dense_head import resize
+from mtl_bench.models.dense_head import enlarge
 from mtl_bench.models.resnet_encoder import ResNetEncoder
 
 
@@ -32,7 +32,7 @@ class PyramidEncoder(nn.Module):
         maps = [lateral(stage) for lateral, stage in zip(self.laterals, stages, strict=True)]
         total = maps[-1]
         for _, finer in pairwise(reversed(maps)):
-            total = finer + resize(total, (finer.shape[-2], finer.shape[-1]))
+            total = finer + enlarge(total, (finer.shape[-2], finer.shape[-1]))
         return self.relu(self.bn(self.smooth(total)))
 
 

@@ -1,8 +1,8 @@
 """From a joint run or many small ones to task groups, and from groups to one leaderboard entry."""
 
 from mtl_bench.pipeline.affinity import Affinity
-from mtl_bench.pipeline.grouping import Choice, Grouping, Need
-from mtl_bench.pipeline.random_groups import RandomGroups
+from mtl_bench.pipeline.base import Choice, Grouping, Need
+from mtl_bench.pipeline.random_partition import RandomPartition
 from mtl_bench.pipeline.trained import Exhaustive, HigherOrder
 
-__all__ = ["Affinity", "Choice", "Exhaustive", "Grouping", "HigherOrder", "Need", "RandomGroups"]
+__all__ = ["Affinity", "Choice", "Exhaustive", "Grouping", "HigherOrder", "Need", "RandomPartition"]

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from mtl_bench.errors import BenchError
 from mtl_bench.grouping import select_groups
-from mtl_bench.pipeline.grouping import Choice, Found, Grouping, Need
+from mtl_bench.pipeline.base import Choice, Grouping, Need, RecordsByNeed
 from mtl_bench.records import Record
 
 
@@ -26,9 +26,9 @@ class Affinity(Grouping):
     def needs(self, tasks: Sequence[str]) -> list[Need]:
         return [Need(tuple(tasks), measuring=True)]
 
-    def choose(self, tasks: Sequence[str], budget: int, found: Found) -> Choice:
-        (records,) = found.values()
-        matrices = np.array([finding_matrix(record, self.finding) for record in records])
+    def choose(self, tasks: Sequence[str], budget: int, records: RecordsByNeed) -> Choice:
+        (runs,) = records.values()
+        matrices = np.array([finding_matrix(record, self.finding) for record in runs])
         with np.errstate(invalid="ignore"):  # 0 / 0 where no seed measured
             matrix = np.nansum(matrices, axis=0) / np.isfinite(matrices).sum(axis=0)
         for source, target in np.argwhere(~np.isfinite(matrix) & ~np.eye(len(tasks), dtype=bool)):
@@ -40,11 +40,11 @@ class Affinity(Grouping):
 
 def finding_matrix(record: Record, name: str) -> Float[np.ndarray, "K K"]:
     """The last matrix of this name that the method of a run found; NaN where it never measured a pair."""
-    found = (record.get("findings") or [{}])[-1].get(name)
+    matrix = (record.get("findings") or [{}])[-1].get(name)
     K = len(record["tasks"])
-    if not isinstance(found, list) or [len(row) for row in found] != [K] * K:
+    if not isinstance(matrix, list) or [len(row) for row in matrix] != [K] * K:
         raise BenchError(
             f"The run of {record['method']['label']} found no {K} × {K} matrix {name!r}; choose a grouping.measure and "
             "a grouping.finding that fit."
         )
-    return np.array(found, dtype=np.float64)  # None becomes NaN
+    return np.array(matrix, dtype=np.float64)  # None becomes NaN

@@ -9,7 +9,7 @@ import numpy as np
 
 from mtl_bench.errors import BenchError
 from mtl_bench.grouping import higher_order_approximation, select_groups
-from mtl_bench.pipeline.grouping import Choice, Found, Grouping, Need
+from mtl_bench.pipeline.base import Choice, Grouping, Need, RecordsByNeed
 from mtl_bench.records import Record
 from mtl_bench.results import delta_m
 
@@ -27,8 +27,8 @@ class HigherOrder(Grouping):
     def needs(self, tasks: Sequence[str]) -> list[Need]:
         return [Need(group) for size in (1, 2) for group in combinations(tasks, size)]
 
-    def choose(self, tasks: Sequence[str], budget: int, found: Found) -> Choice:
-        matrix = pair_gains(gains_of(tasks, found, "val"), len(tasks))
+    def choose(self, tasks: Sequence[str], budget: int, records: RecordsByNeed) -> Choice:
+        matrix = pair_gains(gains_of(tasks, records, "val"), len(tasks))
         return Choice(select_groups(higher_order_approximation(np.zeros(len(tasks)), -matrix.T), budget), matrix)
 
 
@@ -39,40 +39,40 @@ class Exhaustive(Grouping):
     def needs(self, tasks: Sequence[str]) -> list[Need]:
         return [Need(group) for size in range(1, len(tasks) + 1) for group in combinations(tasks, size)]
 
-    def choose(self, tasks: Sequence[str], budget: int, found: Found) -> Choice:
-        gains = gains_of(tasks, found, "val")
+    def choose(self, tasks: Sequence[str], budget: int, records: RecordsByNeed) -> Choice:
+        gains = gains_of(tasks, records, "val")
         return Choice(select_groups(gains, budget), pair_gains(gains, len(tasks)))
 
 
 def pair_gains(gains: Gains, tasks: int) -> np.ndarray:
     """[source, target]: gain of the target when it is trained with the source; 0 on the diagonal."""
     matrix = np.zeros((tasks, tasks))
-    for group, found in gains.items():
+    for group, members in gains.items():
         if len(group) == 2:
-            (a, b), (matrix[b, a], matrix[a, b]) = group, found
+            (a, b), (matrix[b, a], matrix[a, b]) = group, members
     return matrix
 
 
-def gains_of(tasks: Sequence[str], found: Found, split: str, against: Found | None = None) -> Gains:
+def gains_of(tasks: Sequence[str], records: RecordsByNeed, split: str, against: RecordsByNeed | None = None) -> Gains:
     """Relative change in percent of each member of each group against its single-task runs, higher better.
 
     Means over seeds; of a task with several judged metrics, their mean as in Δm. `against` holds the single-task runs
-    (None: `found` does). Raises BenchError without validation.
+    (None: `records` does). Raises BenchError without validation.
     """
-    baselines = found if against is None else against
-    singles = {need.tasks[0]: records for need, records in baselines.items() if len(need.tasks) == 1}
-    baseline = {task: _means(records, task, split) for task, records in singles.items()}
+    baselines = records if against is None else against
+    singles = {need.tasks[0]: runs for need, runs in baselines.items() if len(need.tasks) == 1}
+    baseline = {task: _means(runs, task, split) for task, runs in singles.items()}
     gains: Gains = {}
-    for need, records in found.items():
-        metrics = records[0]["metrics"]
+    for need, runs in records.items():
+        metrics = runs[0]["metrics"]
         better = {task: {name: info["higher_is_better"] for name, info in metrics[task].items()} for task in need.tasks}
         gains[tuple(tasks.index(task) for task in need.tasks)] = [
             delta_m(
-                {task: _means(records, task, split)},
+                {task: _means(runs, task, split)},
                 baseline,
                 better,
                 "task_mean",
-                {task: records[0]["delta_m"]["terms"][task]},
+                {task: runs[0]["delta_m"]["terms"][task]},
             )
             for task in need.tasks
         ]

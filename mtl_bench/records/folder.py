@@ -7,6 +7,7 @@ from mtl_bench.errors import BenchError
 from mtl_bench.records.lock import RunLock
 from mtl_bench.records.record import RECORD_NAME, load_record
 
+HISTORY_NAME = "history.jsonl"
 PREDICTIONS_NAME = "predictions.npz"
 
 
@@ -34,7 +35,7 @@ class RunFolder:
 
     @property
     def history(self) -> Path:
-        return self.path / "history.jsonl"
+        return self.path / HISTORY_NAME
 
     @property
     def predictions(self) -> Path:

@@ -3,7 +3,7 @@
 What changes no behaviour changes no identity: the order of keys, tuples or lists, `1` or `1.0`, and arguments that
 repeat the constructor's default, so that adding an option to a class renames no run. What does change behaviour
 without showing in a configuration is added: the `revision` of a class, and the source of a class that is neither
-ours nor installed.
+ours nor installed. A class that was renamed keeps its first path in `known_as`, and with it the names of its runs.
 """
 
 import hashlib
@@ -83,7 +83,9 @@ def _object(spec: dict[Any, Any], place: str) -> dict[str, JSON]:
     target = _load(spec["_target_"], place)
     parameters = _parameters(target)
     # The path as written: where a library keeps the class behind a public name may change with its version.
-    result: dict[str, JSON] = {"_target_": spec["_target_"], **_provenance(target)}
+    # Read off the class itself, for a subclass is another one.
+    known_as = getattr(target, "__dict__", {}).get("known_as", spec["_target_"])
+    result: dict[str, JSON] = {"_target_": known_as, **_provenance(target)}
     for key, value in spec.items():
         parameter = parameters.get(_key(key, place), _UNKNOWN)
         item = _canonical(value, _join(place, key))

@@ -11,6 +11,7 @@ from mtl_bench.records.atomic import write_atomic
 
 SCHEMA = 1
 RECORD_NAME = "record.json"
+SINGLE = "single"  # the method's name in a run with one task
 
 
 class Experiment(TypedDict):

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from mtl_bench.errors import BenchError, Damaged, noting
 from mtl_bench.records import Record, Shared
 from mtl_bench.records.entry import EntryFile
-from mtl_bench.results.entries import SINGLE, check_runs, group_entries, method_entries, runs_of
+from mtl_bench.records.record import SINGLE
+from mtl_bench.results.entries import check_runs, group_entries, method_entries, runs_of
 from mtl_bench.results.intervals import Interval, Spread, difference, pooled_spread
 from mtl_bench.results.row import Column, Judge, Row, Standing
 from mtl_bench.results.single_task import single_task

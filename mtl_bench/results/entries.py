@@ -13,7 +13,6 @@ from mtl_bench.records.entry import EntryFile
 from mtl_bench.records.record import has_converged
 from mtl_bench.results.change import Terms
 
-SINGLE = "single"  # the method name of a run with one task
 ALL_DRAWS = "all draws"
 Run = Mapping[int, Record]  # seed → record of one configuration
 

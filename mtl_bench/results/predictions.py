@@ -6,11 +6,11 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from mtl_bench.colours import RGB, Look, look, photo
 from mtl_bench.errors import BenchError
 from mtl_bench.pictures import Pictures
+from mtl_bench.pictures.colours import RGB, Look, look, photo
 from mtl_bench.records import Record
-from mtl_bench.results.kept import Kept
+from mtl_bench.results.run_pictures import RunPictures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,10 +28,10 @@ def check_suffix(path: Path) -> None:
         raise BenchError(f"The picture cannot be written to {path}: its name must end in {', '.join(SUFFIXES)}.")
 
 
-def draw_predictions(kept: Kept, path: Path) -> None:
+def draw_predictions(run: RunPictures, path: Path) -> None:
     """Saves the figure; the suffix of `path` chooses the format. Raises BenchError when it cannot be written."""
     check_suffix(path)
-    figure = _Page(Pictures.read(kept.path), kept).draw()
+    figure = _Page(Pictures.read(run.path), run).draw()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=250)
@@ -42,15 +42,15 @@ def draw_predictions(kept: Kept, path: Path) -> None:
 class _Page:
     """Places every cell in inches from the upper left corner: matplotlib's own grids leave uneven gaps."""
 
-    def __init__(self, pictures: Pictures, kept: Kept) -> None:
-        self.pictures, self.kept = pictures, kept
+    def __init__(self, pictures: Pictures, run: RunPictures) -> None:
+        self.pictures, self.run = pictures, run
         self.looks = {name: look(dense) for name, dense in pictures.tasks.items()}
         self.bands = list(_bands(list(self.looks)))
         ratio = pictures.image.shape[2] / pictures.image.shape[3]
         self.cell = CELL / sqrt(ratio), CELL * sqrt(ratio)
         self.pair = 2 * self.cell[0] + GAP
         self.width = 2 * MARGIN + self.cell[0] + len(self.bands[0]) * (self.pair + SPACE)
-        self.title = fill(kept.name, int(11 * self.width))  # letters of ten points per inch, and of six below
+        self.title = fill(run.name, int(11 * self.width))  # letters of ten points per inch, and of six below
         self.foot = fill(_foot(self.looks.values()), int(21 * self.width))
         self.top = TITLE + 0.16 * (1 + self.title.count("\n"))
         self.height = self.top + sum(map(self._band_height, self.bands)) + FOOT + 0.1 * (1 + self.foot.count("\n"))
@@ -98,7 +98,7 @@ class _Page:
         self._write(x + width / 2, top + 0.27, "target", fontsize=7, ha="center")
         middle = x + self.pair - width / 2
         self._write(middle, top + 0.27, "prediction", fontsize=7, ha="center")
-        self._write(middle, top + 0.4, _metric(self.kept.record, task), fontsize=6, color=GREY, ha="center")
+        self._write(middle, top + 0.4, _metric(self.run.record, task), fontsize=6, color=GREY, ha="center")
 
     def _rule(self, x: float, y: float) -> None:
         from matplotlib.lines import Line2D

@@ -10,8 +10,9 @@ from scipy import stats
 
 from mtl_bench.errors import BenchError
 from mtl_bench.records import Record
+from mtl_bench.records.record import SINGLE
 from mtl_bench.results.board import Board, leaderboards
-from mtl_bench.results.entries import SINGLE, method_entries
+from mtl_bench.results.entries import method_entries
 from mtl_bench.results.intervals import LEVEL, difference, pooled_spread
 
 FEW = 4  # shared methods below which no interval of τ is honest

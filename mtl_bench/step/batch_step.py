@@ -11,9 +11,9 @@ from torch import Tensor
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.interface import Level, Step, TaskGradients, TaskLosses
+from mtl_bench.step.engines.engine import Engine
+from mtl_bench.step.engines.graph import Graph
 from mtl_bench.step.forward import Part
-from mtl_bench.step.gradients.engine import Engine
-from mtl_bench.step.gradients.graph import Graph
 from mtl_bench.step.ledger import Ledger
 from mtl_bench.step.mover import Mover
 from mtl_bench.step.reduce import Alone, Reduce

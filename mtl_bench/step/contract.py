@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
+from mtl_bench.step.engines.graph import Graph
 from mtl_bench.step.forward import Forwarded
-from mtl_bench.step.gradients.graph import Graph
 from mtl_bench.step.ownership import Ownership, reaches
 
 TOLERANCE = 1e-3  # of the larger gradient: fp32 sums in another order differ by 1e-6, a lost path by the path

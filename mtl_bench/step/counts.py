@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 
 
 @dataclass
-class Counts:
+class StepCounts:
     """Batches, forwards, backwards, passes and optimizer steps; a part of a split batch counts its share of a pass.
 
     Passes are nominal: a forward through the encoder is 1 (one per task with K paths), `backward` 1 (one per task with

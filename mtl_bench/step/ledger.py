@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from mtl_bench.step.counts import Counts
+from mtl_bench.step.counts import StepCounts
 from mtl_bench.step.failures import FailureCount
 
 
@@ -14,7 +14,7 @@ class Ledger:
     """Lives as long as the run. Nothing here waits for the device."""
 
     def __init__(self, tasks: int, device: torch.device, dtype: torch.dtype) -> None:
-        self.counts = Counts()
+        self.counts = StepCounts()
         self.failures = FailureCount(device)
         # task → the two vectors whose product at that position was its weight in the last update
         self.weights: dict[int, tuple[Tensor | None, Tensor | None, int]] = {}

@@ -12,9 +12,9 @@ from mtl_bench.methods.base import Method
 from mtl_bench.methods.interface import Context
 from mtl_bench.step.batch_step import BatchStep, Means
 from mtl_bench.step.contract import check_contract
+from mtl_bench.step.engines.engine import engines
 from mtl_bench.step.epoch_means import EpochMeans
 from mtl_bench.step.forward import Forward, Forwarded, Part
-from mtl_bench.step.gradients.engine import engines
 from mtl_bench.step.ledger import Ledger
 from mtl_bench.step.loop import LoopForward, Losses, Taps
 from mtl_bench.step.mover import Mover

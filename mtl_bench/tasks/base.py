@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -47,7 +47,7 @@ class Task(ABC):
     loss_scale: float = 1.0
 
     def __init__(self, normalise: Normalise = "valid", loss_scale: float = 1.0) -> None:
-        check_choice("normalise", normalise, ("valid", "all"))
+        check_choice("normalise", normalise, get_args(Normalise))
         if not 0 < loss_scale < math.inf:
             raise BenchError(f"loss_scale must be above 0 and finite, got {loss_scale}.")
         self.normalise = normalise

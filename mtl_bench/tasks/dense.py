@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -33,7 +33,7 @@ class DenseTask(Task):
         self, metrics: Sequence[Metric], size: int, aggregation: Aggregation, normalise: Normalise, loss_scale: float
     ) -> None:
         super().__init__(normalise, loss_scale)
-        check_choice("aggregation", aggregation, ("pooled", "batch_mean"))
+        check_choice("aggregation", aggregation, get_args(Aggregation))
         self.metrics = tuple(metrics)
         self.aggregation = aggregation
         self.totals = size if aggregation == "pooled" else len(self.metrics) + 1

@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 
-from mtl_bench.data.augmentation import Pipeline
+from mtl_bench.data.augmentation import Chain
 from mtl_bench.data.order import Batches
 from mtl_bench.data.residency import Residency
 from mtl_bench.data.split import Split
@@ -18,16 +18,16 @@ from mtl_bench.models.loaded import loaded
 from mtl_bench.records.history import History
 from mtl_bench.streams import stream_seed
 from mtl_bench.training.build import build, build_model, build_optimizer, kept_weights
-from mtl_bench.training.contract import check_last_batch, check_reach
-from mtl_bench.training.environment import choose_device, configure, describe
+from mtl_bench.training.environment import choose_device, configure, describe_environment
 from mtl_bench.training.evaluator import Evaluator
 from mtl_bench.training.feed import Feed
-from mtl_bench.training.forward import ModelForward
-from mtl_bench.training.identity import PLAIN
 from mtl_bench.training.loggers import Logger
 from mtl_bench.training.machine import Machine
+from mtl_bench.training.model_checks import check_last_batch, check_reach
+from mtl_bench.training.model_forward import ModelForward
 from mtl_bench.training.plan import Plan
 from mtl_bench.training.rehearsal import check_model, check_state, check_targets, rehearse
+from mtl_bench.training.setting import PLAIN
 from mtl_bench.training.trainer import Options, RunFiles, Trainer
 
 PRECISIONS = {"fp64": torch.float64, "fp32": torch.float32, "tf32": torch.float32, "bf16": torch.float32}
@@ -58,7 +58,7 @@ def assemble(plan: Plan, place: Place, options: Options, logger: Logger) -> Trai
     rehearse(ModelForward(model, plan.tasks), splits["train"])
     batches = Batches(splits["train"], training.batch_size, training.drop_last, seed)
     fields = {name: plan.packed.manifest.fields[name] for name in ("image", *plan.tasks)}
-    pipeline = Pipeline(training.augmentation, fields, seed, device)
+    chain = Chain(training.augmentation, fields, seed, device)
     torch.manual_seed(stream_seed("dropout", seed))
     machine = Machine(
         model=model,
@@ -76,14 +76,16 @@ def assemble(plan: Plan, place: Place, options: Options, logger: Logger) -> Trai
     method.setup(_context(plan, machine, batches.per_epoch))
     check_state(method)
     folder, packed = plan.folder(place.runs), plan.packed.manifest
-    environment = describe(device, place.threads, training.precision, machine.mover.optimizer, packed.bytes_digest)
+    environment = describe_environment(
+        device, place.threads, training.precision, machine.mover.optimizer, packed.bytes_digest
+    )
     if brought:
         environment["loaded"] = brought
     return Trainer(
         name=f"{plan.names.experiment} · {plan.method} · seed {seed}",
         machine=machine,
         method=method,
-        feed=Feed(splits["train"], batches, pipeline, plan.tasks),
+        feed=Feed(splits["train"], batches, chain, plan.tasks),
         evaluator=Evaluator(machine.forward, splits, plan.reporting),
         training=training,
         files=RunFiles(folder.checkpoint, History(folder.history), environment),

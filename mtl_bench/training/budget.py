@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from mtl_bench.errors import BenchError
-from mtl_bench.step.counts import Counts
+from mtl_bench.errors import BenchError, check_choices
+from mtl_bench.step.counts import StepCounts
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,11 @@ class Budget:
     unit: Literal["epochs", "batches", "optimizer_steps", "passes"] = "epochs"
 
     def __post_init__(self) -> None:
-        if self.unit not in ("epochs", "batches", "optimizer_steps", "passes"):
-            raise BenchError(f"The budget's unit is epochs, batches, optimizer_steps or passes, got {self.unit!r}.")
+        check_choices(self, "budget.")
         if not self.amount > 0:
             raise BenchError(f"The budget must be positive, got {self.amount} {self.unit}.")
 
-    def progress(self, counts: Counts, steps_per_epoch: int) -> float:
+    def progress(self, counts: StepCounts, steps_per_epoch: int) -> float:
         """Share used so far, 0 to 1."""
         used = counts.batches / steps_per_epoch if self.unit == "epochs" else counts.as_dict()[self.unit]
         return min(1.0, used / self.amount)

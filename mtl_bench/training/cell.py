@@ -16,11 +16,11 @@ from mtl_bench.records.record import SCHEMA, Record, load_record, mostly_skipped
 from mtl_bench.training.assemble import Place, assemble
 from mtl_bench.training.environment import peak_memory_bytes, processor
 from mtl_bench.training.evaluator import Selected
-from mtl_bench.training.identity import method_label
 from mtl_bench.training.interrupts import Interrupted
 from mtl_bench.training.loggers import Logger, RunInfo
 from mtl_bench.training.plan import Plan
 from mtl_bench.training.samples import keep_pictures
+from mtl_bench.training.setting import method_label
 from mtl_bench.training.trainer import Diverged, Options, Trainer
 
 log = logging.getLogger(__name__)

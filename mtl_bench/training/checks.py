@@ -1,17 +1,18 @@
 """What a configuration must say before anything is packed, built or written."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from mtl_bench.data.dataset import Dataset
 from mtl_bench.data.packed import Manifest
 from mtl_bench.errors import BenchError
+from mtl_bench.records.record import DeltaM
 from mtl_bench.tasks import Task
 from mtl_bench.training.arguments import check_node
-from mtl_bench.training.identity import training_of
 from mtl_bench.training.protocol import Reporting, Training
+from mtl_bench.training.setting import training_of
 
-DEFINITIONS = ("metric_mean", "task_mean", "one_per_task")
+DEFINITIONS = get_args(get_type_hints(DeltaM)["definition"])
 INJECTED = ("outputs", "input_shape")  # arguments of every model, given by the trainer
 
 

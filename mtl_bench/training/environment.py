@@ -38,7 +38,7 @@ def configure(device: torch.device, threads: int, precision: str, deterministic:
     torch.backends.cudnn.benchmark = device.type == "cuda" and not deterministic
 
 
-def describe(
+def describe_environment(
     device: torch.device, threads: int, precision: str, optimizer: torch.optim.Optimizer, data: str
 ) -> dict[str, Any]:
     """What bit-equality depends on beside the configuration; a checkpoint resumes only where this is the same.

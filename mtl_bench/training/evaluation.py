@@ -3,7 +3,7 @@
 import torch
 
 from mtl_bench.data.split import Split
-from mtl_bench.training.forward import ModelForward
+from mtl_bench.training.model_forward import ModelForward
 
 
 @torch.no_grad()

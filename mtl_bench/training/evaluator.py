@@ -8,7 +8,7 @@ from mtl_bench.data.split import Split
 from mtl_bench.pictures import Pictures
 from mtl_bench.records.record import Evaluation
 from mtl_bench.training.evaluation import evaluate
-from mtl_bench.training.forward import ModelForward
+from mtl_bench.training.model_forward import ModelForward
 from mtl_bench.training.protocol import Reporting
 from mtl_bench.training.samples import take_pictures
 from mtl_bench.training.selection import Metrics, mean_metrics

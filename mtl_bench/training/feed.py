@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mtl_bench.data.augmentation import Pipeline
+from mtl_bench.data.augmentation import Chain
 from mtl_bench.data.order import Batches
 from mtl_bench.data.split import Batch, Split
 from mtl_bench.tasks import Task
@@ -16,8 +16,8 @@ class Feed:
     the host when it is needed, and no step waits.
     """
 
-    def __init__(self, split: Split, batches: Batches, pipeline: Pipeline, tasks: Mapping[str, Task]) -> None:
-        self.split, self.batches, self.pipeline, self.tasks = split, batches, pipeline, tasks
+    def __init__(self, split: Split, batches: Batches, chain: Chain, tasks: Mapping[str, Task]) -> None:
+        self.split, self.batches, self.chain, self.tasks = split, batches, chain, tasks
         self._ahead: tuple[tuple[int, int], Question] | None = None
 
     @property
@@ -33,7 +33,7 @@ class Feed:
 
     def _make(self, epoch: int, position: int) -> Question:
         """Announces the batch after it to the store, too."""
-        found = self.split.batch(self.batches.indices(epoch, position), self.pipeline.at(epoch, position))
+        found = self.split.batch(self.batches.indices(epoch, position), self.chain.at(epoch, position))
         if position + 1 < self.per_epoch:
             self.split.prefetch(self.batches.indices(epoch, position + 1))
         return ask(found, self.tasks)

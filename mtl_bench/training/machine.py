@@ -10,16 +10,16 @@ from torch import nn
 from mtl_bench.data.split import Batch
 from mtl_bench.models.base import MultiTaskModel
 from mtl_bench.step.batch_step import BatchStep, Means
+from mtl_bench.step.engines.engine import engines
 from mtl_bench.step.forward import Part
-from mtl_bench.step.gradients.engine import engines
 from mtl_bench.step.ledger import Ledger
 from mtl_bench.step.mover import Mover
 from mtl_bench.step.ownership import ownership
 from mtl_bench.step.parts import parts_by_label
 from mtl_bench.step.reduce import Alone, Reduce
 from mtl_bench.tasks import Task
-from mtl_bench.training.forward import ModelForward
 from mtl_bench.training.labels import ask
+from mtl_bench.training.model_forward import ModelForward
 
 
 class Machine:

@@ -11,11 +11,12 @@ from mtl_bench.data.packed import Packed
 from mtl_bench.models.loaded import digests, loaded
 from mtl_bench.records.folder import RunFolder
 from mtl_bench.records.identity import identity_hash
+from mtl_bench.records.record import SINGLE
 from mtl_bench.tasks import Task
 from mtl_bench.training.build import build, build_tasks, choose_tasks, draws_all, kept_weights
 from mtl_bench.training.checks import check_dataset, check_nodes, check_seed, check_splits, check_terms, check_weights
-from mtl_bench.training.identity import SINGLE, Setting, training_of
 from mtl_bench.training.protocol import Reporting, Training
+from mtl_bench.training.setting import Setting, training_of
 
 NODES = ("dataset", "tasks", "model", "method", "protocol")  # of a composed configuration
 BASELINES = ("single_model", "single_training")  # of protocol.reporting

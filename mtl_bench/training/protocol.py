@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 import torch
 
 from mtl_bench.data.augmentation import Augmentation
-from mtl_bench.errors import BenchError
+from mtl_bench.errors import BenchError, check_choices
 from mtl_bench.training.budget import Budget
 from mtl_bench.training.schedules import Constant, Schedule
 from mtl_bench.training.selection import Last, SelectionRule
@@ -42,16 +42,7 @@ class Training:
     augmentation: Sequence[Augmentation] = ()
 
     def __post_init__(self) -> None:
-        allowed = {
-            "precision": ("fp64", "fp32", "tf32", "bf16"),
-            "val": ("held_out", "none"),
-            "bn_updates": ("first", "all"),
-        }
-        for name, choices in allowed.items():
-            if getattr(self, name) not in choices:
-                raise BenchError(
-                    f"protocol.training.{name} is one of {', '.join(choices)}, got {getattr(self, name)!r}."
-                )
+        check_choices(self, "protocol.training.")
         if self.batch_size < 1:
             raise BenchError(f"protocol.training.batch_size must be at least 1, got {self.batch_size}.")
         if self.clip_norm is not None and not self.clip_norm > 0:

@@ -14,8 +14,8 @@ from mtl_bench.errors import BenchError, unforeseen
 from mtl_bench.methods.base import Method
 from mtl_bench.models.base import MultiTaskModel
 from mtl_bench.tasks import Task
-from mtl_bench.training.contract import SAMPLES, untouched
-from mtl_bench.training.forward import ModelForward
+from mtl_bench.training.model_checks import SAMPLES, untouched
+from mtl_bench.training.model_forward import ModelForward
 
 
 def check_model(model: MultiTaskModel, tasks: Mapping[str, Task]) -> None:

@@ -7,16 +7,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtl_bench.colours import strips
 from mtl_bench.data.packed import Field
 from mtl_bench.data.split import Split
 from mtl_bench.pictures import Dense, Kind, Pictures
+from mtl_bench.pictures.colours import strips
 from mtl_bench.records.atomic import write_atomic
 from mtl_bench.tasks import Task
 from mtl_bench.tasks.binary import BinaryTask
 from mtl_bench.tasks.dense_regression import DenseRegression
-from mtl_bench.training.forward import ModelForward
 from mtl_bench.training.loggers import Logger
+from mtl_bench.training.model_forward import ModelForward
 
 SIDE = 256  # pixels of the longer side at most; larger maps are thinned out
 HALF = float(np.finfo(np.float16).max)

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from mtl_bench.records.record import Evaluation
-from mtl_bench.step.counts import Counts
+from mtl_bench.step.counts import StepCounts
 from mtl_bench.training.selection import Metrics
 
 
@@ -27,12 +27,12 @@ class RunState:
     def validations(self) -> list[Metrics]:
         return [evaluation["val"] for evaluation in self.evaluations]
 
-    def as_dict(self, counts: Counts) -> dict[str, Any]:
+    def as_dict(self, counts: StepCounts) -> dict[str, Any]:
         # not asdict(self): it would copy the kept weights once more
         return {**self.__dict__, "counts": asdict(counts)}
 
     @classmethod
-    def restore(cls, saved: dict[str, Any]) -> "tuple[RunState, Counts]":
+    def restore(cls, saved: dict[str, Any]) -> "tuple[RunState, StepCounts]":
         saved = dict(saved)
-        counts = Counts(**saved.pop("counts"))
+        counts = StepCounts(**saved.pop("counts"))
         return cls(**saved), counts

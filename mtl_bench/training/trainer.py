@@ -18,9 +18,9 @@ from mtl_bench.training.checkpoint import load_checkpoint, restore_optimizer, re
 from mtl_bench.training.diagnostics import describe_gradients, probe, used_weights
 from mtl_bench.training.evaluator import Evaluator
 from mtl_bench.training.feed import Feed
-from mtl_bench.training.findings import scalars
 from mtl_bench.training.interrupts import Interrupted, Interrupts
 from mtl_bench.training.loggers import Logger
+from mtl_bench.training.loggers.finding_scalars import scalars
 from mtl_bench.training.machine import Machine
 from mtl_bench.training.monitor import Monitor
 from mtl_bench.training.progress import ProgressBar

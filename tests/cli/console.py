@@ -17,10 +17,10 @@ from typing import Any, Self
 
 PRELOADED = (
     "torch._dynamo",
-    "mtl_bench.jobs",
+    "mtl_bench.cli.hydra_verbs",
     "mtl_bench.training.cell",
-    "mtl_bench.summary",
-    "mtl_bench.compose",
+    "mtl_bench.job.summary",
+    "mtl_bench.job",
     "mtl_bench.results",
 )
 DEADLINE = 300  # seconds after which the kernel ends a command that hangs
@@ -81,7 +81,7 @@ class Console:
 def _serve() -> None:
     from hydra import compose, initialize_config_dir
 
-    from mtl_bench.configs_folder import configs_folder
+    from mtl_bench.configuration.configs_folder import configs_folder
 
     for module in PRELOADED:
         __import__(module)

@@ -5,7 +5,7 @@ from textwrap import dedent
 
 import pytest
 
-from mtl_bench.configs_folder import configs_folder
+from mtl_bench.configuration.configs_folder import configs_folder
 from mtl_bench.records.record import Record, find_records
 from tests.cli.conftest import DIGITS, FAST, Type
 
@@ -20,7 +20,7 @@ from torch import nn
 
 from mtl_bench.data.dataset import Dataset
 from mtl_bench.data.packed import Field, write_packed
-from mtl_bench.methods.weighting import LossWeighting
+from mtl_bench.methods.loss_weighting import LossWeighting
 from mtl_bench.models import MultiTaskModel
 from mtl_bench.tasks import Metric, Task
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtl_bench.cli import VERBS
-from mtl_bench.configs_folder import configs_folder
-from mtl_bench.listing import GROUPS, describe
+from mtl_bench.cli.listing import describe
+from mtl_bench.cli.verbs import VERBS
+from mtl_bench.configuration.configs_folder import configs_folder, option_groups
 from mtl_bench.pictures import Dense, Pictures
 from mtl_bench.records.record import find_records, load_record
 from tests.cli.conftest import FAST, SMALL_ROOMS, Type
@@ -89,7 +89,7 @@ def test_a_closed_pipe_is_no_error(folder: Path) -> None:
 def test_list_describes_every_yaml(mtl_bench: Type) -> None:
     typed = mtl_bench("list")
     assert typed.status == 0
-    for group in GROUPS:
+    for group in option_groups():
         assert f"{group}=…" in typed.out
         for path in (configs_folder() / group).glob("*.yaml"):
             assert re.search(rf"^ {path.stem} ", typed.out, re.MULTILINE)

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from mtl_bench.data.rooms.furniture import LABEL
 from mtl_bench.data.rooms.materials import COLUMNS
-from mtl_bench.data.rooms.raycast import View, cast
-from mtl_bench.data.rooms.render import Room, draw_room, render
+from mtl_bench.data.rooms.raycast import Cameras, cast
+from mtl_bench.data.rooms.render_rooms import Room, draw_room, render
 from mtl_bench.data.rooms.scene import FACES, Camera, Placed, Scene
 from mtl_bench.data.rooms.solids import collect
 from mtl_bench.data.rooms.targets import Seen
@@ -77,11 +77,11 @@ def draw_clean(count: int, height: int, width: int, split: str = "train", seed: 
     return [replace(room, noise=np.zeros((3, height, width))) for room in rooms]
 
 
-def look(scenes: Sequence[Scene], height: int, width: int, view: View | None = None) -> Seen:
+def look(scenes: Sequence[Scene], height: int, width: int, cameras: Cameras | None = None) -> Seen:
     """The scenes' surfaces under a black lamp."""
     solids = collect(scenes, CPU)
-    view = view or View.of(scenes, height, width, CPU)
-    return Seen(view, cast(view, solids), solids, torch.zeros(len(scenes), 3, height, width))
+    cameras = cameras or Cameras.of(scenes, height, width, CPU)
+    return Seen(cameras, cast(cameras, solids), solids, torch.zeros(len(scenes), 3, height, width))
 
 
 def slow_cast(scene: Scene, height: int, width: int) -> Slow:

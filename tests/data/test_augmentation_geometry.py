@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mtl_bench.data.augmentation import Augmentation, HorizontalFlip, Pipeline, RandomScaleCrop
+from mtl_bench.data.augmentation import Augmentation, Chain, HorizontalFlip, RandomScaleCrop
 from mtl_bench.data.packed import Field
 from mtl_bench.data.split import Batch
 from mtl_bench.errors import BenchError
@@ -178,7 +178,7 @@ def test_half_of_the_samples_are_mirrored() -> None:
 )
 def test_one_sampling_equals_one_after_another(parts: Sequence[Augmentation]) -> None:
     batch = scene()
-    augment = Pipeline(parts, FIELDS, seed=3, device="cpu").at(1, 2)
+    augment = Chain(parts, FIELDS, seed=3, device="cpu").at(1, 2)
     assert augment is not None
     together = augment(batch, dict.fromkeys(FIELDS, lambda stored: stored))
     generator = torch.Generator().manual_seed(stream_seed("augmentation", 3, 1, 2))

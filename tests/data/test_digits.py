@@ -54,5 +54,5 @@ def test_partial_hides_a_third_of_each_task_and_nothing_else(root: Path) -> None
 
 
 def test_labels_are_full_or_partial() -> None:
-    with pytest.raises(BenchError, match="`full` or `partial`, got 'some'"):
+    with pytest.raises(BenchError, match="labels is one of full, partial; got 'some'"):
         MultiDigits(labels="some")  # type: ignore[arg-type]

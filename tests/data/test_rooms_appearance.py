@@ -7,7 +7,7 @@ from scipy.stats import chi2_contingency
 
 from mtl_bench.data.rooms.furniture import LABEL
 from mtl_bench.data.rooms.materials import FAMILIAR, PATTERNS, UNSEEN, albedo, draw_materials, stack_materials
-from mtl_bench.data.rooms.render import Room, draw_room
+from mtl_bench.data.rooms.render_rooms import Room, draw_room
 from mtl_bench.data.rooms.scene import FACES
 from tests.data.rooms_by_hand import CPU, look
 

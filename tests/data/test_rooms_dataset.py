@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from mtl_bench.compose import compose_plan
 from mtl_bench.data.dataset import prepare
 from mtl_bench.data.packed import Packed
-from mtl_bench.data.rooms import Rooms, render
+from mtl_bench.data.rooms import Rooms, render_rooms
 from mtl_bench.data.rooms.furniture import CLASSES
-from mtl_bench.data.rooms.render import draw_room, render_split
+from mtl_bench.data.rooms.render_rooms import draw_room, render_split
 from mtl_bench.data.split import Split
 from mtl_bench.errors import BenchError
+from mtl_bench.job import compose_plan
 from tests.data.rooms_by_hand import CPU
 
 TINY = {"train": 5, "val": 3, "test": 3, "shift": 2, "height": 16, "width": 24}
@@ -59,7 +59,7 @@ def test_the_arrays_are_the_rendered_rooms(packed: Packed) -> None:
 def test_a_batch_has_what_was_rendered(packed: Packed) -> None:
     """Through storage and decoding, to the precision of the stored types; NaN and -1 where there is no target."""
     batch = Split(packed, ["train"], packed.manifest.targets, "cpu").batch(torch.arange(5))
-    rooms = render.render([draw_room(0, "train", index, 16, 24) for index in range(5)], 16, 24, CPU)
+    rooms = render_rooms.render([draw_room(0, "train", index, 16, 24) for index in range(5)], 16, 24, CPU)
     torch.testing.assert_close(batch.image, rooms.pop("image"), atol=0.6 / 255, rtol=0)
     assert batch.targets["segmentation"].dtype == torch.int64
     assert set(batch.targets["segmentation"].unique().tolist()) <= set(range(-1, len(CLASSES)))
@@ -102,7 +102,7 @@ def test_geometry_does_not_depend_on_how_many_rooms_are_rendered_at_a_time(
     rays: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = render_split(0, "test", 12, 16, 24, CPU)
-    monkeypatch.setattr(render, "RAYS", {"cpu": rays})
+    monkeypatch.setattr(render_rooms, "RAYS", {"cpu": rays})
     found = render_split(0, "test", 12, 16, 24, CPU)
     for name in OF_GEOMETRY:
         assert same(found[name], expected[name]), name

@@ -12,7 +12,7 @@ import torch
 from mtl_bench.data.dataset import prepare
 from mtl_bench.data.rooms import Rooms
 from mtl_bench.data.rooms.dials import distractor
-from mtl_bench.data.rooms.render import draw_room, render
+from mtl_bench.data.rooms.render_rooms import draw_room, render
 from tests.data.rooms_by_hand import CPU
 
 TINY = {"train": 6, "val": 2, "test": 2, "shift": 2, "height": 24, "width": 32}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mtl_bench.data.rooms.furniture import CLASSES
-from mtl_bench.data.rooms.render import render_split
+from mtl_bench.data.rooms.render_rooms import render_split
 from tests.data.rooms_by_hand import CPU
 
 Arrays = dict[str, np.ndarray]

@@ -76,7 +76,7 @@ def test_occlusion_is_the_gap_behind_the_tangent_plane() -> None:
     """Pixel by pixel in 3-D: how far the neighbour lies behind where its ray meets this pixel's tangent plane."""
     seen = look([room.scene for room in draw_clean(4, HEIGHT, WIDTH)], HEIGHT, WIDTH)
     found = targets(seen)
-    parts = (seen.map(seen.hits.depth), found["normal"], seen.map(seen.view.rays), found["edge_occlusion"])
+    parts = (seen.map(seen.hits.depth), found["normal"], seen.map(seen.cameras.rays), found["edge_occlusion"])
     for depth, normal, ray, edge in zip(*(part.double().numpy() for part in parts), strict=True):
         gap = np.zeros((HEIGHT, WIDTH))
         for y, x in np.ndindex(gap.shape):

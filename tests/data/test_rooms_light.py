@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mtl_bench.data.rooms.render import draw_room, render
+from mtl_bench.data.rooms.render_rooms import draw_room, render
 from mtl_bench.data.rooms.scene import Scene
 from tests.data.rooms_by_hand import CPU, crossings, draw_clean, make_scene, make_solid, plain, shoot, slow_cast
 

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from mtl_bench.data.augmentation import HorizontalFlip, RandomScaleCrop
 from mtl_bench.data.packed import Field
-from mtl_bench.data.rooms.raycast import View
-from mtl_bench.data.rooms.render import Room, render
+from mtl_bench.data.rooms.raycast import Cameras
+from mtl_bench.data.rooms.render_rooms import Room, render
 from mtl_bench.data.rooms.targets import fields, targets
 from mtl_bench.data.split import Batch
 from tests.data.rooms_by_hand import CPU, draw_clean, look, plain
@@ -65,11 +65,11 @@ def test_a_flipped_room_is_the_room_behind_a_mirror() -> None:
     assert share_unlike(-flipped.targets["normal"][:, :1], again.targets["normal"][:, :1]) > 0.3
 
 
-def zoomed_view(
+def zoomed_cameras(
     rooms: list[Room], corner: Tensor, height: int, width: int, scale: int, pixels: tuple[int, int]
-) -> View:
+) -> Cameras:
     """A lens that sees of a height × width picture the part of 1/scale that starts at `corner`, in so many pixels."""
-    view = View.of([room.scene for room in rooms], *pixels, CPU)
+    cameras = Cameras.of([room.scene for room in rooms], *pixels, CPU)
     finer = pixels[1] * scale / width  # new pixels per old one
     focal = torch.tensor([width / 2 / float(room.scene.camera.tangent) for room in rooms])[:, None, None] * finer
     principal = (torch.tensor([height, width]) / 2 - corner) * finer
@@ -79,7 +79,7 @@ def zoomed_view(
         for axis, middle in zip((x, y), (principal[:, 1], principal[:, 0]), strict=True)
     )
     rays = torch.stack([x, y, torch.ones_like(x)], dim=-1).flatten(1, 2)
-    return replace(view, rays=rays)
+    return replace(cameras, rays=rays)
 
 
 def zoom(scale: int, height: int, width: int, pixels: tuple[int, int]) -> tuple[Batch, dict[str, Tensor]]:
@@ -89,8 +89,8 @@ def zoom(scale: int, height: int, width: int, pixels: tuple[int, int]) -> tuple[
     augmented = crop(batch_of(rooms, height, width), kinds(height, width), torch.Generator().manual_seed(0))
     corner = augmented.targets["place"][:, :, 0, 0]
     assert len(corner.unique(dim=0)) > 3
-    view = zoomed_view(rooms, corner, height, width, scale, pixels)
-    return augmented, targets(look([room.scene for room in rooms], *pixels, view))
+    cameras = zoomed_cameras(rooms, corner, height, width, scale, pixels)
+    return augmented, targets(look([room.scene for room in rooms], *pixels, cameras))
 
 
 def test_twice_as_large_is_what_a_zoom_lens_sees_with_half_the_pixels() -> None:

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from mtl_bench.data.rooms.furniture import LABEL
-from mtl_bench.data.rooms.raycast import View
-from mtl_bench.data.rooms.render import draw_room, render
+from mtl_bench.data.rooms.raycast import Cameras
+from mtl_bench.data.rooms.render_rooms import draw_room, render
 from tests.data.rooms_by_hand import CPU, EAST, draw_clean, look, make_scene, make_solid, plain, shoot, slow_cast
 
 HEIGHT, WIDTH = 12, 16
@@ -39,9 +39,9 @@ def test_every_ray_meets_what_a_slow_caster_meets(split: str) -> None:
 
 def test_drawn_rooms_agree_with_themselves() -> None:
     rooms = draw_clean(16, HEIGHT, WIDTH)
-    view = View.of([room.scene for room in rooms], HEIGHT, WIDTH, CPU)
+    cameras = Cameras.of([room.scene for room in rooms], HEIGHT, WIDTH, CPU)
     maps = render(rooms, HEIGHT, WIDTH, CPU)
-    rays = view.rays.transpose(1, 2).reshape(-1, 3, HEIGHT, WIDTH)
+    rays = cameras.rays.transpose(1, 2).reshape(-1, 3, HEIGHT, WIDTH)
     length = rays.norm(dim=1, keepdim=True)
     torch.testing.assert_close(maps["depth_euclidean"], maps["depth_zbuffer"] * length, equal_nan=True)
     torch.testing.assert_close(maps["normal"].norm(dim=1), torch.ones(16, HEIGHT, WIDTH))

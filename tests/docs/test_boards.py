@@ -10,7 +10,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from mtl_bench.configs_folder import configs_folder
+from mtl_bench.configuration.configs_folder import configs_folder
 from mtl_bench.records.entry import find_entries
 from mtl_bench.records.record import find_records
 from mtl_bench.results import Board, leaderboards

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mtl_bench.compose import compose_plan
+from mtl_bench.job import compose_plan
 from tests.runs import METHODS, REQUIRED, ROOMS, STOPS, Compose, assert_same, train
 
 pytestmark = [

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mtl_bench.data.rooms.render import draw_room, render
+from mtl_bench.data.rooms.render_rooms import draw_room, render
 
 pytestmark = [
     pytest.mark.gpu,

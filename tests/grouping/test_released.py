@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from jaxtyping import Float
 
-from mtl_bench.grouping import Selection, higher_order_approximation, realised_value, select_groups
+from mtl_bench.grouping import ChosenGroups, higher_order_approximation, realised_value, select_groups
 from mtl_bench.grouping.scores import GroupScores
 from tests.grouping.released import CELEBA, TASKONOMY, Results, affinity, mtgnet, pairwise_losses, standley
 
 CS = "cosine similarity (CS)"
 
 
-def named(selection: Selection, tasks: str | tuple[str, ...]) -> dict[str, str]:
+def named(selection: ChosenGroups, tasks: str | tuple[str, ...]) -> dict[str, str]:
     """Group → the tasks that it serves."""
     found = {}
     for number, group in enumerate(selection.groups):

@@ -14,11 +14,11 @@ from mtl_bench.methods.graddrop import GradDrop
 from mtl_bench.methods.gradient import GradientMethod
 from mtl_bench.methods.interface import Step, TaskGradients
 from mtl_bench.methods.linear_scalarization import LinearScalarization
+from mtl_bench.methods.loss_weighting import LossWeighting
 from mtl_bench.methods.mgda import MGDA
 from mtl_bench.methods.pcgrad import PCGrad
 from mtl_bench.methods.rlw import RandomLossWeighting
 from mtl_bench.methods.uw import UncertaintyWeighting
-from mtl_bench.methods.weighting import LossWeighting
 from tests.methods.toys import context, toy
 
 FIXED = {"shape": 2.0, "depth": 0.25, "colour": 1.0}

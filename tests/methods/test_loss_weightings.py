@@ -10,9 +10,9 @@ from mtl_bench.errors import BenchError
 from mtl_bench.methods import LossWeighting
 from mtl_bench.methods.dwa import DynamicWeightAverage
 from mtl_bench.methods.linear_scalarization import LinearScalarization
+from mtl_bench.methods.loss_weighting import pick
 from mtl_bench.methods.rlw import RandomLossWeighting
 from mtl_bench.methods.uw import UncertaintyWeighting
-from mtl_bench.methods.weighting import pick
 from tests.methods.toys import context, toy
 
 METHODS: dict[str, Callable[[], LossWeighting]] = {

@@ -119,5 +119,5 @@ def test_a_missed_optimum_is_counted_and_saved(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_unknown_normalisation_is_refused() -> None:
-    with pytest.raises(BenchError, match="normalise is none, l2, loss or loss"):
+    with pytest.raises(BenchError, match=r"method\.normalise is one of none, l2, loss, loss"):
         MGDA(normalise="max").setup(context())  # type: ignore[arg-type]

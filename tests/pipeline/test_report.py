@@ -1,10 +1,10 @@
 """A choice of groups as a person reads it."""
 
 import pytest
-
-from mtl_bench.grouping import Selection
 from mtl_bench.pipeline.grouping import Choice
 from mtl_bench.pipeline.report import print_choice
+
+from mtl_bench.grouping import Selection
 
 TASKS = [f"task_{number}_{'q' * 60}" for number in range(11)]
 

@@ -162,6 +162,13 @@ def test_revision_is_part_of_the_identity(network: Callable[..., dict[str, Any]]
     assert "_revision_" not in canonical({"_target_": "fractions.Fraction"})
 
 
+def test_a_renamed_class_keeps_its_name(module: Callable[[str], str]) -> None:
+    """Its runs are found again; a class derived from it is another one."""
+    name = module("class Renamed:\n    known_as = 'old.Name'\nclass Derived(Renamed):\n    pass")
+    assert canonical({"_target_": f"{name}.Renamed"})["_target_"] == "old.Name"
+    assert canonical({"_target_": f"{name}.Derived"})["_target_"] == f"{name}.Derived"
+
+
 def test_the_source_of_a_users_class_is_part_of_the_identity(module: Callable[[str], str], tmp_path: Path) -> None:
     name = module(NETWORK)
     found = canonical({"_target_": f"{name}.Network", "source": "an argument of this name is kept"})

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from matplotlib import colormaps
 
-from mtl_bench.colours import PALETTE, STRIPES, look, photo, strips
 from mtl_bench.errors import BenchError
 from mtl_bench.pictures import Dense, Kind, Pictures
+from mtl_bench.pictures.colours import PALETTE, STRIPES, look, photo, strips
 from mtl_bench.records import Record
 from mtl_bench.records.record import save_record
 from mtl_bench.results import leaderboards
-from mtl_bench.results.kept import Kept, choose_kept, find_kept, name_files
 from mtl_bench.results.predictions import draw_predictions
+from mtl_bench.results.run_pictures import RunPictures, choose_run_pictures, find_run_pictures, name_files
 
 Runs = Callable[..., list[Record]]
 SHAPES: dict[str, tuple[Kind, tuple[int, ...]]] = {
@@ -119,23 +119,23 @@ def test_targets_of_half_the_size_fit_into_a_strip() -> None:
 
 
 @pytest.fixture
-def keep(tmp_path: Path) -> Callable[..., list[Kept]]:
+def keep(tmp_path: Path) -> Callable[..., list[RunPictures]]:
     """Run folders of these records, with pictures unless `without` names their method."""
 
-    def keep(records: list[Record], without: str = "") -> list[Kept]:
+    def keep(records: list[Record], without: str = "") -> list[RunPictures]:
         for record in records:
             folder = tmp_path / "runs" / record["experiment"]["name"] / record["hash"] / str(record["seed"])
             folder.mkdir(parents=True)
             save_record(folder / "record.json", record)
             if record["method"]["name"] != without:
                 (folder / "predictions.npz").write_bytes(make_pictures().to_bytes())
-        return find_kept([tmp_path / "runs", tmp_path])  # the same file twice
+        return find_run_pictures([tmp_path / "runs", tmp_path])  # the same file twice
 
     return keep
 
 
-def names(kept: list[Kept], records: list[Record], **wanted: str) -> list[str]:
-    return [one.name for one in choose_kept(kept, leaderboards(records), records, **wanted)]
+def names(kept: list[RunPictures], records: list[Record], **wanted: str) -> list[str]:
+    return [one.name for one in choose_run_pictures(kept, leaderboards(records), records, **wanted)]
 
 
 def test_the_best_delta_m_is_shown_by_its_first_converged_seed(runs: Runs, single: Runs, keep: Callable) -> None:
@@ -169,7 +169,7 @@ def test_every_experiment_has_a_picture_of_its_own(runs: Runs, keep: Callable) -
     rooms = runs("ls", [85], [0.45], experiment={"name": "a/rooms", "hash": "e2" * 32}, hash="other")
     again = runs("ls", [85], [0.45], experiment={"name": "a/rooms", "hash": "e3" * 32}, hash="third")
     records = [*runs("ls", [85], [0.45]), *rooms, *again]
-    chosen = choose_kept(keep(records), leaderboards(records), records)
+    chosen = choose_run_pictures(keep(records), leaderboards(records), records)
     files = sorted(path.name for path in name_files(chosen, Path("p.png")))
     assert files == ["p-a-rooms-e2e2e2.png", "p-a-rooms-e3e3e3.png", "p-digits.png"]
     assert name_files(chosen[:1], Path("p.png")) == [Path("p.png")]
@@ -180,24 +180,24 @@ def test_runs_without_pictures_or_record_are_none(runs: Runs, keep: Callable, tm
     records = runs("ls", [85], [0.45])
     kept = keep(records, without="ls")
     (tmp_path / "predictions.npz").touch()  # of a run that was killed before its record was written
-    assert find_kept([tmp_path]) == kept == []
+    assert find_run_pictures([tmp_path]) == kept == []
     with pytest.raises(BenchError, match=r"No run here kept predictions: .* `options\.pictures`"):
-        choose_kept(kept, leaderboards(records), records)
+        choose_run_pictures(kept, leaderboards(records), records)
 
 
 @pytest.fixture
-def kept(record: Callable[..., Record], tmp_path: Path) -> Kept:
+def kept(record: Callable[..., Record], tmp_path: Path) -> RunPictures:
     """A run with all kinds of tasks, in two bands."""
     path = tmp_path / "predictions.npz"
     path.write_bytes(make_pictures().to_bytes())
     metrics = {name: {"mean_iou": {"higher_is_better": True, "unit": "%"}} for name in SHAPES}
     made = record("pcgrad", 1.0, 1.0, metrics=metrics, test={name: {"mean_iou": 43.2} for name in SHAPES})
     made["delta_m"]["terms"] = {name: ["mean_iou"] for name in SHAPES}
-    return Kept(made, path)
+    return RunPictures(made, path)
 
 
 def test_the_page_names_run_tasks_samples_and_metrics(
-    kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kept: RunPictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(__import__("matplotlib").rcParams, "svg.fonttype", "none")  # letters instead of outlines
     draw_predictions(kept, tmp_path / "new" / "page.svg")
@@ -212,18 +212,18 @@ def test_the_page_names_run_tasks_samples_and_metrics(
 
 
 @pytest.mark.parametrize(("suffix", "magic"), [(".png", b"\x89PNG"), (".PNG", b"\x89PNG"), (".pdf", b"%PDF")])
-def test_formats(suffix: str, magic: bytes, kept: Kept, tmp_path: Path) -> None:
+def test_formats(suffix: str, magic: bytes, kept: RunPictures, tmp_path: Path) -> None:
     draw_predictions(kept, tmp_path / f"page{suffix}")
     assert (tmp_path / f"page{suffix}").read_bytes().startswith(magic)
 
 
 @pytest.mark.parametrize("name", ["page", "page.xyz", "page.npz"])
-def test_another_suffix_is_refused(name: str, kept: Kept, tmp_path: Path) -> None:
+def test_another_suffix_is_refused(name: str, kept: RunPictures, tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"its name must end in \.pdf, \.png, \.svg"):
         draw_predictions(kept, tmp_path / name)
 
 
-def test_a_place_that_cannot_be_written_is_refused(kept: Kept, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_refused(kept: RunPictures, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(BenchError, match="cannot be written"):
         draw_predictions(kept, tmp_path / "file" / "page.png")

@@ -19,8 +19,8 @@ SERVER = get_context("forkserver")
 SERVER.set_forkserver_preload(
     [
         __name__,
-        "mtl_bench.jobs",
-        "mtl_bench.summary",
+        "mtl_bench.cli.hydra_verbs",
+        "mtl_bench.job.summary",
         "mtl_bench.training.cell",
         "mtl_bench.data.digits",
         "mtl_bench.models",

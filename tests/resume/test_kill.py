@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mtl_bench.compose import compose_plan
+from mtl_bench.job import compose_plan
 from mtl_bench.records.record import load_record
 from mtl_bench.training.plan import Plan
 from tests.resume.children import Place, start

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from mtl_bench.compose import compose_plan
 from mtl_bench.data.split import Augment, Batch
+from mtl_bench.job import compose_plan
 from mtl_bench.training.trainer import Trainer
 from tests.runs import (
     METHODS,

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from mtl_bench.models.base import MultiTaskModel
-from mtl_bench.step.counts import Counts
+from mtl_bench.step.counts import StepCounts
 from tests.step.toys import OneTensor, TaskNorms, make_batch, make_machine, make_step
 
 
-def spent(counts: Counts) -> tuple[int, int, float]:
+def spent(counts: StepCounts) -> tuple[int, int, float]:
     return counts.forwards, counts.backwards, round(counts.passes, 9)
 
 
@@ -92,7 +92,7 @@ def test_trials_spend_passes_and_no_optimizer_steps(rule: str) -> None:
 
 
 def test_counts_are_plain_numbers_by_name() -> None:
-    assert Counts(batches=2, passes=0.5).as_dict() == {
+    assert StepCounts(batches=2, passes=0.5).as_dict() == {
         "batches": 2,
         "forwards": 0,
         "backwards": 0,

@@ -9,7 +9,7 @@ from torch import Tensor
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.interface import TaskGradients
 from mtl_bench.models.base import MultiTaskModel
-from mtl_bench.step.gradients.rows import Rows
+from mtl_bench.step.engines.rows import Rows
 from mtl_bench.training.machine import Machine
 from tests.step.toys import (
     MODELS,

@@ -6,7 +6,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from mtl_bench.configs_folder import configs_folder
+from mtl_bench.configuration.configs_folder import configs_folder
 from mtl_bench.errors import BenchError
 from mtl_bench.records.identity import identity_hash
 from mtl_bench.tasks import Classification, DenseRegression, Depth, Normals, Regression, Segmentation

@@ -16,7 +16,7 @@ from mtl_bench.data.split import Split
 from mtl_bench.errors import BenchError
 from mtl_bench.models.base import MultiTaskModel
 from mtl_bench.training.evaluation import evaluate
-from mtl_bench.training.forward import ModelForward
+from mtl_bench.training.model_forward import ModelForward
 from tests.step.toys import MODELS, SIDE, TASKS, OneTensor, make_batch, make_machine, make_step
 
 SIZE = 23

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mtl_bench.compose import compose_plan
+from mtl_bench.job import compose_plan
 from tests.runs import ROOMS, begin
 
 SGD = [

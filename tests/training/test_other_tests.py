@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mtl_bench.compose import compose_plan
+from mtl_bench.job import compose_plan
 from mtl_bench.records.record import validate
 from mtl_bench.training.evaluation import evaluate
 from tests.runs import ROOMS, begin, train

@@ -23,7 +23,7 @@ def make_training(**changes: Any) -> Training:
     ],
 )
 def test_unknown_choices_are_refused(name: str, value: str, choices: str) -> None:
-    with pytest.raises(BenchError, match=f"protocol.training.{name} is one of {choices}, got '{value}'"):
+    with pytest.raises(BenchError, match=f"protocol.training.{name} is one of {choices}; got '{value}'"):
         make_training(**{name: value})
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mtl_bench.compose import compose_plan
+from mtl_bench.job import compose_plan
 from mtl_bench.training.assemble import Place
 from mtl_bench.training.cell import run_cell
 from mtl_bench.training.loggers import NoLogger

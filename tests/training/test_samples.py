@@ -9,24 +9,24 @@ import pytest
 import torch
 from torch import nn
 
-from mtl_bench.colours import strips
-from mtl_bench.compose import compose_plan
 from mtl_bench.data.dataset import prepare
 from mtl_bench.data.packed import Packed
 from mtl_bench.data.split import Split
 from mtl_bench.errors import BenchError
+from mtl_bench.job import compose_plan
 from mtl_bench.models.base import MultiTaskModel
 from mtl_bench.pictures import Pictures
-from mtl_bench.results.kept import find_kept
+from mtl_bench.pictures.colours import strips
 from mtl_bench.results.predictions import draw_predictions
+from mtl_bench.results.run_pictures import find_run_pictures
 from mtl_bench.step.snapshot import global_random_state
 from mtl_bench.tasks import Classification, Depth, Edges, Normals, Segmentation, Task
 from mtl_bench.tasks.encodings import Affine
 from mtl_bench.training.assemble import Place
 from mtl_bench.training.cell import Outcome, run_cell
-from mtl_bench.training.forward import ModelForward
 from mtl_bench.training.loggers import NoLogger
 from mtl_bench.training.loggers.base import Draw
+from mtl_bench.training.model_forward import ModelForward
 from mtl_bench.training.plan import Names, Plan, make_plan
 from mtl_bench.training.samples import SIDE, _thin, take_pictures
 from mtl_bench.training.trainer import Options
@@ -208,7 +208,7 @@ def test_a_logger_gets_one_picture_per_sample(data: Path, tmp_path: Path) -> Non
 
 def test_the_page_of_a_trained_run(data: Path, tmp_path: Path) -> None:
     run(make(data, LAST), tmp_path / "runs")
-    (kept,) = find_kept([tmp_path / "runs"])
+    (kept,) = find_run_pictures([tmp_path / "runs"])
     draw_predictions(kept, tmp_path / "page.png")
     assert (tmp_path / "page.png").read_bytes().startswith(b"\x89PNG")
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import torch
 
-from mtl_bench.data.augmentation.view import View, look
+from mtl_bench.data.augmentation.view import View, resample
 from mtl_bench.data.packed import Field
 from mtl_bench.data.split import Batch
 from mtl_bench.errors import BenchError
@@ -32,7 +32,7 @@ class Augmentation(ABC):
 
 
 class Geometric(Augmentation):
-    """An augmentation that moves pixels. Neighbouring ones in a pipeline sample the batch once, together.
+    """An augmentation that moves pixels. Neighbouring ones in a chain sample the batch once, together.
 
     `keeps_labels` says that a label of the whole image (a field of kind "") is still true afterwards, which nobody can
     know but its owner: a mirrored room is a room, a mirrored 2 is no 2.
@@ -48,7 +48,7 @@ class Geometric(Augmentation):
         """What is seen when `view` is looked at through this augmentation."""
 
     def __call__(self, batch: Batch, fields: Fields, generator: torch.Generator) -> Batch:
-        return look(batch, self.view(View.whole(batch.image), generator), fields)
+        return resample(batch, self.view(View.whole(batch.image), generator), fields)
 
     def check(self, fields: Fields) -> None:
         name, size = type(self).__name__, fields["image"].shape[1:]

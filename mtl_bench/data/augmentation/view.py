@@ -69,7 +69,7 @@ def _neighbours(
     return index, (index + 1).clamp_(max=at.shape[1] - 1), at - low
 
 
-def look(batch: Batch, view: View, fields: Mapping[str, Field], decoders: Decoders | None = None) -> Batch:
+def resample(batch: Batch, view: View, fields: Mapping[str, Field], decoders: Decoders | None = None) -> Batch:
     """The batch as the view shows it.
 
     Images and normals are interpolated bilinearly; classes, depths and maps take the value of one pixel, and so does

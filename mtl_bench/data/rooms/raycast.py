@@ -16,7 +16,7 @@ EPSILON = 1e-3  # metres a shadow ray starts above its surface, and the nearest 
 
 
 @dataclass(frozen=True)
-class View:
+class Cameras:
     """Cameras of several scenes. A pixel's ray has camera z of 1, so its parameter t is the z-depth in metres."""
 
     position: Float[Tensor, "scenes 3"]
@@ -25,7 +25,7 @@ class View:
     pixel: Float[Tensor, "scenes 1"]  # width of a pixel at z = 1
 
     @classmethod
-    def of(cls, scenes: Sequence[Scene], height: int, width: int, device: torch.device) -> "View":
+    def of(cls, scenes: Sequence[Scene], height: int, width: int, device: torch.device) -> "Cameras":
         """Rays through the pixel centres, row by row."""
         cameras = [scene.camera for scene in scenes]
         tangent = torch.tensor([camera.tangent for camera in cameras], dtype=torch.float32, device=device)
@@ -50,9 +50,9 @@ class Hits:
     curvature: Float[Tensor, "scenes rays 2"]  # principal curvatures, 1/m
 
 
-def cast(view: View, solids: Solids) -> Hits:
-    directions = torch.einsum("sij,srj->sri", view.rotation, view.rays)
-    rays = Rays.of(view.position[:, None], directions)
+def cast(cameras: Cameras, solids: Solids) -> Hits:
+    directions = torch.einsum("sij,srj->sri", cameras.rotation, cameras.rays)
+    rays = Rays.of(cameras.position[:, None], directions)
     depth, owner = _leave(rays, solids)
     for shape in SHAPES:
         for row in solids.each(shape):
@@ -60,7 +60,7 @@ def cast(view: View, solids: Solids) -> Hits:
             nearer = (entry < exit_) & (entry > EPSILON) & (entry < depth)
             depth = torch.where(nearer, entry, depth)
             owner = torch.where(nearer, row, owner)
-    point = view.position[:, None] + depth[..., None] * directions
+    point = cameras.position[:, None] + depth[..., None] * directions
     return Hits(depth, owner, point, *_surface(point, owner, solids))
 
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from mtl_bench.data.packed import Field
 from mtl_bench.data.rooms.filters import corners, segments, sobel
-from mtl_bench.data.rooms.raycast import Hits, View
+from mtl_bench.data.rooms.raycast import Cameras, Hits
 from mtl_bench.data.rooms.solids import Solids
 
 JUMP = 0.4  # relative jump in depth that counts as a full occlusion edge
@@ -42,7 +42,7 @@ def fields(height: int, width: int) -> dict[str, Field]:
 class Seen:
     """Maps of one batch of views, each [scenes, channels, height, width]."""
 
-    view: View
+    cameras: Cameras
     hits: Hits
     solids: Solids
     clean: Float[Tensor, "scenes 3 height width"]  # the render before sensor noise
@@ -58,11 +58,11 @@ class Seen:
 
 def targets(seen: Seen) -> dict[str, Tensor]:
     """By field name, before encoding; NaN and VOID where there is no target."""
-    hits, view = seen.hits, seen.view
+    hits, cameras = seen.hits, seen.cameras
     depth = seen.map(hits.depth)
-    normal = torch.einsum("sji,srj->sri", view.rotation, hits.normal)
-    distance = view.rays.norm(dim=-1)
-    facing = -(normal * view.rays).sum(dim=-1) / distance
+    normal = torch.einsum("sji,srj->sri", cameras.rotation, hits.normal)
+    distance = cameras.rays.norm(dim=-1)
+    facing = -(normal * cameras.rays).sum(dim=-1) / distance
     measured = seen.map(seen.of_owner(seen.solids.depth)) == 1
     label = seen.map(seen.of_owner(seen.solids.label))[:, 0]
     normals = seen.map(normal)
@@ -104,7 +104,7 @@ def _occlusion(seen: Seen, normal: Float[Tensor, "scenes rays 3"]) -> Float[Tens
     The plane through a pixel says exactly which depth its neighbour would have on the same flat surface, so slanted
     walls leave no trace and creases almost none. The edge belongs to the surface that hides the other.
     """
-    rays, normals, depth = seen.map(seen.view.rays), seen.map(normal), seen.map(seen.hits.depth)
+    rays, normals, depth = seen.map(seen.cameras.rays), seen.map(normal), seen.map(seen.hits.depth)
     plane = (normals * rays).sum(dim=1, keepdim=True) * depth
     strongest = torch.zeros_like(depth)
     for down, right in ((0, 1), (1, 0), (0, -1), (-1, 0)):

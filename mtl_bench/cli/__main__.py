@@ -1,0 +1,5 @@
+"""`python -m mtl_bench.cli`: the command line where no script is installed."""
+
+from mtl_bench.cli import main
+
+main()

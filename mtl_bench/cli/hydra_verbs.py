@@ -1,0 +1,141 @@
+"""The Hydra jobs behind `train`, `group` and `prepare`: a composed configuration becomes explicit calls."""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from math import inf
+from pathlib import Path
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import CompactHydraException
+from omegaconf import DictConfig, OmegaConf
+
+import mtl_bench.configuration.open_nodes  # noqa: F401  # changes how Hydra composes
+from mtl_bench.cli.explain import explain
+from mtl_bench.configuration.choices import Choices
+from mtl_bench.configuration.configs_folder import configs_folder
+from mtl_bench.configuration.plain import paths_of, plain_of
+from mtl_bench.errors import BenchError
+
+Task = Callable[[DictConfig, Choices], float | None]
+MINIMISING = {  # how a sweeper says that it minimises, which most do unless told otherwise: how to tell it
+    ("direction", "minimize"): "direction=maximize",  # Optuna
+    ("ax_config.experiment.minimize", True): "ax_config.experiment.minimize=false",
+    ("optim.maximize", False): "optim.maximize=true",  # Nevergrad
+}
+
+
+def hydra_verb(verb: str, arguments: list[str], debug: bool = False) -> None:
+    """Hand the arguments to Hydra. User classes are found in the working directory and in --config-dir."""
+    wrong = next((a for a in arguments if a.startswith("optimizer=")), None)
+    if wrong is not None:
+        raise BenchError(
+            f"{wrong}: here a method is chosen with method={wrong.partition('=')[2]}; torch's optimizer is "
+            "protocol.training.optimizer."
+        )
+    sys.path[:0] = [os.getcwd(), *_config_dirs(arguments)]
+    sys.argv = [f"mtl-bench {verb}", *sorted(arguments, key=_is_override)]  # Hydra wants its flags in one place
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises what it would print, and we say it in one sentence
+    # Hydra's help copies its sources, and with them this singleton, twice per config group: 0.8 s of processor time,
+    # 0.5 without. Nothing is lost: the store hands out copies of what it holds.
+    ConfigStore.__deepcopy__ = lambda store, _: store  # type: ignore[attr-defined]
+    failures: list[Exception] = []
+    job = _bounded({"train": _train, "group": _group, "prepare": _prepare}[verb], failures, debug)
+    hydra.main(version_base="1.3", config_path=str(configs_folder()), config_name=verb)(job)()
+    if failures:
+        raise failures[0]
+
+
+def _config_dirs(arguments: list[str]) -> list[str]:
+    found = []
+    for i, argument in enumerate(arguments):
+        if argument in ("--config-dir", "-cd") and i + 1 < len(arguments):
+            found.append(os.path.abspath(arguments[i + 1]))
+        elif argument.startswith("--config-dir="):
+            found.append(os.path.abspath(argument.partition("=")[2]))
+    return found
+
+
+def _is_override(argument: str) -> bool:
+    return argument.startswith("~") or ("=" in argument and not argument.startswith("-"))
+
+
+def _bounded(job: Task, failures: list[Exception], debug: bool) -> Callable[[DictConfig], float | None]:
+    """A failure ends a single job after Hydra is done with it; in a sweep it is one line, and the sweep goes on."""
+
+    def bounded(config: DictConfig) -> float | None:
+        choices = Choices.of(HydraConfig.get())  # here Hydra ends
+        try:
+            return job(config, choices)
+        except Exception as error:
+            if not choices.swept:
+                failures.append(error)
+                return None
+            if debug:
+                traceback.print_exception(error)
+            print(f"mtl-bench: {' '.join(choices.typed)}: {explain(error)}", file=sys.stderr)
+            raise CompactHydraException(
+                "Not every cell of this sweep finished, see above; the same command runs again only those that did not."
+            ) from None
+
+    return bounded
+
+
+def _train(config: DictConfig, choices: Choices) -> float | None:
+    """What a sweeper gets: the validation score of the cell that `objective` names, higher better.
+
+    In a sweep a run that was given up is −∞ and one line, so that a search goes on: its record is there, and the same
+    command would not train it again. None for a cell that another process trains.
+    """
+    from mtl_bench.job import Job
+    from mtl_bench.records.lock import RunLocked
+    from mtl_bench.training.trainer import Diverged
+
+    job = Job.of(plain_of(config), choices)
+    _check_direction(HydraConfig.get().sweeper)
+    try:
+        return job.score(job.train())
+    except RunLocked as error:
+        if not choices.swept:
+            raise
+        print(f"{error} Left alone.")  # another process of the same sweep is on it
+        return None
+    except Diverged as error:
+        if not choices.swept:
+            raise
+        print(f"mtl-bench: {' '.join(choices.typed)}: {error}", file=sys.stderr)
+        return -inf
+
+
+def _check_direction(sweeper: DictConfig) -> None:
+    for (key, minimises), instead in MINIMISING.items():
+        value = OmegaConf.select(sweeper, key)
+        if getattr(value, "name", value) == minimises:
+            raise BenchError(f"A score is better high, and this sweeper minimises; add hydra.sweeper.{instead}.")
+
+
+def _group(config: DictConfig, choices: Choices) -> None:
+    from mtl_bench.job import Job
+    from mtl_bench.job.task_groups import group
+
+    if any(one.startswith(("seed=", "+seed=")) for one in choices.typed):
+        raise BenchError("A grouping is measured and trained with several seeds; give them as seeds=[0,1,2].")
+    group(Job.of(plain_of(config), choices))
+
+
+def _prepare(config: DictConfig, choices: Choices) -> None:
+    from mtl_bench.data.dataset import Dataset, prepare
+    from mtl_bench.training.build import build
+
+    plain = plain_of(config)
+    dataset = build(plain.get("dataset") or {}, "dataset", Dataset)
+    source = plain["source"]
+    if source is not None and not Path(str(source)).is_dir():
+        raise BenchError(f"There is no folder {source}; source names the folder with the official files.")
+    root = paths_of(plain)["data"]
+    packed = prepare(dataset, root, None if source is None else Path(str(source)))
+    sizes = ", ".join(f"{name} {size}" for name, size in packed.manifest.splits.items())
+    print(f"{dataset.name}: {sizes} in {root / 'packed' / dataset.folder_name} (digest {packed.digest[:12]})")

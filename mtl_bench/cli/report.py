@@ -1,0 +1,127 @@
+"""`mtl-bench report`: boards in the terminal or as Markdown, and pictures."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mtl_bench.errors import BenchError, Damaged, noting
+
+if TYPE_CHECKING:
+    from mtl_bench.records import Record
+    from mtl_bench.results import Board
+
+
+def add_report_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folders", nargs="*", type=Path, default=[Path("runs")], help="where records lie (runs)")
+    parser.add_argument("--experiment", help="only this experiment")
+    parser.add_argument("--wide", action="store_true", help="in the terminal: every metric and every cost")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write GitHub Markdown there (- for stdout)")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw Δm with intervals into a .png, .svg or .pdf")
+    parser.add_argument(
+        "--predictions",
+        type=Path,
+        metavar="FILE",
+        help="draw targets and predictions of the run with the best Δm (else the newest) into a .png, .svg or .pdf",
+    )
+    parser.add_argument(
+        "--findings", type=Path, metavar="FILE", help="draw affinities, conflicts, groups and priorities over time"
+    )
+    parser.add_argument("--method", help="with --predictions or --findings: runs of this method")
+
+
+def report(parsed: argparse.Namespace) -> None:
+    """Damaged files are named at the end, of which the exit status tells too; all others are reported."""
+    damaged: list[Damaged] = []
+    try:
+        _report_rest(parsed, damaged)
+    finally:
+        for error in damaged:
+            print(f"mtl-bench: {error}", file=sys.stderr)
+    if damaged:
+        sys.exit(1)
+
+
+def _report_rest(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
+    from mtl_bench.records.entry import find_entries
+    from mtl_bench.records.record import find_records
+    from mtl_bench.results import leaderboards, markdown, plot_delta_m, show
+
+    missing = [str(folder) for folder in parsed.folders if not folder.is_dir()]
+    if missing:
+        raise BenchError(f"There is no folder {missing[0]}; run `mtl-bench train` first, or name where records lie.")
+    records = find_records(parsed.folders, damaged)
+    boards = [
+        board
+        for board in leaderboards(records, find_entries(parsed.folders, damaged), damaged)
+        if parsed.experiment in (None, board.experiment)
+    ]
+    if not boards:
+        raise BenchError(f"No record of a method on {parsed.experiment} lies in {', '.join(map(str, parsed.folders))}.")
+    _check_pictures(parsed)
+    if parsed.plot is not None:
+        plot_delta_m(boards, parsed.plot)
+    if parsed.markdown is None:
+        for board in boards:
+            show(board, wide=parsed.wide)
+    elif str(parsed.markdown) == "-":
+        print("\n".join(markdown(board) for board in boards))
+    else:
+        _write(parsed.markdown, "\n".join(markdown(board) for board in boards))
+    _draw_predictions(parsed, boards, records, damaged)
+    _draw_findings(parsed, damaged)
+
+
+def _check_pictures(parsed: argparse.Namespace) -> None:
+    """Before anything is printed or written."""
+    pictures = [path for path in (parsed.predictions, parsed.findings) if path is not None]
+    if not pictures and parsed.method is not None:
+        raise BenchError("--method chooses whose pictures are drawn; add --predictions FILE or --findings FILE.")
+    for path in pictures:
+        from mtl_bench.results.predictions import check_suffix
+
+        check_suffix(path)
+
+
+def _draw_predictions(
+    parsed: argparse.Namespace, boards: "list[Board]", records: "list[Record]", damaged: list[Damaged]
+) -> None:
+    if parsed.predictions is None:
+        return
+    from mtl_bench.results.predictions import draw_predictions
+    from mtl_bench.results.run_pictures import choose_run_pictures, find_run_pictures, name_files
+
+    runs = find_run_pictures(parsed.folders, damaged)
+    chosen = choose_run_pictures(runs, boards, records, parsed.experiment, parsed.method)
+    for run, path in zip(chosen, name_files(chosen, parsed.predictions), strict=True):
+        with noting(damaged):
+            draw_predictions(run, path)
+            # Markdown on stdout stays Markdown.
+            print(f"{path}: {run.name}", file=sys.stderr if str(parsed.markdown) == "-" else sys.stdout)
+
+
+def _draw_findings(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
+    if parsed.findings is None:
+        return
+    from mtl_bench.results.findings_pictures import draw_findings, find_run_findings, findings_files
+
+    runs = find_run_findings(parsed.folders, parsed.experiment, parsed.method, damaged)
+    for run, path in zip(runs, findings_files(runs, parsed.findings), strict=True):
+        draw_findings(run, path)
+        print(
+            f"{path}: {run.name}, seed {run.record['seed']}",
+            file=sys.stderr if str(parsed.markdown) == "-" else sys.stdout,
+        )
+
+
+def _write(path: Path, text: str) -> None:
+    from mtl_bench.records.atomic import write_atomic
+
+    if path.is_symlink() or path.is_fifo() or path.is_char_device():
+        path.write_text(text)  # /dev/stdout and the like: replacing it, as root could, would break it for everyone
+    else:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BenchError(f"{path.parent} cannot be created ({error.strerror}); choose another folder.") from error
+        write_atomic(path, text)

@@ -1,9 +1,0 @@
-"""Where the YAMLs lie."""
-
-from pathlib import Path
-
-
-def configs_folder() -> Path:
-    """Inside the installed package, or beside it in a checkout (so that an edit there is never shadowed)."""
-    beside = Path(__file__).parents[1] / "configs"
-    return beside if (beside / "train.yaml").is_file() else Path(__file__).parent / "configs"

@@ -1,0 +1,44 @@
+"""Methods that compose with a loss weighting."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor
+
+from mtl_bench.errors import BenchError
+from mtl_bench.methods.base import Method
+from mtl_bench.methods.interface import Context, Step, TaskLosses
+from mtl_bench.methods.linear_scalarization import LinearScalarization
+from mtl_bench.methods.loss_weighting import LossWeighting
+
+
+@dataclass(kw_only=True, eq=False)
+class ComposableMethod(Method):
+    """Weights the losses before it takes gradients. `weighting` None: the protocol's static weights.
+
+    Raises BenchError for a weighting with scale_heads=false, which only works on its own.
+    """
+
+    state: ClassVar[tuple[str, ...]] = ("active_weighting",)
+
+    weighting: LossWeighting | None = None
+    active_weighting: LossWeighting = field(init=False, repr=False)
+
+    def setup(self, context: Context) -> None:
+        super().setup(context)
+        if self.weighting is not None and not self.weighting.scale_heads:
+            raise BenchError("scale_heads=false works for a weighting on its own, not inside another method.")
+        self.active_weighting = self.weighting or LinearScalarization()
+        self.active_weighting.setup(context)
+
+    def weigh(self, losses: TaskLosses, step: Step) -> Float[Tensor, "k"]:
+        """Weights aligned with `losses.tasks`; changes no state, `observe` does."""
+        return self.active_weighting.task_weights(losses.values, tasks=losses.tasks, generator=step.generator)
+
+    def observe(self, losses: TaskLosses) -> None:
+        """Moves the weighting's state: after `weigh`, once per task and batch."""
+        self.active_weighting.observe(losses.values, tasks=losses.tasks)
+
+    def end_epoch(self, means: Float[Tensor, "K"]) -> None:
+        self.active_weighting.end_epoch(means)

@@ -1,0 +1,35 @@
+"""A random partition into groups: what any choice must beat."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from mtl_bench.errors import BenchError
+from mtl_bench.grouping import ChosenGroups, random_partition
+from mtl_bench.pipeline.base import Choice, Grouping, Need, RecordsByNeed
+
+
+@dataclass(frozen=True)
+class RandomPartition(Grouping):
+    """A partition into `budget` groups, uniform over assignments without an empty one; `draw` seeds it."""
+
+    known_as: ClassVar[str] = "mtl_bench.pipeline.RandomGroups"  # in the names of entries
+    draw: int = 0
+
+    def __post_init__(self) -> None:
+        if self.draw < 0:
+            raise BenchError(f"grouping.draw is a whole number, 0 or more; got {self.draw}.")
+
+    @property
+    def note(self) -> str:  # type: ignore[override]  # a plain value in the parent
+        return f"draw={self.draw}"
+
+    def needs(self, tasks: Sequence[str]) -> list[Need]:
+        return []
+
+    def choose(self, tasks: Sequence[str], budget: int, records: RecordsByNeed) -> Choice:
+        groups = random_partition(len(tasks), budget, np.random.default_rng(self.draw))
+        serving = tuple(next(g for g, group in enumerate(groups) if task in group) for task in range(len(tasks)))
+        return Choice(ChosenGroups(groups, serving, float("nan")))

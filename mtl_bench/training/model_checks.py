@@ -1,0 +1,63 @@
+"""What only shows in the middle of training, asked before its first batch."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from mtl_bench.data.order import Batches
+from mtl_bench.data.split import Batch, Split
+from mtl_bench.errors import BenchError, unforeseen
+from mtl_bench.step.contract import check_contract
+from mtl_bench.step.ownership import Ownership
+from mtl_bench.training.model_forward import ModelForward
+
+SAMPLES = 3  # not 1 or 2: a wrong axis should not have the right length by chance
+
+
+def check_reach(forward: ModelForward, owners: Ownership, split: Split) -> None:
+    """Every prediction reaches only what is shared or its task's own, on a few samples; no label and no loss is asked.
+
+    Raises BenchError naming the parameter, see `check_contract`.
+    """
+    tasks, batch = range(len(forward.names)), split.batch(torch.arange(min(SAMPLES, split.size)))
+    with untouched(forward.model, training=False), torch.enable_grad():
+        found = forward.on(batch, _uneven_sum)(tasks, frozenset(tasks))
+        check_contract(found, owners, dict(forward.model.named_parameters()), forward.names)
+
+
+def check_last_batch(forward: ModelForward, batches: Batches, split: Split) -> None:
+    """Raises BenchError where an epoch ends with a batch of one sample that the model cannot train on (BatchNorm)."""
+    if batches.smallest != 1:
+        return
+    tasks = range(len(forward.names))
+    try:
+        with untouched(forward.model, training=True), torch.no_grad():
+            forward.on(split.batch(torch.zeros(1, dtype=torch.long)))(tasks, frozenset())
+    except Exception as error:  # torch says "Expected more than 1 value per channel", a user's layer anything
+        raise BenchError(
+            f"An epoch ends with a batch of one sample, which model {type(forward.model).__name__} cannot train on "
+            f"({unforeseen(error)}); set ++protocol.training.drop_last=true or another batch_size."
+        ) from error
+
+
+@contextmanager
+def untouched(model: nn.Module, training: bool) -> Iterator[None]:
+    """In the given mode; buffers, gradients, mode and random streams are as before after it."""
+    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    before, device = model.training, next(model.parameters()).device
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        model.train(training)
+        try:
+            yield
+        finally:
+            model.train(before)
+            with torch.no_grad():
+                for buffer, saved in buffers:
+                    buffer.copy_(saved)
+
+
+def _uneven_sum(batch: Batch, task: int, output: Tensor) -> Tensor:
+    """Of all numbers of a prediction, none of which cancels another."""
+    return (output.flatten() * torch.linspace(0.5, 1.5, output.numel(), device=output.device, dtype=output.dtype)).sum()
