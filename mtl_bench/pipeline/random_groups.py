@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mtl_bench.errors import BenchError
-from mtl_bench.grouping import Selection, random_partition
+from mtl_bench.grouping import dealt, random_partition
 from mtl_bench.pipeline.grouping import Choice, Found, Grouping, Need
 
 
@@ -28,6 +28,4 @@ class RandomGroups(Grouping):
         return []
 
     def choose(self, tasks: Sequence[str], budget: int, found: Found) -> Choice:
-        groups = random_partition(len(tasks), budget, np.random.default_rng(self.draw))
-        serving = tuple(next(g for g, group in enumerate(groups) if task in group) for task in range(len(tasks)))
-        return Choice(Selection(groups, serving, float("nan")))
+        return Choice(dealt(random_partition(len(tasks), budget, np.random.default_rng(self.draw))))

@@ -1,7 +1,6 @@
 """What the ways to choose conclude from records: against numbers worked out by hand."""
 
 from collections.abc import Sequence
-from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -10,24 +9,9 @@ from mtl_bench.errors import BenchError
 from mtl_bench.pipeline import Affinity, Exhaustive, HigherOrder, Need, RandomGroups
 from mtl_bench.pipeline.trained import gains_of, pair_gains
 from mtl_bench.records import Record
+from tests.pipeline.made_up import record
 
 TASKS = ("a", "b", "c")
-
-
-def record(values: dict[str, float], findings: list[dict[str, Any]] | None = None, **changes: Any) -> Record:
-    """A run on the tasks of `values` with one metric, an error: these values on val, on test their reciprocals, which
-    turn every gain into a loss."""
-    made = {
-        "hash": "0" * 64,
-        "method": {"name": "m", "label": "m"},
-        "tasks": list(values),
-        "metrics": {task: {"error": {"higher_is_better": False, "unit": ""}} for task in values},
-        "delta_m": {"definition": "one_per_task", "terms": {task: ["error"] for task in values}},
-        "val": {task: {"error": value} for task, value in values.items()},
-        "test": {task: {"error": 1 / value} for task, value in values.items()},
-        "findings": findings or [],
-    }
-    return cast(Record, {**made, **changes})
 
 
 def trained(groups: Sequence[dict[str, float]]) -> dict[Need, list[Record]]:
