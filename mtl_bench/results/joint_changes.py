@@ -27,11 +27,13 @@ class JointChange:
 
 
 def joint_changes(records: Sequence[Record], label: str) -> list[JointChange]:
-    """Of the runs of one experiment: those of the method labelled `label` against single-task training.
+    """Of the runs of one experiment: those of the method labelled `label` on most tasks against single-task training.
 
     One per task in the order of the record, tasks with fewer than two seeds of either left out.
     """
     joint = [record for record in records if record["method"]["label"] == label]
+    most = max((len(record["tasks"]) for record in joint), default=0)
+    joint = [record for record in joint if len(record["tasks"]) == most]  # others trained some of the tasks
     changes = []
     for task, (metric, *_) in joint[0]["delta_m"]["terms"].items() if joint else ():
         alone = [record["test"][task][metric] for record in records if record["tasks"] == [task]]

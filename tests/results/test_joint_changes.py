@@ -27,6 +27,12 @@ def test_one_seed_tells_nothing(single: Runs, runs: Runs) -> None:
     assert joint_changes(single(), "LS") == []
 
 
+def test_runs_on_some_of_the_tasks_are_not_joint(single: Runs, runs: Runs) -> None:
+    whole = [{**one, "tasks": ["left", "right", "third"]} for one in runs("ls", (83, 85), (0.59, 0.61))]
+    pair = runs("ls", (1, 2), (3, 4))
+    assert joint_changes([*single(), *pair, *whole], "LS") == joint_changes([*single(), *whole], "LS")
+
+
 def test_seeds_that_agree(single: Runs, runs: Runs) -> None:
     found = joint_changes([*single((80, 80), (0.5, 0.5)), *runs("ls", (80, 80), (0.6, 0.6))], "LS")
     assert [one.errors for one in found] == [0, -inf]
