@@ -10,13 +10,13 @@ import argparse
 import random
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
 import numpy as np
 import torch
+from interleaved import interleaved
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -109,20 +109,6 @@ def grey(image: Tensor) -> Tensor:
     return (0.299 * image[0] + 0.587 * image[1] + 0.114 * image[2])[None]
 
 
-def rates(ours: Callable[[], object], reference: Callable[[], object], size: int, rounds: int) -> list[float]:
-    """Images per second of each, medians over interleaved rounds."""
-    times: list[list[float]] = [[], []]
-    for number in range(rounds + 3):
-        for run, kept in zip((ours, reference), times, strict=True):
-            started = time.perf_counter()
-            run()
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            if number >= 3:  # the first rounds warm up
-                kept.append(time.perf_counter() - started)
-    return [size / statistics.median(kept) for kept in times]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cpu")
@@ -133,7 +119,8 @@ def main() -> None:
         packed = pack(Path(folder) / "packed")
         for size in (8, 32):
             ours, theirs = (make(packed, size, arguments.device) for make in (batched, per_sample))
-            found = rates(ours, theirs, size, arguments.rounds)
+            times = interleaved((ours, theirs), arguments.rounds, steps=1, warmup=3)
+            found = [size / statistics.median(kept) for kept in times]
             print(
                 f"batch {size:2d}   batched {found[0]:7.0f} images/s   per sample {found[1]:7.0f} images/s   "
                 f"ratio {found[0] / found[1]:.2f} (at least {BAR})"

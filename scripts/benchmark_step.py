@@ -10,13 +10,16 @@ step of `pcgrad` in a loop of one's own, through `Stepper`, over the trainer's.
 import argparse
 import statistics
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from pathlib import Path
 
 import torch
+from interleaved import interleaved
+from torch import Tensor
 from torch.nn import functional as F
 
+from mtl_bench.data.split import Batch
 from mtl_bench.job import compose_plan
 from mtl_bench.methods import PCGrad
 from mtl_bench.models.convolutional import EncoderModel
@@ -43,125 +46,93 @@ def through_the_trainer(built: Trainer) -> Callable[[], None]:
 
 def through_a_stepper(built: Trainer) -> Callable[[], None]:
     """PCGrad in a loop of one's own: batch, losses in a closure, the schedule."""
-    machine, split, batches = built.machine, built.feed.split, built.feed.batches
-    model, names = machine.model, machine.names
+    machine, batches = built.machine, endless(built)
+    model = machine.model
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 10**6)
-    features = [model.encoder] if isinstance(model, EncoderModel) else []
     stepper = Stepper(
         PCGrad(),
         shared=machine.shared.values(),
-        heads=[machine.owned[k] for k in range(len(names))],
+        heads=list(machine.owned.values()),
         optimizer=optimizer,
         model=model,
-        features=features,
+        features=[model.encoder] if isinstance(model, EncoderModel) else [],
     )
-    position = 0
 
     def step() -> None:
-        nonlocal position
-        batch = split.batch(batches.indices(position // batches.per_epoch, position % batches.per_epoch))
-
-        def losses() -> list[torch.Tensor]:
-            features = model.encode(batch.image)
-            return [F.cross_entropy(model.decode(features, k), batch.targets[name]) for k, name in enumerate(names)]
-
-        stepper.step(losses)
+        batch = next(batches)
+        stepper.step(lambda: losses(built, model.encode(batch.image), batch))
         schedule.step()
-        position += 1
 
     return step
 
 
 def plain_loop(built: Trainer) -> Callable[[], None]:
     """What a researcher writes: batch, summed cross-entropies, backward, step, scheduler."""
-    model, split, batches, names = built.machine.model, built.feed.split, built.feed.batches, built.machine.names
+    model, batches = built.machine.model, endless(built)
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 10**6)
-    position = 0
 
     def step() -> None:
-        nonlocal position
-        batch = split.batch(batches.indices(position // batches.per_epoch, position % batches.per_epoch))
-        features = model.encode(batch.image)
-        loss = sum(F.cross_entropy(model.decode(features, k), batch.targets[name]) for k, name in enumerate(names))
-        assert isinstance(loss, torch.Tensor)
+        batch = next(batches)
+        loss = sum(losses(built, model.encode(batch.image), batch))
+        assert isinstance(loss, Tensor)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
-        position += 1
 
     return step
 
 
 def k_backward(built: Trainer) -> Callable[[], None]:
     """Forward once, each head backward once, K encoder backwards; nothing kept."""
-    model, split, batches, names = built.machine.model, built.feed.split, built.feed.batches, built.machine.names
+    model, batches = built.machine.model, endless(built)
     shared, owned = list(built.machine.shared.values()), built.machine.owned
-    position = 0
 
     def step() -> None:
-        nonlocal position
-        batch = split.batch(batches.indices(position // batches.per_epoch, position % batches.per_epoch))
+        batch = next(batches)
         features = model.encode(batch.image)
         taps = [feature.view_as(feature) for feature in features]
-        losses = [F.cross_entropy(model.decode(taps, k), batch.targets[name]) for k, name in enumerate(names)]
-        for k, loss in enumerate(losses):
+        each = losses(built, taps, batch)
+        for k, loss in enumerate(each):
             gradients = torch.autograd.grad(loss, [*taps, *owned[k]])[: len(taps)]
-            torch.autograd.grad(features, shared, gradients, retain_graph=k + 1 < len(names))
-        position += 1
+            torch.autograd.grad(features, shared, gradients, retain_graph=k + 1 < len(each))
 
     return step
 
 
 def visits(built: Trainer) -> Callable[[], None]:
     """One step per task on the same batch, each with the forward of all tasks, and nothing measured."""
-    model, split, batches, names = built.machine.model, built.feed.split, built.feed.batches, built.machine.names
+    model, batches = built.machine.model, endless(built)
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3, fused=True)
-    position = 0
 
     def step() -> None:
-        nonlocal position
-        batch = split.batch(batches.indices(position // batches.per_epoch, position % batches.per_epoch))
-        for visited in range(len(names)):
-            features = model.encode(batch.image)
-            losses = [F.cross_entropy(model.decode(features, k), batch.targets[name]) for k, name in enumerate(names)]
+        batch = next(batches)
+        for visited in range(len(built.machine.names)):
+            each = losses(built, model.encode(batch.image), batch)
             optimizer.zero_grad()
-            losses[visited].backward()
+            each[visited].backward()
             optimizer.step()
-        position += 1
 
     return step
 
 
-def ratio(
-    ours: Callable[[], None], reference: Callable[[], None], blocks: int, steps: int
-) -> tuple[float, float, float]:
-    """Medians over interleaved blocks: ratio, milliseconds of ours, of the reference."""
-    for _ in range(steps):
-        ours(), reference()
-    pairs = []
-    for _ in range(blocks):
-        times = []
-        for step in (ours, reference):
-            _wait()
-            started = time.perf_counter()
-            for _ in range(steps):
-                step()
-            _wait()
-            times.append((time.perf_counter() - started) / steps)
-        pairs.append(times)
-    return (
-        statistics.median(a / b for a, b in pairs),
-        1000 * statistics.median(a for a, _ in pairs),
-        1000 * statistics.median(b for _, b in pairs),
-    )
+def endless(built: Trainer) -> Iterator[Batch]:
+    """The batches that the trainer would take, epoch after epoch."""
+    split, batches = built.feed.split, built.feed.batches
+    for epoch in count():
+        for number in range(batches.per_epoch):
+            yield split.batch(batches.indices(epoch, number))
 
 
-def _wait() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+def losses(built: Trainer, features: list[Tensor], batch: Batch) -> list[Tensor]:
+    found = []
+    for k, name in enumerate(built.machine.names):
+        output = built.machine.model.decode(features, k)
+        assert isinstance(output, Tensor)  # LeNet has no deep supervision
+        found.append(F.cross_entropy(output, batch.targets[name]))
+    return found
 
 
 def main() -> None:
@@ -181,9 +152,11 @@ def main() -> None:
         ):
             built = trainer(arguments.experiment, method, Path(folder), arguments.data, arguments.device)
             ours = through_a_stepper if reference is through_the_trainer else through_the_trainer
-            found, mine, theirs = ratio(ours(built), reference(built), arguments.blocks, arguments.steps)
+            mine, theirs = interleaved((ours(built), reference(built)), arguments.blocks, arguments.steps, warmup=1)
+            found = statistics.median(a / b for a, b in zip(mine, theirs, strict=True))
+            shown = [1000 * statistics.median(kept) for kept in (mine, theirs)]
             label = method[0].removeprefix("method=") + (" in a loop" if ours is through_a_stepper else "")
-            print(f"{label:16s} {mine:7.2f} ms   {name:23s} {theirs:7.2f} ms   ratio {found:.3f} (at most {bar})")
+            print(f"{label:16s} {shown[0]:7.2f} ms   {name:23s} {shown[1]:7.2f} ms   ratio {found:.3f} (at most {bar})")
 
 
 if __name__ == "__main__":

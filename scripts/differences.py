@@ -21,6 +21,7 @@ from mtl_bench.records.entry import find_entries
 from mtl_bench.records.record import find_records
 from mtl_bench.results import Board, Interval, Row, difference, equivalent, holm, leaderboards, paired_difference
 from mtl_bench.results.intervals import merged
+from mtl_bench.results.table_text import signed_interval
 
 T = TypeVar("T")
 WIDTH = 100
@@ -65,7 +66,9 @@ def _table(board: Board, other: Board, against: Row, margin: float) -> Table:
         table.add_column(name, justify="right" if name in ("Difference", "Paired") else "left", no_wrap=True)
     for (row, gap), p in zip(found, adjusted, strict=True):
         paired = paired_difference(row.per_seed, against.per_seed)
-        table.add_row(Text(row.label), _signed(gap), _said(gap, p, margin), _signed(paired) if paired else "–")
+        table.add_row(
+            Text(row.label), signed_interval(gap), _said(gap, p, margin), signed_interval(paired) if paired else "–"
+        )
     return table
 
 
@@ -75,10 +78,6 @@ def _said(gap: Interval, adjusted: float, margin: float) -> str:
         word = "above" if gap.low > 0 else "below"
         return (word if adjusted < 0.05 else f"({word})") + (f", by less than {margin:g} %" if near else "")
     return f"equal within {margin:g} %" if near else "cannot be told apart"
-
-
-def _signed(gap: Interval) -> str:
-    return f"{(gap.low + gap.high) / 2:+.2f} ±{gap.half:.2f}".replace("-", "−")
 
 
 if __name__ == "__main__":

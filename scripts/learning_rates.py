@@ -11,6 +11,7 @@ from statistics import fmean
 
 from mtl_bench.records.record import Record, find_records
 from mtl_bench.results import delta_m
+from mtl_bench.results.table_text import markdown_table, signed_number
 
 ROOT = Path(__file__).parents[1]
 Table = dict[str, dict[str, float]]
@@ -25,12 +26,12 @@ def main() -> None:
         rate = float(record["config"]["protocol"]["training"]["optimizer"]["lr"])
         found[record["method"]["name"]][rate].append(_gain(record, single))
     rates = sorted({rate for method in found.values() for rate in method})
-    print("| method | " + " | ".join(f"{rate:g}" for rate in rates) + " | seeds |")
-    print("| --- |" + " ---: |" * (len(rates) + 1))
+    rows = []
     for name, by_rate in sorted(found.items()):
         best = max(by_rate, key=lambda rate: fmean(by_rate[rate]))
         cells = [_cell(by_rate.get(rate), rate == best and len(by_rate) == len(rates)) for rate in rates]
-        print(f"| {name} | " + " | ".join(cells) + f" | {min(map(len, by_rate.values()))} |")
+        rows.append([name, *cells, str(min(map(len, by_rate.values())))])
+    print(markdown_table(["method", *(f"{rate:g}" for rate in rates), "seeds"], rows))
 
 
 def _gain(record: Record, single: dict[str, list[Record]]) -> float:
@@ -50,7 +51,7 @@ def _gain(record: Record, single: dict[str, list[Record]]) -> float:
 def _cell(gains: list[float] | None, best: bool) -> str:
     if not gains:
         return "–"
-    text = f"{fmean(gains):+.2f}".replace("-", "−")
+    text = signed_number(fmean(gains))
     return f"**{text}**" if best else text
 
 

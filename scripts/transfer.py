@@ -2,16 +2,15 @@
 
 import argparse
 from collections.abc import Sequence
-from itertools import combinations
 from pathlib import Path
 
 from mtl_bench.errors import BenchError
 from mtl_bench.records.record import find_records
 from mtl_bench.results.published import published_orders
-from mtl_bench.results.transfer import FEW, Order, Span, Transfer, board_orders, transfer
+from mtl_bench.results.transfer import board_orders
+from mtl_bench.results.transfer_table import transfer_table
 
 RESULTS = Path(__file__).parents[1] / "results"
-HEADER = ("Boards", "Methods", "τ-b", "95 % over seeds", "95 % over methods", "τ-b, ties joined", "Shared methods")
 NOTES = """
 - τ-b: Kendall's rank correlation of mean Δm over the methods on both boards, listed best first as on the first one.
 1: the same order, 0: as many pairs reversed as kept, −1: the reverse. A method with a diverged seed ranks last.
@@ -29,37 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--published", type=Path, default=RESULTS / "published", help="folder of published tables")
     parsed = parser.parse_args(arguments)
     try:
-        print(table([*board_orders(find_records(parsed.folders)), *published_orders(parsed.published)]) + NOTES)
+        orders = [*board_orders(find_records(parsed.folders)), *published_orders(parsed.published)]
+        print(transfer_table(orders) + NOTES)
     except BenchError as error:
         parser.exit(1, f"{error}\n")
-
-
-def table(orders: Sequence[Order]) -> str:
-    """Every pair of boards, whatever its τ is."""
-    lines = [HEADER, ("---", "---:", "---:", "---:", "---:", "---:", "---")]
-    lines += [_cells(f"{a.name} × {b.name}", transfer(a, b)) for a, b in combinations(orders, 2)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-
-
-def _cells(boards: str, found: Transfer) -> tuple[str, ...]:
-    few = len(found.shared) < FEW
-    return (
-        boards,
-        str(len(found.shared)),
-        "–" if found.tau is None else _number(found.tau),
-        "too few" if few else _span(found.over_seeds),
-        "too few" if few else _span(found.over_methods),
-        ("–" if found.tau is None else "all tie") if found.tau_joined is None else _number(found.tau_joined),
-        ", ".join(found.shared) or "–",
-    )
-
-
-def _span(span: Span | None) -> str:
-    return "–" if span is None else f"[{_number(span[0])}, {_number(span[1])}]"
-
-
-def _number(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from mtl_bench.errors import BenchError
-from mtl_bench.grouping import ChosenGroups, random_partition
+from mtl_bench.grouping import dealt, random_partition
 from mtl_bench.pipeline.base import Choice, Grouping, Need, RecordsByNeed
 
 
@@ -30,6 +30,4 @@ class RandomPartition(Grouping):
         return []
 
     def choose(self, tasks: Sequence[str], budget: int, records: RecordsByNeed) -> Choice:
-        groups = random_partition(len(tasks), budget, np.random.default_rng(self.draw))
-        serving = tuple(next(g for g, group in enumerate(groups) if task in group) for task in range(len(tasks)))
-        return Choice(ChosenGroups(groups, serving, float("nan")))
+        return Choice(dealt(random_partition(len(tasks), budget, np.random.default_rng(self.draw))))

@@ -25,16 +25,19 @@ class Interval:
     df: float
 
     @property
+    def centre(self) -> float:
+        return (self.low + self.high) / 2
+
+    @property
     def half(self) -> float:
         return (self.high - self.low) / 2
 
     @property
     def p_value(self) -> float:
         """Two-sided, of the hypothesis that the true value is 0."""
-        centre = (self.low + self.high) / 2
         if self.half == 0:
-            return float(centre == 0)
-        return float(2 * stats.t.sf(abs(centre) / self.half * stats.t.ppf((1 + LEVEL) / 2, self.df), self.df))
+            return float(self.centre == 0)
+        return float(2 * stats.t.sf(abs(self.centre) / self.half * stats.t.ppf((1 + LEVEL) / 2, self.df), self.df))
 
     def __contains__(self, value: float) -> bool:
         return self.low <= value <= self.high
@@ -138,7 +141,7 @@ def equivalent(gap: Interval, margin: float) -> bool:
     Without a margin nothing is equal: an interval that contains 0 only says that two methods cannot be told apart.
     """
     half = gap.half * float(stats.t.ppf(LEVEL, gap.df) / stats.t.ppf((1 + LEVEL) / 2, gap.df))
-    return abs(gap.low + gap.high) / 2 + half <= margin
+    return abs(gap.centre) + half <= margin
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

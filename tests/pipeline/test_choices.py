@@ -1,7 +1,6 @@
 """What the ways to choose conclude from records: against numbers worked out by hand."""
 
 from collections.abc import Sequence
-from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -9,25 +8,10 @@ import pytest
 from mtl_bench.errors import BenchError
 from mtl_bench.pipeline import Affinity, Exhaustive, HigherOrder, Need, RandomPartition
 from mtl_bench.pipeline.trained import gains_of, pair_gains
-from mtl_bench.records import Record, identity_hash
+from mtl_bench.records import Record
+from tests.pipeline.made_up import record
 
 TASKS = ("a", "b", "c")
-
-
-def record(values: dict[str, float], findings: list[dict[str, Any]] | None = None, **changes: Any) -> Record:
-    """A run on the tasks of `values` with one metric, an error: these values on val, on test their reciprocals, which
-    turn every gain into a loss."""
-    made = {
-        "hash": "0" * 64,
-        "method": {"name": "m", "label": "m"},
-        "tasks": list(values),
-        "metrics": {task: {"error": {"higher_is_better": False, "unit": ""}} for task in values},
-        "delta_m": {"definition": "one_per_task", "terms": {task: ["error"] for task in values}},
-        "val": {task: {"error": value} for task, value in values.items()},
-        "test": {task: {"error": 1 / value} for task, value in values.items()},
-        "findings": findings or [],
-    }
-    return cast(Record, {**made, **changes})
 
 
 def trained(groups: Sequence[dict[str, float]]) -> dict[Need, list[Record]]:
@@ -146,6 +130,6 @@ def test_a_draw_is_a_whole_number() -> None:
 
 
 def test_entries_of_random_groups_keep_their_names() -> None:
-    """Pinned when the class was called RandomGroups: a change renames committed entries."""
+    """Pinned when the class was called RandomPartition: a change renames committed entries."""
     node = {"_target_": "mtl_bench.pipeline.RandomPartition", "draw": 12}
     assert identity_hash(node).startswith("04b0b783324e539d")

@@ -1,0 +1,40 @@
+"""The contact sheet is written, shows what is dense, and says what is wrong."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib import image
+
+from mtl_bench.data.contact_sheet import COLUMN, ROW, draw_contact_sheet
+from mtl_bench.data.packed import Field, Packed, write_packed
+from mtl_bench.errors import BenchError
+
+FIELDS = {
+    "image": Field("uint8", (3, 6, 8), "uint8/255"),
+    "region": Field("int8", (6, 8), "class"),
+    "far": Field("float16", (1, 6, 8), "float", "m", "depth"),
+    "facing": Field("int8", (3, 6, 8), "int8/127", "", "normal"),
+    "kind": Field("int8", (), "class"),
+}
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Packed:
+    arrays = {name: np.ones((2, *field.shape), field.dtype) for name, field in FIELDS.items()}
+    write_packed(tmp_path / "made", "made", {"test": arrays, "other": arrays}, FIELDS, "ones", {})
+    return Packed.open(tmp_path / "made")
+
+
+def test_a_row_per_sample_and_a_column_per_dense_target(made: Packed, tmp_path: Path) -> None:
+    """Asked for more samples than there are, a split shows all of its own."""
+    draw_contact_sheet(made, {"test": 9, "other": 1}, tmp_path / "deep" / "sheet.png")
+    height, width = image.imread(tmp_path / "deep" / "sheet.png").shape[:2]
+    assert (height, width) == (int(80 * 3 * ROW), int(80 * 4 * COLUMN))
+
+
+def test_what_cannot_be_drawn(made: Packed, tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="choose another path"):
+        draw_contact_sheet(made, {"test": 1}, tmp_path / "sheet.doc")
+    with pytest.raises(BenchError, match="has no split `train`"):
+        draw_contact_sheet(made, {"train": 1}, tmp_path / "sheet.png")
