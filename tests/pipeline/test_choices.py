@@ -127,9 +127,3 @@ def test_draws_differ() -> None:
 def test_a_draw_is_a_whole_number() -> None:
     with pytest.raises(BenchError, match="draw is a whole number, 0 or more; got -1"):
         RandomPartition(draw=-1)
-
-
-def test_entries_of_random_groups_keep_their_names() -> None:
-    """Pinned when the class was called RandomPartition: a change renames committed entries."""
-    node = {"_target_": "mtl_bench.pipeline.RandomPartition", "draw": 12}
-    assert identity_hash(node).startswith("04b0b783324e539d")
