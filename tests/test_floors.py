@@ -16,7 +16,7 @@ MAY_IMPORT: dict[str, set[str]] = {  # ground up
     "configuration": set(),
     "records": set(),
     "tasks": set(),
-    "data": {"records", "tasks"},
+    "data": {"pictures", "records", "tasks"},
     "models": {"records", "tasks"},
     "grouping": set(),
     "methods": {"grouping"},

@@ -14,7 +14,7 @@ Probe = Mapping[str, float]  # one probed batch: name of a number → the number
 
 
 @dataclass(frozen=True)
-class Cosine:
+class PairCosine:
     """Of the gradients of one pair of tasks over the probed batches: its mean, the standard error of that, and in which
     share of the batches, from 0 to 1, it was below 0."""
 
@@ -35,12 +35,12 @@ def mean_shares(probes: Sequence[Probe]) -> dict[str, float]:
     return {task: fmean(values) for task, values in _by_name(probes, SHARE).items()}
 
 
-def pair_cosines(probes: Sequence[Probe]) -> dict[str, Cosine]:
+def pair_cosines(probes: Sequence[Probe]) -> dict[str, PairCosine]:
     """`first-second` → the cosine of that pair of tasks. Raises BenchError with fewer than two probes."""
     if len(probes) < 2:
         raise BenchError(f"A standard error needs two probed batches or more; got {len(probes)}.")
     return {
-        pair: Cosine(fmean(values), float(stats.sem(values)), fmean(value < 0 for value in values))
+        pair: PairCosine(fmean(values), float(stats.sem(values)), fmean(value < 0 for value in values))
         for pair, values in _by_name(probes, COSINE).items()
     }
 

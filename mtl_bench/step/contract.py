@@ -7,7 +7,7 @@ from torch import nn
 from mtl_bench.errors import BenchError
 from mtl_bench.step.forward import Forwarded
 from mtl_bench.step.ownership import Ownership
-from mtl_bench.step.reach import reached
+from mtl_bench.step.reach import leaves_of
 
 
 def check_contract(
@@ -22,9 +22,9 @@ def check_contract(
     shared = {id(parameter) for parameter in ownership.shared.values()}
     owners = {id(parameter): task for task, own in ownership.owned.items() for parameter in own}
     for task, term in forwarded.terms.items():
-        whole, behind = reached(term), set[int]()
+        whole, behind = leaves_of(term), set[int]()
         if forwarded.features[task]:
-            behind = reached(term, forwarded.taps[task])
+            behind = leaves_of(term, forwarded.taps[task])
         for parameter, name in able.items():
             if parameter in whole and parameter not in shared and owners.get(parameter) != task:
                 owner = owners.get(parameter)

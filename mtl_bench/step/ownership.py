@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
-from mtl_bench.step.reach import reached
+from mtl_bench.step.reach import leaves_of
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def found_ownership(losses: Sequence[Tensor], parameters: Mapping[str, nn.Parame
     Raises BenchError when no loss reaches any parameter.
     """
     able = {name: parameter for name, parameter in parameters.items() if parameter.requires_grad}
-    leaves = [reached(loss) for loss in losses]
+    leaves = [leaves_of(loss) for loss in losses]
     by = {name: [k for k, ids in enumerate(leaves) if id(parameter) in ids] for name, parameter in able.items()}
     if not any(by.values()):
         raise BenchError("No loss reaches a parameter that requires a gradient; compute the losses with the model.")

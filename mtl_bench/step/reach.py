@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from torch import Tensor
 
 
-def reached(root: Tensor, stop: Iterable[Tensor] = ()) -> set[int]:
+def leaves_of(root: Tensor, stop: Iterable[Tensor] = ()) -> set[int]:
     """`id` of every leaf to which a gradient of `root` would flow, without the ways that lead through `stop`."""
     seen = {tensor.grad_fn for tensor in stop} | {None}  # nodes, not their ids: what is not held may be made anew
     waiting, leaves = [root.grad_fn], set[int]()

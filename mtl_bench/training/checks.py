@@ -56,7 +56,7 @@ def check_terms(reporting: Reporting, known: Sequence[str], tasks: Mapping[str, 
             f"protocol.reporting.delta_m.definition is one of {', '.join(DEFINITIONS)}, got {definition!r}."
         )
     if not isinstance(terms, Mapping) or set(terms) != set(known):
-        named = ", ".join(terms) if isinstance(terms, Mapping) else terms
+        named = ", ".join(terms) or "no task" if isinstance(terms, Mapping) else terms
         raise BenchError(f"protocol.reporting.delta_m.terms names {named}; the tasks are {', '.join(known)}.")
     for name, chosen in terms.items():
         if not isinstance(chosen, list) or not chosen:

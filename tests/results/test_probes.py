@@ -5,7 +5,7 @@ from math import sqrt
 import pytest
 
 from mtl_bench.errors import BenchError
-from mtl_bench.results.probes import Cosine, mean_shares, middle_probes, pair_cosines
+from mtl_bench.results.probes import PairCosine, mean_shares, middle_probes, pair_cosines
 
 
 def probe(cosine: float, share: float = 0.5) -> dict[str, float]:
@@ -31,7 +31,7 @@ def test_shares_by_hand() -> None:
 def test_cosines_by_hand() -> None:
     """Deviations −0.4, 0, 0.4 of three: a variance of 0.16."""
     found = pair_cosines([probe(-0.2), probe(0.2), probe(0.6)])
-    assert found["a-b"] == Cosine(pytest.approx(0.2), pytest.approx(sqrt(0.16 / 3)), pytest.approx(1 / 3))
+    assert found["a-b"] == PairCosine(pytest.approx(0.2), pytest.approx(sqrt(0.16 / 3)), pytest.approx(1 / 3))
 
 
 def test_too_few_probes() -> None:

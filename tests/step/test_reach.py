@@ -2,7 +2,7 @@
 
 import torch
 
-from mtl_bench.step.reach import reached
+from mtl_bench.step.reach import leaves_of
 
 
 def test_leaves_are_those_of_autograd() -> None:
@@ -10,25 +10,27 @@ def test_leaves_are_those_of_autograd() -> None:
     c.requires_grad_()
     loss = (a * b.detach() + frozen * c.clone()).sum()
     given = torch.autograd.grad(loss, [a, b, c], retain_graph=True, allow_unused=True)
-    assert reached(loss) == {id(leaf) for leaf, gradient in zip((a, b, c), given, strict=True) if gradient is not None}
-    assert reached(loss) == {id(a), id(c)}
+    assert leaves_of(loss) == {
+        id(leaf) for leaf, gradient in zip((a, b, c), given, strict=True) if gradient is not None
+    }
+    assert leaves_of(loss) == {id(a), id(c)}
 
 
 def test_a_way_around_the_stop_is_found() -> None:
     encoder, other, head = (torch.ones(2, requires_grad=True) for _ in range(3))
     feature = (encoder * other).exp()
     tap = feature.view_as(feature)
-    assert reached((tap * head).sum(), [tap]) == {id(head)}
-    assert reached((tap * head * other).sum(), [tap]) == {id(head), id(other)}
-    assert reached((tap * head).sum(), [feature]) == {id(head)}
+    assert leaves_of((tap * head).sum(), [tap]) == {id(head)}
+    assert leaves_of((tap * head * other).sum(), [tap]) == {id(head), id(other)}
+    assert leaves_of((tap * head).sum(), [feature]) == {id(head)}
 
 
 def test_nothing_is_reached_without_a_graph() -> None:
-    assert reached(torch.ones(())) == set()
+    assert leaves_of(torch.ones(())) == set()
 
 
 def test_long_graphs_are_walked_without_recursion() -> None:
     leaf = value = torch.ones((), requires_grad=True)
     for _ in range(5000):
         value = value + 0
-    assert reached(value) == {id(leaf)}
+    assert leaves_of(value) == {id(leaf)}

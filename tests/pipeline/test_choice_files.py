@@ -1,7 +1,7 @@
 """A choice of groups as a person reads it."""
 
 import pytest
-from mtl_bench.pipeline.report import print_choice
+from mtl_bench.pipeline.choice_files import print_choice
 
 from mtl_bench.grouping import ChosenGroups
 from mtl_bench.pipeline.base import Choice
