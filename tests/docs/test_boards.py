@@ -31,7 +31,8 @@ GRID = {  # experiment → seeds and rows that its board holds at least
     "rooms11_task_norm": (3, f"{BASELINES} cso round_robin"),
     "multifashion_mnist_task_norm": (3, f"{BASELINES} cso stgu stgu_causal {CONTROLS}"),
     "rooms_task_norm": (5, f"{BASELINES} cso stgu stgu_causal {CONTROLS}"),
-    "rooms_equal_passes": (5, f"{BASELINES} cso {CONTROLS}"),
+    "rooms_equal_passes": (5, f"{BASELINES} cso stgu stgu_causal {CONTROLS}"),
+    "rooms_head_lr3": (5, "ls stgu stgu_causal"),
 }
 BOARDS = leaderboards(find_records([RESULTS / "reference"]), find_entries([RESULTS / "reference"]))
 
