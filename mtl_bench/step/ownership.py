@@ -18,11 +18,21 @@ class Ownership:
 
 
 def ownership(shared: Mapping[str, nn.Parameter], owned: Sequence[Iterable[nn.Parameter]]) -> Ownership:
-    """`owned[k]` are the parameters that only task k's loss reaches; what does not require a gradient is left out."""
-    return Ownership(
+    """`owned[k]` are the parameters that only task k's loss reaches; what does not require a gradient is left out.
+
+    Raises BenchError for a shared parameter that is also listed as a task's own.
+    """
+    found = Ownership(
         {name: parameter for name, parameter in shared.items() if parameter.requires_grad},
         {task: [parameter for parameter in own if parameter.requires_grad] for task, own in enumerate(owned)},
     )
+    own = {id(parameter) for parameters in found.owned.values() for parameter in parameters}
+    if twice := [name for name, parameter in found.shared.items() if id(parameter) in own]:
+        raise BenchError(
+            f"Parameter {twice[0]} is listed both as shared and as a task's own, so that a method would weigh it twice; "
+            "list it once."
+        )
+    return found
 
 
 def found_ownership(losses: Sequence[Tensor], parameters: Mapping[str, nn.Parameter]) -> Ownership:

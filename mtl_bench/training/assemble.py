@@ -71,8 +71,8 @@ def assemble(plan: Plan, place: Place, options: Options, logger: Logger) -> Trai
         bn_updates=training.bn_updates,
         autocast=torch.bfloat16 if training.precision == "bf16" else None,
     )
-    check_reach(machine.forward, machine.mover.ownership, splits["train"])
     check_last_batch(machine.forward, batches, splits["train"])
+    check_reach(machine.forward, machine.mover.ownership, splits["train"])
     method.setup(_context(plan, machine, batches.per_epoch))
     check_state(method)
     folder, packed = plan.folder(place.runs), plan.packed.manifest
