@@ -71,7 +71,7 @@ class MultiTaskModel(nn.Module, ABC):
         Raises `BenchError` for a module that owns parameters and does not say how: they would keep what the constructor
         drew, whatever the seed.
         """
-        reset = getattr(module, "reset_parameters", None)
+        reset = getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)  # attention's
         if callable(reset):
             reset()
         elif next(module.parameters(recurse=False), None) is not None:

@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Sequence
+from functools import reduce
 
 import torch
 from jaxtyping import Float
@@ -14,6 +15,7 @@ class RowBuffers:
     def __init__(self, parameters: Sequence[Tensor]) -> None:
         self.columns = sum(parameter.numel() for parameter in parameters)
         self.like = parameters[0] if parameters else torch.empty(0)
+        self.dtype = reduce(torch.promote_types, (p.dtype for p in parameters), self.like.dtype)  # of the finest part
         self._taken: list[tuple[weakref.ref[object], Tensor]] = []
 
     def free(self, rows: int) -> Float[Tensor, "rows P"]:
@@ -21,7 +23,7 @@ class RowBuffers:
         for owner, buffer in self._taken:
             if owner() is None and len(buffer) >= rows:
                 return buffer[:rows]
-        return torch.empty(rows, self.columns, dtype=self.like.dtype, device=self.like.device)
+        return torch.empty(rows, self.columns, dtype=self.dtype, device=self.like.device)
 
     def give(self, buffer: Tensor, owner: object) -> None:
         storage = buffer.data_ptr()

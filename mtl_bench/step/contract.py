@@ -7,7 +7,7 @@ from torch import nn
 from mtl_bench.errors import BenchError
 from mtl_bench.step.forward import Forwarded
 from mtl_bench.step.ownership import Ownership
-from mtl_bench.step.reach import leaves_of
+from mtl_bench.step.reach import compiled_together, leaves_of
 
 
 def check_contract(
@@ -16,18 +16,24 @@ def check_contract(
     """Every parameter that a loss reaches is shared or that task's own, and shared ones are reached by the encoder.
 
     `parameters` by name are all that are trained. Raises BenchError naming the first parameter that is
-    reached otherwise: its gradient would be lost, or belong to another task, without a sign.
+    reached otherwise: its gradient would be lost, or belong to another task, without a sign; and where no loss reaches
+    anything shared. What a compiled graph of several losses hides is taken as listed.
     """
+    reached = set[int]()
+    hidden = compiled_together(list(forwarded.terms.values()))
     able = {id(parameter): name for name, parameter in parameters.items() if parameter.requires_grad}
     shared = {id(parameter) for parameter in ownership.shared.values()}
     owners = {id(parameter): task for task, own in ownership.owned.items() for parameter in own}
     for task, term in forwarded.terms.items():
         whole, behind = leaves_of(term), set[int]()
+        sure = leaves_of(term, behind=hidden) if hidden else whole
+        reached |= whole
         if forwarded.features[task]:
             behind = leaves_of(term, forwarded.taps[task])
         for parameter, name in able.items():
-            if parameter in whole and parameter not in shared and owners.get(parameter) != task:
-                owner = owners.get(parameter)
+            owner = owners.get(parameter)
+            strange = parameter in (whole if owner is None else sure)
+            if strange and parameter not in shared and owner != task:
                 raise BenchError(_stranger(name, tasks[task], None if owner is None else tasks[owner]))
             if parameter in behind and parameter in shared:
                 raise BenchError(
@@ -35,6 +41,11 @@ def check_contract(
                     "`decode`, or in its head), where its gradient would be lost; use it in the encoder only, or give "
                     "each head its own."
                 )
+    if shared and not shared & reached:
+        raise BenchError(
+            "No loss reaches a shared parameter, although they require a gradient; take the detach, the no_grad or the "
+            "checkpoint with use_reentrant=True off their way, or freeze them with requires_grad_(False)."
+        )
 
 
 def _stranger(name: str, task: str, owner: str | None) -> str:

@@ -14,12 +14,13 @@ class Forwarded:
     Heads read `taps` (`f.view_as(f)`), never the tensors the encoder goes on with (`features`): where the second shared
     tensor is computed from the first, the gradient at the first would otherwise already hold the path through the
     second. Tasks that shared one encoder pass hold one and the same list; the lists are empty where nobody has named
-    the shared tensors.
+    the shared tensors. `joined`: tasks share a computation behind the taps too, which a backward keeps for the next.
     """
 
     terms: dict[int, Tensor]
     features: dict[int, list[Tensor]]
     taps: dict[int, list[Tensor]]
+    joined: bool = False
 
     def passes(self, tasks: Sequence[int]) -> int:
         """Encoder passes that these tasks read."""

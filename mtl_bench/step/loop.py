@@ -1,6 +1,7 @@
 """The forward of somebody else's loop: a function that computes losses, and taps put in by hooks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
 from mtl_bench.step.forward import Forwarded
+from mtl_bench.step.reach import meeting
 
 # () → K losses, in order; with a path per task: task → its loss
 Losses = Callable[[], Sequence[Tensor] | Tensor] | Callable[[int], Tensor]
@@ -19,6 +21,7 @@ class Taps:
     def __init__(self, modules: Sequence[nn.Module]) -> None:
         self.features: list[Tensor] = []
         self.taps: list[Tensor] = []
+        self.joined: bool | None = None  # whether what follows the taps is computed for several tasks at once
         for module in modules:
             module.register_forward_hook(self._tap)
 
@@ -38,23 +41,46 @@ class Taps:
         )
 
 
-class LoopForward:
-    """`mtl_bench.step.forward.Forward` over a function that computes the losses of a batch.
+def called(losses: Losses, count: int | None = None) -> list[Tensor]:
+    """The losses of a batch, `count` of them where it is known. Raises BenchError for anything else."""
+    if not callable(losses):
+        raise BenchError("step() takes a function that computes the losses, as in step(lambda: losses(model(image))).")
+    found = losses()  # type: ignore[call-arg]
+    if (
+        not isinstance(found, Iterable)
+        or isinstance(found, str | Mapping)
+        or (isinstance(found, Tensor) and not found.ndim)
+    ):
+        raise BenchError(
+            f"The function must return the losses of all tasks in a list, not summed; got {_described(found)}."
+        )
+    listed = list(found)
+    if count is not None and len(listed) != count:
+        raise BenchError(
+            f"The function returned {len(listed)} losses, and there are heads of {count} tasks; give one each."
+        )
+    return listed
 
-    `check` sees the first forward with a graph; `repeatable` says whether a second one on the batch is exact. With
-    several processes a loss is the mean of theirs.
+
+class LoopForward:
+    """`mtl_bench.step.forward.Forward` over a function that computes the losses of a batch, `count` of them.
+
+    `check` sees the losses of every forward that have a graph; `repeatable` says whether a second one on the batch is
+    exact. With several processes a loss is the mean of theirs.
     """
 
     def __init__(
         self,
         losses: Losses,
+        count: int,
         taps: Taps,
         per_task_path: bool,
         check: Callable[[Forwarded], None],
         repeatable: bool,
         processes: int = 1,
     ) -> None:
-        self.losses, self.taps, self.per_task_path, self.processes = losses, taps, per_task_path, processes
+        self.losses, self.count, self.taps, self.processes = losses, count, taps, processes
+        self.per_task_path = per_task_path
         self.check, self.repeatable = check, repeatable
         self.calls = 0
 
@@ -70,21 +96,27 @@ class LoopForward:
         self.calls += 1
         found = self._each(tasks, with_graph) if self.per_task_path else self._together(tasks, with_graph)
         if with_graph:
-            self.check(found)
+            self.check(replace(found, terms={task: found.terms[task] for task in sorted(with_graph)}))
         found.terms = {task: found.terms[task] if task in with_graph else found.terms[task].detach() for task in tasks}
         return found
 
     def _together(self, tasks: Sequence[int], with_graph: frozenset[int]) -> Forwarded:
         self.taps.begin()
         with torch.set_grad_enabled(bool(with_graph)):
-            losses = list(self.losses())  # type: ignore[call-arg]
-        every = range(len(losses))
+            losses = called(self.losses, self.count)
         features, taps = self.taps.features, self.taps.taps
         return Forwarded(
-            {task: self._scalar(losses[task], task) for task in every},
-            dict.fromkeys(every, features),
-            dict.fromkeys(every, taps),
+            {task: self._scalar(loss, task) for task, loss in enumerate(losses)},
+            dict.fromkeys(range(self.count), features),
+            dict.fromkeys(range(self.count), taps),
+            joined=bool(features and with_graph) and self._joined(losses, taps),
         )
+
+    def _joined(self, losses: Sequence[Tensor], taps: Sequence[Tensor]) -> bool:
+        """Asked once: a walk through the graph is too long for every batch."""
+        if self.taps.joined is None:
+            self.taps.joined = meeting(losses, taps)
+        return self.taps.joined
 
     def _each(self, tasks: Sequence[int], with_graph: frozenset[int]) -> Forwarded:
         found = Forwarded({}, {}, {})

@@ -1,5 +1,6 @@
 """What moves parameters: the optimizer's step, clipped and guarded, and trials that leave no trace."""
 
+import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
@@ -12,6 +13,12 @@ from mtl_bench.step.failures import is_finite
 from mtl_bench.step.norms import NormSwitch
 from mtl_bench.step.ownership import Ownership
 from mtl_bench.step.snapshot import OptimizerSnapshot, RandomState, Snapshot
+
+
+def needs_closure(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether it runs forwards within its step, as LBFGS does."""
+    closure = inspect.signature(type(optimizer).step).parameters.get("closure")
+    return closure is not None and closure.default is inspect.Parameter.empty
 
 
 class Mover:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
-from mtl_bench.step.reach import leaves_of
+from mtl_bench.step.reach import compiled_together, leaves_of
 
 
 @dataclass(frozen=True)
@@ -18,18 +18,33 @@ class Ownership:
 
 
 def ownership(shared: Mapping[str, nn.Parameter], owned: Sequence[Iterable[nn.Parameter]]) -> Ownership:
-    """`owned[k]` are the parameters that only task k's loss reaches; what does not require a gradient is left out."""
-    return Ownership(
+    """`owned[k]` are the parameters that only task k's loss reaches; what does not require a gradient is left out.
+
+    Raises BenchError for a shared parameter that is also listed as a task's own.
+    """
+    found = Ownership(
         {name: parameter for name, parameter in shared.items() if parameter.requires_grad},
         {task: [parameter for parameter in own if parameter.requires_grad] for task, own in enumerate(owned)},
     )
+    own = {id(parameter) for parameters in found.owned.values() for parameter in parameters}
+    if twice := [name for name, parameter in found.shared.items() if id(parameter) in own]:
+        raise BenchError(
+            f"Parameter {twice[0]} is listed both as shared and as a task's own, where a method would count it "
+            "twice; list it once."
+        )
+    return found
 
 
 def found_ownership(losses: Sequence[Tensor], parameters: Mapping[str, nn.Parameter]) -> Ownership:
     """By autograd: a parameter that two or more losses reach is shared, one that a single loss reaches is its own.
 
-    Raises BenchError when no loss reaches any parameter.
+    Raises BenchError when no loss reaches any parameter, and where torch.compile hides who reaches what.
     """
+    if compiled_together(losses):
+        raise BenchError(
+            "Several losses come out of one compiled graph, which hides which of them reaches which parameter; give "
+            "shared= and heads=, or compile encoder and heads apart."
+        )
     able = {name: parameter for name, parameter in parameters.items() if parameter.requires_grad}
     leaves = [leaves_of(loss) for loss in losses]
     by = {name: [k for k, ids in enumerate(leaves) if id(parameter) in ids] for name, parameter in able.items()}

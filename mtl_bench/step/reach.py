@@ -1,21 +1,60 @@
 """What a tensor was computed from: read off the graph of autograd, which costs no backward."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from torch import Tensor
+from torch.autograd.graph import Node
+
+COMPILED = "CompiledFunctionBackward"  # of torch.compile: one node, whose outputs do not tell what each came from
+
+Output = tuple[Node, int]  # of a node
 
 
-def leaves_of(root: Tensor, stop: Iterable[Tensor] = ()) -> set[int]:
-    """`id` of every leaf to which a gradient of `root` would flow, without the ways that lead through `stop`."""
-    seen = {tensor.grad_fn for tensor in stop} | {None}  # nodes, not their ids: what is not held may be made anew
-    waiting, leaves = [root.grad_fn], set[int]()
+def leaves_of(root: Tensor, stop: Iterable[Tensor] = (), behind: Collection[Node] = ()) -> set[int]:
+    """`id` of every leaf to which a gradient of `root` would flow, without the ways that lead through `stop`.
+
+    `behind` are nodes that are not looked into.
+    """
+    ends = {tensor.grad_fn for tensor in stop} | {*behind}
+    nodes = {node for node, _ in _outputs(root, ends, apart=True)}
+    return {id(leaf) for node in nodes if (leaf := getattr(node, "variable", None)) is not None}
+
+
+def meeting(roots: Sequence[Tensor], stop: Sequence[Tensor]) -> bool:
+    """Whether the ways of two roots down to `stop` have an operation in common."""
+    ends = {tensor.grad_fn for tensor in stop}
+    found = [{node for node, _ in _outputs(root, ends, apart=False)} for root in roots]
+    return len(set[Node]().union(*found)) < sum(map(len, found))
+
+
+def compiled_together(roots: Sequence[Tensor]) -> set[Node]:
+    """Compiled graphs of which two roots read different outputs."""
+    found = [{output for output in _outputs(root, set(), apart=True) if output[0].name() == COMPILED} for root in roots]
+    read = [{node: {place for other, place in outputs if other is node} for node, _ in outputs} for outputs in found]
+    every = {node for nodes in read for node in nodes}
+    return {node for node in every if len({frozenset(nodes[node]) for nodes in read if node in nodes}) > 1}
+
+
+def _outputs(root: Tensor, ends: Collection[Node | None], apart: bool) -> set[Output]:
+    """All on the way back from `root`, before the `ends`; nodes, not their ids: what is not held may be made anew."""
+    waiting = [(root.grad_fn, root.output_nr)]
+    seen = set[Output]()
     while waiting:
-        node = waiting.pop()
-        if node in seen:
+        node, place = waiting.pop()
+        if node is None or node in ends or (node, place) in seen:
             continue
-        seen.add(node)
-        assert node is not None
-        if (leaf := getattr(node, "variable", None)) is not None:
-            leaves.add(id(leaf))
-        waiting += [before for before, _ in node.next_functions]
-    return leaves
+        seen.add((node, place))
+        waiting += _before(node, place) if apart else node.next_functions
+    return seen
+
+
+def _before(node: Node, place: int) -> Sequence[tuple[Node | None, int]]:
+    """What an output of a node came from; of one loss picked from a stack of them only that one."""
+    before, name = node.next_functions, node.name()
+    if name not in ("UnbindBackward0", "SelectBackward0") or before[0][0] is None:
+        return before
+    stack = before[0][0]
+    if stack.name() != "StackBackward0" or node._saved_dim or stack._saved_dim:  # type: ignore[attr-defined]
+        return before
+    entry = place if name == "UnbindBackward0" else node._saved_index  # type: ignore[attr-defined]
+    return [stack.next_functions[entry - 2**64 if entry >> 63 else entry]]  # torch keeps -1 as an unsigned number

@@ -1,6 +1,6 @@
 """Any method in anyone's training loop."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -16,14 +16,14 @@ from mtl_bench.step.engines.engine import engines
 from mtl_bench.step.epoch_means import EpochMeans
 from mtl_bench.step.forward import Forward, Forwarded, Part
 from mtl_bench.step.ledger import Ledger
-from mtl_bench.step.loop import LoopForward, Losses, Taps
-from mtl_bench.step.mover import Mover
+from mtl_bench.step.loop import LoopForward, Losses, Taps, called
+from mtl_bench.step.mover import Mover, needs_closure
 from mtl_bench.step.ownership import Ownership, found_ownership, ownership
 from mtl_bench.step.reduce import Reduce, reduce_of_this_run
 from mtl_bench.step.snapshot import RandomState, Snapshot
 from mtl_bench.streams import stream_seed
 
-Parameters = nn.Module | Iterable[nn.Parameter]
+Parameters = nn.Module | Iterable[nn.Parameter | nn.Module]
 Norms = Mapping[str, tuple[nn.Parameter, tuple[nn.Module, ...]]]
 
 
@@ -69,6 +69,11 @@ class Stepper:
     ) -> None:
         if (shared is None) != (heads is None):
             raise BenchError("Give both shared= and heads=, or neither, and they are found on the first batch.")
+        if needs_closure(optimizer):
+            raise BenchError(
+                f"{type(optimizer).__name__} runs forwards within its step, which methods here do themselves; choose "
+                "one that steps on given gradients, such as torch.optim.AdamW."
+            )
         self.method, self.optimizer, self.model = method, optimizer, model
         self.names = _names(optimizer, model)
         self.per_task_path, self.task_norms = per_task_path, dict(task_norms or {})
@@ -91,10 +96,17 @@ class Stepper:
         """
         if self.means is None:
             self._prepare(self._found(losses))
-        means = self._ready()
+        means, count = self._ready(), len(self._owners.owned)
+        if self._trained != _trained(self.optimizer):
+            raise BenchError(
+                "Parameters were frozen, set free or handed to the optimizer since this stepper was made, which "
+                "it cannot follow; make a new one and load the state_dict() of this."
+            )
         repeatable, processes = self.model is not None, self.reduce.processes
-        forward = LoopForward(losses, self.taps, self.per_task_path, self._check(), repeatable, processes)
-        self.method.update(kind(self._part(forward, tasks), means, self.epoch, self._progress()))
+        forward = LoopForward(losses, count, self.taps, self.per_task_path, self._check, repeatable, processes)
+        part = self._part(forward, tasks)
+        if part.tasks:  # none with a label in this batch: there is nothing to learn from
+            self.method.update(kind(part, means, self.epoch, self._progress()))
         self.steps += 1
         found = means.ledger.batch_losses()
         self.epoch_means.add(found)
@@ -134,7 +146,12 @@ class Stepper:
 
     def _given(self, shared: Parameters, heads: Sequence[Parameters]) -> Ownership:
         trained = {id(parameter): name for name, parameter in self.names.items()}
-        lists = [[p for p in _listed(group) if id(p) in trained] for group in (shared, *heads)]
+        given = [_listed(group) for group in (shared, *heads)]
+        lists = [[p for p in group if id(p) in trained] for group in given]
+        if any(given) and not any(lists):
+            raise BenchError(
+                "The optimizer holds no parameter of shared= and heads=; make it of the model that is trained."
+            )
         return ownership({trained[id(p)]: p for p in lists[0]}, lists[1:])
 
     def _found(self, losses: Losses) -> Ownership:
@@ -143,7 +160,7 @@ class Stepper:
             raise BenchError("Give shared= and heads=, or model= (of one path) with which they are found.")
         random, buffers = RandomState(self._device(), ()), Snapshot(self.model.buffers())
         try:
-            return found_ownership(list(losses()), self.names)  # type: ignore[call-arg]
+            return found_ownership(called(losses), self.names)
         finally:
             buffers.restore()
             random.restore()
@@ -177,17 +194,23 @@ class Stepper:
                 frozen=not owners.shared,
             )
         )
-        self.epoch_means, self.means, self._owners, self._checked = EpochMeans(K), means, owners, False
+        self.epoch_means, self.means, self._owners = EpochMeans(K), means, owners
+        self._trained, self._unseen = _trained(self.optimizer), set(range(K))
+        listed = {id(p) for own in (owners.shared.values(), *owners.owned.values()) for p in own}
+        self._strangers = any(p.requires_grad and id(p) not in listed for p in self.names.values())
 
-    def _check(self) -> Callable[[Forwarded], None]:
-        if self._checked:
-            return lambda forwarded: None
-
-        def check(forwarded: Forwarded) -> None:
-            check_contract(forwarded, self._owners, self.names, self.method.context.tasks)
-            self._checked = True
-
-        return check
+    def _check(self, forwarded: Forwarded) -> None:
+        """Until every loss was seen, and always where a parameter is in no list: a later batch may reach it."""
+        names = self.method.context.tasks
+        for task, term in forwarded.terms.items():
+            if not term.requires_grad and (self._owners.shared or self._owners.owned[task]):
+                raise BenchError(
+                    f"The loss of task {names[task]} depends on no parameter that trains, as a constant does; leave "
+                    "a task without a label out of the batch: step(losses, tasks=[…])."
+                )
+        if self._strangers or self._unseen & forwarded.terms.keys():
+            check_contract(forwarded, self._owners, self.names, names)
+            self._unseen -= forwarded.terms.keys()
 
     def _ready(self) -> Means:
         if self.means is None:
@@ -195,7 +218,11 @@ class Stepper:
         return self.means
 
     def _part(self, forward: Forward, tasks: Sequence[int] | None) -> Part:
-        return Part(forward, tuple(range(len(self._owners.owned)) if tasks is None else sorted(tasks)))
+        every = range(len(self._owners.owned))
+        chosen = sorted(every if tasks is None else tasks)
+        if len({*chosen} & {*every}) < len(chosen):
+            raise BenchError(f"tasks= names those with a label once each, from 0 to {len(every) - 1}; got {tasks}.")
+        return Part(forward, tuple(chosen))
 
     def _progress(self) -> float | None:
         return self.steps / self.total_steps if self.total_steps else None
@@ -211,5 +238,15 @@ def _names(optimizer: torch.optim.Optimizer, model: nn.Module | None) -> dict[st
     return {named.get(id(p), f"{place} of the optimizer, {list(p.shape)}"): p for place, p in enumerate(trained)}
 
 
+def _trained(optimizer: torch.optim.Optimizer) -> list[tuple[int, bool]]:
+    return [(id(p), p.requires_grad) for group in optimizer.param_groups for p in group["params"]]
+
+
 def _listed(parameters: Parameters) -> list[nn.Parameter]:
-    return list(parameters.parameters() if isinstance(parameters, nn.Module) else parameters)
+    """Of modules all of theirs. Raises BenchError for anything else, such as `named_parameters()`."""
+    found: list[nn.Parameter] = []
+    for part in [parameters] if isinstance(parameters, nn.Module | Tensor) else parameters:
+        if not isinstance(part, nn.Module | Tensor):
+            raise BenchError(f"shared= and heads= hold parameters or modules, not a {type(part).__name__}.")
+        found += part.parameters() if isinstance(part, nn.Module) else [part]  # type: ignore[list-item]
+    return found

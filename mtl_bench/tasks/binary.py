@@ -47,6 +47,9 @@ class BinaryTask(DenseTask):
     def labels(self) -> int:
         return 2
 
+    def valid(self, target: Tensor) -> Bool[Tensor, "batch *elements"]:
+        return target >= 0  # not NaN either
+
     def errors(
         self, output: Float[Tensor, "batch 1 height width"], target: Tensor
     ) -> tuple[Float[Tensor, "batch 1 height width"], Bool[Tensor, "batch 1 height width"]]:

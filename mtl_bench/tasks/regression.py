@@ -40,13 +40,13 @@ class Regression(Task):
     def loss(
         self, output: Float[Tensor, "batch values"], target: Float[Tensor, "batch values"]
     ) -> tuple[Float[Tensor, ""], Int[Tensor, ""]]:
-        residual, valid = _residual(output, target)
+        residual, valid = self._residual(output, target)
         return self.reduced(residual.abs().sum() if self.error == "l1" else residual.square().sum(), valid)
 
     def measure(
         self, output: Float[Tensor, "batch values"], target: Float[Tensor, "batch values"]
     ) -> Float[Tensor, "3"]:
-        residual, valid = _residual(output.double(), target.double())
+        residual, valid = self._residual(output.double(), target.double())
         return torch.stack([residual.abs().sum(), residual.square().sum(), valid.sum().double()])
 
     def values(self, totals: Sequence[float]) -> dict[str, float]:
@@ -55,9 +55,8 @@ class Regression(Task):
             raise BenchError("An evaluation saw no label of a regression task; check its split and label table.")
         return {"mae": absolute / count, "mse": squared / count}
 
-
-def _residual(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    target = target.reshape(output.shape)  # a scalar target per sample meets a head with one output
-    valid = ~target.isnan()
-    zero = torch.zeros_like(output)
-    return torch.where(valid, output - torch.where(valid, target, zero), zero), valid
+    def _residual(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        target = target.reshape(output.shape)  # a scalar target per sample meets a head with one output
+        valid = self.valid(target.to(output.dtype))
+        zero = torch.zeros_like(output)
+        return torch.where(valid, output - torch.where(valid, target, zero), zero), valid

@@ -26,7 +26,7 @@ from mtl_bench.training.machine import Machine
 from mtl_bench.training.model_checks import check_last_batch, check_reach
 from mtl_bench.training.model_forward import ModelForward
 from mtl_bench.training.plan import Plan
-from mtl_bench.training.rehearsal import check_model, check_state, check_targets, rehearse
+from mtl_bench.training.rehearsal import check_labels, check_model, check_state, check_targets, rehearse
 from mtl_bench.training.setting import PLAIN
 from mtl_bench.training.trainer import Options, RunFiles, Trainer
 
@@ -55,7 +55,10 @@ def assemble(plan: Plan, place: Place, options: Options, logger: Logger) -> Trai
     check_model(model, plan.tasks)
     splits = _splits(plan, device, place.residency)
     check_targets(plan.packed, plan.tasks)
+    check_labels(splits, plan.tasks)
     rehearse(ModelForward(model, plan.tasks), splits["train"])
+    if any(split.size % plan.reporting.evaluation_batch_size == 1 for split in splits.values()):
+        rehearse(ModelForward(model, plan.tasks), splits["train"], samples=1)  # the last batch of an evaluation
     batches = Batches(splits["train"], training.batch_size, training.drop_last, seed)
     fields = {name: plan.packed.manifest.fields[name] for name in ("image", *plan.tasks)}
     chain = Chain(training.augmentation, fields, seed, device)
@@ -71,8 +74,8 @@ def assemble(plan: Plan, place: Place, options: Options, logger: Logger) -> Trai
         bn_updates=training.bn_updates,
         autocast=torch.bfloat16 if training.precision == "bf16" else None,
     )
-    check_reach(machine.forward, machine.mover.ownership, splits["train"])
     check_last_batch(machine.forward, batches, splits["train"])
+    check_reach(machine.forward, machine.mover.ownership, splits["train"])
     method.setup(_context(plan, machine, batches.per_epoch))
     check_state(method)
     folder, packed = plan.folder(place.runs), plan.packed.manifest
@@ -99,7 +102,9 @@ def _model(plan: Plan, device: torch.device) -> tuple[MultiTaskModel, list[str]]
     node = plan.setting.single_model if plan.single else plan.setting.model
     outputs = {name: task.outputs for name, task in plan.tasks.items()}
     shape = plan.dataset.image_shape
-    model = build_model(node, outputs, shape)
+    with torch.random.fork_rng(devices=[]):  # what only the constructor draws (a random buffer) is the seed's, too
+        torch.default_generator.manual_seed(stream_seed("constructor", plan.seed))
+        model = build_model(node, outputs, shape)
     kept = kept_weights(node, outputs, shape)
     initialise(model, plan.seed, kept)  # on the CPU: other devices draw other numbers
     return model.to(device, PRECISIONS[plan.training.precision]), sorted(loaded(kept))

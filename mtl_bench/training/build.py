@@ -1,6 +1,5 @@
 """Configuration nodes become objects."""
 
-import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch import Tensor
 from mtl_bench.errors import BenchError, unforeseen
 from mtl_bench.models.base import MultiTaskModel
 from mtl_bench.models.loaded import not_drawn
+from mtl_bench.step.mover import needs_closure
 from mtl_bench.tasks import Task
 from mtl_bench.training.arguments import check_node
 from mtl_bench.training.protocol import Training
@@ -96,8 +96,7 @@ def build_optimizer(training: Training, model: MultiTaskModel) -> torch.optim.Op
         optimizer = factory(groups, fused=True) if fused else factory(groups)
     except (TypeError, ValueError) as error:  # torch refuses a negative learning rate and the like
         raise BenchError(f"protocol.training.optimizer cannot be built: {error}.") from error
-    closure = inspect.signature(type(optimizer).step).parameters.get("closure")
-    if closure is not None and closure.default is inspect.Parameter.empty:  # LBFGS
+    if needs_closure(optimizer):
         raise BenchError(
             f"{type(optimizer).__name__} runs forwards within its step, which methods here do themselves; choose one "
             "that steps on given gradients, such as protocol.training.optimizer._target_=torch.optim.AdamW."

@@ -15,7 +15,12 @@ from torch import Tensor
 from mtl_bench.data.split import Batch
 from mtl_bench.tasks import Task
 
-MAP = 3  # axes of a target that a crop, or an invalid pixel, may leave without a label; fewer are known from the data
+MAP = 3  # axes of a target that a crop may leave without a label; of fewer the data know, or the task says itself
+
+
+def _says_itself(task: Task) -> bool:
+    """What else means no label (an age of 0, say), the packed data do not know."""
+    return type(task).valid is not Task.valid or type(task).labelled is not Task.labelled
 
 
 @dataclass
@@ -43,7 +48,7 @@ class Question:
 
 def ask(batch: Batch, tasks: Mapping[str, Task]) -> Question:
     """Nothing waits: on a GPU the flags are copied while the host goes on."""
-    names = [name for name in tasks if batch.targets[name].ndim >= MAP]
+    names = [name for name, task in tasks.items() if batch.targets[name].ndim >= MAP or _says_itself(task)]
     if batch.asked or not names:
         return Question(batch, names, None, None)
     flags = torch.stack([tasks[name].labelled(batch.targets[name]) for name in names])

@@ -19,10 +19,12 @@ SAMPLES = 3  # not 1 or 2: a wrong axis should not have the right length by chan
 def check_reach(forward: ModelForward, owners: Ownership, split: Split) -> None:
     """Every prediction reaches only what is shared or its task's own, on a few samples; no label and no loss is asked.
 
+    In training mode, in which gradients are taken: a model may have parts for training alone (auxiliary heads).
+
     Raises BenchError naming the parameter, see `check_contract`.
     """
     tasks, batch = range(len(forward.names)), split.batch(torch.arange(min(SAMPLES, split.size)))
-    with untouched(forward.model, training=False), torch.enable_grad():
+    with untouched(forward.model, training=True), torch.enable_grad():
         found = forward.on(batch, _uneven_sum)(tasks, frozenset(tasks))
         check_contract(found, owners, dict(forward.model.named_parameters()), forward.names)
 

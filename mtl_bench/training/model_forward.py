@@ -69,7 +69,7 @@ class ModelForward:
 
     def decode(self, features: list[Tensor], task: int) -> Sequence[Tensor]:
         """The prediction, and auxiliary outputs if there are any."""
-        found = self.model.decode(features, task)
+        found = self.model.decode(list(features), task)  # a list of its own: heads may take it apart
         return [found] if isinstance(found, Tensor) else found
 
     def _loss(

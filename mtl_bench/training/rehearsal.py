@@ -17,6 +17,8 @@ from mtl_bench.tasks import Task
 from mtl_bench.training.model_checks import SAMPLES, untouched
 from mtl_bench.training.model_forward import ModelForward
 
+LOOK = 16  # samples looked at for labels at a time
+
 
 def check_model(model: MultiTaskModel, tasks: Mapping[str, Task]) -> None:
     """Raises BenchError when heads and tasks differ, or nothing is shared."""
@@ -69,13 +71,29 @@ def _last_line(error: Exception) -> str:
     return next((line.strip() for line in lines if "GLOBAL" in line), lines[0])[:160]
 
 
+def check_labels(splits: Mapping[str, Split], tasks: Mapping[str, Task]) -> None:
+    """Raises BenchError for a split without a single label of a task: it has no metric, or is not trained."""
+    for name, split in splits.items():
+        missing = dict(tasks)
+        for start in range(0, split.size, LOOK):  # mostly the first look is the last
+            targets = split.batch(torch.arange(start, min(start + LOOK, split.size))).targets
+            missing = {key: task for key, task in missing.items() if not bool(task.labelled(targets[key]).any())}
+            if not missing:
+                break
+        if missing:
+            raise BenchError(
+                f"Split `{name}` has no label of task {next(iter(missing))}; mend the data, or leave the task out with "
+                "only=[…]."
+            )
+
+
 @torch.no_grad()
-def rehearse(forward: ModelForward, split: Split) -> None:
+def rehearse(forward: ModelForward, split: Split, samples: int = SAMPLES) -> None:
     """In evaluation mode and without a trace: buffers and random streams are as before.
 
     Raises BenchError naming the part and the shapes when encoder, heads, losses or metrics do not fit each other.
     """
-    batch = split.batch(torch.arange(min(SAMPLES, split.size)))
+    batch = split.batch(torch.arange(min(samples, split.size)))
     with untouched(forward.model, training=False):
         for k in range(len(forward.names)):
             _rehearse_task(forward, k, batch)
@@ -107,6 +125,16 @@ def _rehearse_task(forward: ModelForward, k: int, batch: Batch) -> None:
         totals = task.measure(output, target)
     if list(totals.shape) != [task.totals]:
         raise BenchError(f"`measure` of task {name} must return {task.totals} totals, got shape {list(totals.shape)}.")
+    if not bool(task.labelled(target).any()):
+        return  # no metric exists of a few samples without a label
+    with _named(f"The metrics of task {name} cannot be computed from their totals"):
+        try:
+            values = task.values(totals.tolist())
+        except (BenchError, ZeroDivisionError):  # few samples may be too few for a metric
+            return
+    if values.keys() != {metric.name for metric in task.metrics}:
+        said, expected = ", ".join(values), ", ".join(metric.name for metric in task.metrics)
+        raise BenchError(f"`values` of task {name} gives {said or 'nothing'}, but its metrics are {expected}.")
 
 
 def _is_tensor(value: object, size: int) -> bool:

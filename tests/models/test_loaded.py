@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from mtl_bench.errors import BenchError
 from mtl_bench.models import MLP, MultiTaskModel, initialise
 from mtl_bench.models.loaded import digests, loaded, not_drawn
 
@@ -75,3 +76,46 @@ def test_the_digest_is_of_the_content_by_part(path: Path) -> None:
     changed = {**weights, "first.bias": weights["first.bias"] + 1e-6}
     assert digests(changed)["shared"] != found["shared"] == digests(weights)["shared"]
     assert digests({}) == {}
+
+
+class Adapted(Loading):
+    """One column (a fourth channel, say) is drawn."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        with torch.no_grad():
+            self.first.weight[:, 0].normal_()
+
+
+class Seeding(Loading):
+    def __init__(self, path: Path) -> None:
+        torch.manual_seed(0)
+        super().__init__(path)
+
+
+def test_weights_loaded_in_part_and_constructors_that_seed_are_refused(path: Path) -> None:
+    with pytest.raises(BenchError, match=r"first\.weight of the model is loaded in part \(15 of 20 numbers\)"):
+        not_drawn(partial(Adapted, path))
+    with pytest.raises(BenchError, match="constructor seeds torch"):
+        not_drawn(partial(Seeding, path))
+
+
+def test_the_padding_of_an_embedding_is_no_loaded_part() -> None:
+    assert not not_drawn(lambda: nn.Embedding(4, 6, padding_idx=0))
+
+
+class Attending(MLP):
+    def __init__(self) -> None:
+        super().__init__({"left": 2}, (1, 4, 4), (8,))
+        self.attention = nn.MultiheadAttention(8, 2)
+
+
+def test_attention_is_drawn_from_the_seed() -> None:
+    kept = not_drawn(Attending)
+    ends = []
+    for seed in (0, 0, 1):
+        model = Attending()
+        initialise(model, seed, kept)
+        ends.append(model.attention.in_proj_weight)
+    assert torch.equal(ends[0], ends[1])
+    assert not torch.equal(ends[0], ends[2])

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mtl_bench.data.split import Batch
 from mtl_bench.models.base import MultiTaskModel
-from mtl_bench.tasks import Classification, Depth, Edges, Normals, Regression, Segmentation, Task
+from mtl_bench.tasks import Classification, Depth, Edges, Normals, Regression, Saliency, Segmentation, Task
 from mtl_bench.training.labels import ask
 from mtl_bench.training.machine import Machine
 from tests.methods.test_method_contract import COMPOSED, CONFIGS, PER_TASK, make
@@ -119,3 +119,30 @@ def test_labelled_is_what_the_loss_divides_by(task: Task, target: Tensor, labell
     for sample, known in enumerate(labelled):
         _, count = task.loss(output, target[sample : sample + 1])
         assert (int(count) > 0) == known
+
+
+class Age(Regression):
+    """0 means that nobody said."""
+
+    def valid(self, target: Tensor) -> Tensor:
+        return target > 0
+
+
+def test_a_task_of_single_numbers_may_have_a_meaning_of_its_own() -> None:
+    """Asked where it says so itself, and its loss counts what it calls valid."""
+    task, target = Age(1, "mse"), torch.tensor([0.0, 0.0, 3.0, 0.0])
+    total, count = task.loss(torch.ones(4, 1), target)
+    assert (float(total), int(count)) == (4.0, 1)
+    given = Batch(torch.zeros(4, 1), {"age": target, "other": target}, None)
+    answered = ask(given, {"age": task, "other": Regression(1, "mse")}).answer()
+    assert answered.labelled is not None
+    assert answered.labelled.tolist() == [[False, True], [False, True], [True, True], [False, True]]
+
+
+@pytest.mark.parametrize("task", [Edges(), Saliency()])
+@pytest.mark.parametrize("missing", [-1.0, torch.nan])
+def test_numbers_below_zero_are_no_label_of_a_binary_task(task: Task, missing: float) -> None:
+    target = torch.full((2, 1, 3, 3), missing)
+    target[0, 0, 0, 0] = 1.0
+    assert task.labelled(target).tolist() == [True, False]
+    assert int(task.loss(torch.zeros(2, 1, 3, 3), target)[1]) == 1

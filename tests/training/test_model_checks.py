@@ -232,6 +232,31 @@ class Borrowing(Net):
         return super().decode([features[0] @ self.second.weight[:, :6] if task == 1 else features[0]], task)
 
 
+class Supervised(Net):
+    """A layer that only trains, and only in training mode, behind the shared tensors of all tasks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.auxiliary = nn.Linear(6, 2).double()
+
+    def decode(self, features: list[Tensor], task: int) -> Tensor | list[Tensor]:  # type: ignore[override]
+        output = super().decode(features, task)
+        return [output, self.auxiliary(features[0])] if self.training and task else output
+
+
+class Taking(Net):
+    """Heads that take the list of shared tensors apart."""
+
+    def decode(self, features: list[Tensor], task: int) -> Tensor:
+        features[0] = features[0] * 2
+        return super().decode([features.pop()], task)
+
+
+class TwiceListed(Net):
+    def shared_parameters(self) -> dict[str, nn.Parameter]:
+        return dict(self.named_parameters())
+
+
 @pytest.fixture
 def split(tmp_path: Path) -> Split:
     given = batch()
@@ -252,6 +277,7 @@ def refused() -> Iterator[tuple[Net, str]]:
     yield built(tie_weights), r"heads\.depth\.weight belongs to task depth, but the loss of task colour reaches it"
     yield Decoding(), r"scale is shared and task shape uses it behind the shared tensors"
     yield Borrowing(), r"second\.weight is shared and task depth uses it behind the shared tensors"
+    yield Supervised(), r"auxiliary\.weight is shared and task depth uses it behind the shared tensors"
 
 
 @pytest.mark.parametrize(("net", "said"), [*refused()])
@@ -264,7 +290,14 @@ def test_gradients_that_would_be_lost_are_refused_by_name(net: Net, said: str, s
     assert torch.equal(torch.get_rng_state(), random)
 
 
-@pytest.mark.parametrize("net", [built(), built(skip=True), built(freeze("first.")), built(freeze("heads.depth"))])
+def test_a_parameter_has_one_place() -> None:
+    with pytest.raises(BenchError, match=r"heads\.shape\.weight is listed both as shared and as a task's own"):
+        machine(TwiceListed())
+
+
+@pytest.mark.parametrize(
+    "net", [built(), built(skip=True), built(freeze("first.")), built(freeze("heads.depth")), Taking()]
+)
 def test_what_is_right_passes(net: Net, split: Split) -> None:
     made = machine(net)
     check_reach(made.forward, made.mover.ownership, split)

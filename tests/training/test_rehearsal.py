@@ -1,14 +1,19 @@
-"""Stored labels that a task does not know are refused before training, by the number of its labels."""
+"""What would only show at the end of an epoch is asked before training: stored labels, metrics, a batch of one."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 from mtl_bench.data.packed import Field, Packed, write_packed
+from mtl_bench.data.split import Split
 from mtl_bench.errors import BenchError
-from mtl_bench.tasks import Edges, Saliency, Segmentation, Task
-from mtl_bench.training.rehearsal import check_targets
+from mtl_bench.models import MLP
+from mtl_bench.tasks import Classification, Edges, Saliency, Segmentation, Task
+from mtl_bench.training.model_forward import ModelForward
+from mtl_bench.training.rehearsal import check_labels, check_targets, rehearse
 
 FIELD = Field("int8", (2, 3), "class", kind="map")
 TASKS: dict[str, Task] = {"segmentation": Segmentation(13), "edges": Edges(), "saliency": Saliency()}
@@ -70,3 +75,54 @@ def test_a_class_that_is_nan_is_no_label(tmp_path: Path) -> None:
     check_targets(Packed.open(tmp_path / "fits"), {"segmentation": TASKS["segmentation"]})
     with pytest.raises(BenchError, match="holds labels from -1 to 13"):
         check_targets(Packed.open(tmp_path / "strange"), {"segmentation": TASKS["segmentation"]})
+
+
+def digits(folder: Path, labels: list[int]) -> Split:
+    fields = {"image": Field("float32", (1, 2, 2), "float"), "digit": Field("int8", (), "class")}
+    arrays = {"image": np.ones((len(labels), 1, 2, 2), np.float32), "digit": np.array(labels, np.int8)}
+    write_packed(folder, "digits", {"val": arrays}, fields, "made up", {})
+    return Split(Packed.open(folder), ["val"], ["digit"], "cpu")
+
+
+def test_a_split_without_a_label_is_named_before_training(tmp_path: Path) -> None:
+    check_labels({"val": digits(tmp_path / "late", [-1] * 40 + [1])}, {"digit": Classification(3)})
+    with pytest.raises(BenchError, match=r"Split `val` has no label of task digit.*only="):
+        check_labels({"val": digits(tmp_path / "none", [-1] * 40)}, {"digit": Classification(3)})
+
+
+class Misnamed(Classification):
+    def values(self, totals: Sequence[float]) -> dict[str, float]:
+        return {"precision": totals[0]}
+
+
+class Wrong(Classification):
+    def values(self, totals: Sequence[float]) -> dict[str, float]:
+        return {"accuracy": totals[7]}
+
+
+class TooFew(Classification):
+    def values(self, totals: Sequence[float]) -> dict[str, float]:
+        raise ZeroDivisionError
+
+
+class Squeezing(MLP):
+    """Loses the first axis of a batch of one."""
+
+    def decode(self, features: list[Tensor], task: int) -> Tensor:
+        output = super().decode(features, task)
+        assert isinstance(output, Tensor)
+        return output.squeeze()
+
+
+def test_what_an_evaluation_does_at_its_end_is_rehearsed(tmp_path: Path) -> None:
+    split, model = digits(tmp_path / "packed", [0, 1, 2, 1]), MLP({"digit": 3}, (1, 2, 2), (4,))
+    for right in (Classification(3), TooFew(3)):
+        rehearse(ModelForward(model, {"digit": right}), split)
+    with pytest.raises(BenchError, match="gives precision, but its metrics are accuracy, cross_entropy"):
+        rehearse(ModelForward(model, {"digit": Misnamed(3)}), split)
+    with pytest.raises(BenchError, match=r"metrics of task digit cannot be computed from their totals: IndexError"):
+        rehearse(ModelForward(model, {"digit": Wrong(3)}), split)
+    forward = ModelForward(Squeezing({"digit": 3}, (1, 2, 2), (4,)), {"digit": Classification(3)})
+    rehearse(forward, split)
+    with pytest.raises(BenchError, match=r"gives \[3\] for task digit, expected \[1, 3, …\]"):
+        rehearse(forward, split, samples=1)

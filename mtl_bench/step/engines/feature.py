@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
-from mtl_bench.step.engines.graph import Graph
+from mtl_bench.step.engines.graph import Graph, one_by_one
 from mtl_bench.step.engines.rows import HeadGradients, Rows
 from mtl_bench.step.ownership import Ownership
 
@@ -72,7 +72,8 @@ class FeatureRows(Rows):
             (f, piece.view_as(f).to(f)) for f, piece, read in zip(features, pieces, self._read, strict=True) if read
         ]
         if ends and self._shared:
-            torch.autograd.backward([f for f, _ in ends], [c for _, c in ends], inputs=self._shared)
+            with one_by_one():
+                torch.autograd.backward([f for f, _ in ends], [c for _, c in ends], inputs=self._shared)
 
 
 def feature_rows(
@@ -92,11 +93,14 @@ def feature_rows(
     if not named:
         raise BenchError("Gradients at the features need to know them: name the modules that end in them, `features=`.")
     live = {name: f for name, f in named.items() if f.requires_grad}  # not a skip from the image, say
+    if any(f.is_complex() for f in live.values()):
+        raise BenchError("Gradients at the features are real numbers; hand complex ones on as torch.view_as_real.")
     heads = HeadGradients([ownership.owned[task] for task in tasks], [])
     read = [False] * len(live)
     cotangents, sweeps = [], []
     for i, task in enumerate(tasks):
-        at_taps, own = graph.heads(task, None if weights is None else weights[i], ownership.owned[task])
+        last, weight = task == tasks[-1], None if weights is None else weights[i]
+        at_taps, own = graph.heads(task, weight, ownership.owned[task], last)
         heads.gradients.append(own)
         arrived = [c for name, c in zip(named, at_taps, strict=True) if name in live]
         read = [before or c is not None for before, c in zip(read, arrived, strict=True)]

@@ -36,7 +36,7 @@ class FlatRows(Rows):
         pieces = direction.split([p.numel() for p in self._shared])
         for parameter, piece, reached in zip(self._shared, pieces, self._reached, strict=True):
             # a zero gradient is not no gradient: momentum would move what only absent tasks use
-            parameter.grad = piece.view_as(parameter) if reached else None
+            parameter.grad = piece.view_as(parameter).to(parameter) if reached else None
 
 
 def flat_rows(
@@ -63,7 +63,7 @@ def flat_rows(
         others = [other for other in tasks if other != task and graph.features[other] is graph.features[task]]
         later = max(others, default=task) > task
         if others and graph.features[task]:
-            cotangents, own = graph.heads(task, weight, owned[task])
+            cotangents, own = graph.heads(task, weight, owned[task], last=not later)
             row = graph.encoder(task, cotangents, parameters, keep=later)
         else:
             found = graph.whole(task, weight, [*parameters, *owned[task]], keep=later)

@@ -1,12 +1,19 @@
 """The graph of one forward, cut at the taps."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from mtl_bench.errors import BenchError
 from mtl_bench.step.forward import Forwarded
+
+ADVICE = {  # what torch names → what to do
+    "use_reentrant": "checkpoint with use_reentrant=False",
+    "donated buffers": "set torch._functorch.config.donated_buffer = False before anything is compiled",
+}
 
 
 @dataclass
@@ -16,26 +23,27 @@ class Graph(Forwarded):
     Only tasks with a graph are in it.
     """
 
-    version: int
+    version: int = 0
 
     @classmethod
     def of(cls, forwarded: Forwarded, tasks: Iterable[int], version: int) -> "Graph":
         chosen = sorted(tasks)
         terms = {task: forwarded.terms[task] for task in chosen}
         features = {task: forwarded.features[task] for task in chosen}
-        return cls(terms, features, {task: forwarded.taps[task] for task in chosen}, version)
+        return cls(terms, features, {task: forwarded.taps[task] for task in chosen}, forwarded.joined, version)
 
     def heads(
-        self, task: int, weight: Tensor | None, parameters: Sequence[nn.Parameter]
+        self, task: int, weight: Tensor | None, parameters: Sequence[nn.Parameter], last: bool
     ) -> tuple[list[Tensor | None], list[Tensor | None]]:
         """Backward of one head: gradients of weight · l at the taps and at the head's own parameters.
 
-        Asking for taps and own parameters only frees this head's graph and leaves the encoder's untouched. None stands
+        Asking for taps and own parameters only frees this head's graph and leaves the encoder's untouched; where heads
+        are `joined`, it frees nothing before the `last`. None stands
         for a tap that the head does not read or that has no gradient (a skip connection from the image, a frozen
         encoder), or a parameter that it does not reach.
         """
         able = [tap for tap in self.taps[task] if tap.requires_grad]
-        found = iter(self.whole(task, weight, [*able, *parameters]))
+        found = iter(self.whole(task, weight, [*able, *parameters], keep=self.joined and not last))
         return [next(found) if tap.requires_grad else None for tap in self.taps[task]], list(found)
 
     def encoder(
@@ -46,7 +54,8 @@ class Graph(Forwarded):
         if not read:
             return [None] * len(parameters)
         features, arriving = [f for f, _ in read], [c for _, c in read]
-        return list(torch.autograd.grad(features, parameters, arriving, retain_graph=keep, allow_unused=True))
+        with one_by_one():
+            return list(torch.autograd.grad(features, parameters, arriving, retain_graph=keep, allow_unused=True))
 
     def whole(
         self, task: int, weight: Tensor | None, inputs: Sequence[Tensor], keep: bool = False
@@ -55,4 +64,21 @@ class Graph(Forwarded):
         term = self.terms[task] if weight is None else self.terms[task] * weight
         if not (inputs and term.requires_grad):
             return [None] * len(inputs)
-        return list(torch.autograd.grad(term, inputs, retain_graph=keep, allow_unused=True))
+        with one_by_one():
+            return list(torch.autograd.grad(term, inputs, retain_graph=keep, allow_unused=True))
+
+
+@contextmanager
+def one_by_one() -> Iterator[None]:
+    """Raises BenchError where autograd cannot go back from one loss after another."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        said = str(error).split(". ")[0].rstrip(".")
+        advice = next((advice for name, advice in ADVICE.items() if name in str(error)), None)
+        raise BenchError(
+            f"The gradient of each task alone, which this method takes, cannot be had here: torch says {said!r}; "
+            f"{advice or 'let heads share nothing behind the shared tensors'}; or choose a loss weighting."
+        ) from error

@@ -1,0 +1,220 @@
+"""Loops as people write them: right by plain autograd, or refused in one sentence before anything moves."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from mtl_bench.errors import BenchError
+from mtl_bench.methods import MGDA, GramianWeighting, LinearScalarization, Method, PCGrad
+from mtl_bench.methods.interface import GramianProblem
+from mtl_bench.step import Stepper
+
+
+@dataclass(kw_only=True, eq=False)
+class Counting(GramianWeighting):
+    """Task k counts k + 1 times for what is shared."""
+
+    natural_sum = None
+
+    def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
+        return torch.arange(1.0, len(problem.gramian) + 1, dtype=torch.float64)
+
+
+IMAGE = torch.randn(9, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+class Net(nn.Module):
+    """Two shared layers, a pooling without parameters behind them, three heads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.first, self.second = nn.Linear(5, 8), nn.Linear(8, 6)
+            self.heads = nn.ModuleList(nn.Linear(6, 2) for _ in range(3))
+            self.extra = nn.Linear(6, 6)
+        self.double()
+        self.reentrant = self.later = False
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        z = self.second(torch.tanh(self.first(image)))
+        z = torch.tanh(checkpoint(torch.sigmoid, z, use_reentrant=True) if self.reentrant else z)
+        z = self.extra(z) if self.later else z
+        return [head(z) for head in self.heads]
+
+    def losses(self) -> list[Tensor]:
+        return [(output - k).square().mean() for k, output in enumerate(self(IMAGE))]
+
+    def lists(self) -> dict[str, Any]:
+        return {"shared": [self.first, self.second], "heads": list(self.heads)}
+
+
+def made(net: Net, method: Method | None = None, **given: Any) -> Stepper:
+    optimizer = given.pop("optimizer", None) or torch.optim.SGD(net.parameters(), lr=1.0)
+    return Stepper(method or Counting(), optimizer=optimizer, **given)
+
+
+def expected(net: Net) -> dict[str, Tensor]:
+    """Σ (k + 1) g_k of what is shared, its own gradient of each head."""
+    named = dict(net.named_parameters())
+    found: dict[str, Tensor] = {}
+    for k, loss in enumerate(net.losses()):
+        for name, g in zip(
+            named, torch.autograd.grad(loss, [*named.values()], retain_graph=True, allow_unused=True), strict=True
+        ):
+            if g is not None:
+                found[name] = found.get(name, torch.zeros_like(g)) + (1 if name.startswith("heads") else k + 1) * g
+    return found
+
+
+def stacked(net: Net) -> Tensor:
+    return torch.stack(net.losses())
+
+
+@pytest.mark.parametrize(
+    "losses", [Net.losses, stacked, lambda net: stacked(net).unbind(), lambda net: [*stacked(net)]]
+)
+@pytest.mark.parametrize("found", [True, False])
+@pytest.mark.parametrize("features", [True, False])
+def test_losses_in_a_stack_and_a_pooling_behind_the_features(
+    losses: Callable[[Net], Sequence[Tensor] | Tensor], found: bool, features: bool
+) -> None:
+    """A stack is no meeting of tasks; what heads share behind the named tensors is not freed by the first of them."""
+    net, plain = Net(), Net()
+    given = {"model": net} if found else net.lists()
+    made(net, features=[net.second] if features else [], **given).step(lambda: losses(net))
+    before = dict(plain.named_parameters())
+    for name, gradient in expected(plain).items():
+        moved = before[name] - net.get_parameter(name)
+        torch.testing.assert_close(moved, gradient, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("method", [Counting(), MGDA(), LinearScalarization()])
+@pytest.mark.parametrize(
+    ("losses", "said"),
+    [
+        (lambda net: sum(net.losses()), r"in a list, not summed; got shape \[\]"),
+        (lambda net: dict(enumerate(net.losses())), "in a list, not summed; got dict"),
+        (lambda net: None, "in a list, not summed; got NoneType"),
+        (lambda net: net.losses()[:2], "returned 2 losses, and there are heads of 3 tasks"),
+        (lambda net: [torch.zeros(()), *net.losses()[1:]], r"task_0 depends on no parameter that trains.*tasks=\[…\]"),
+        (lambda net: [loss.detach() for loss in net.losses()], "task_0 depends on no parameter that trains"),
+    ],
+)
+def test_what_is_no_list_of_losses_is_refused(method: Method, losses: Callable[[Net], Any], said: str) -> None:
+    net = Net()
+    stepper, before = made(net, method, **net.lists()), [p.detach().clone() for p in net.parameters()]
+    with pytest.raises(BenchError, match=said):
+        stepper.step(lambda: losses(net))
+    assert all(torch.equal(p, old) for p, old in zip(net.parameters(), before, strict=True))
+
+
+def test_losses_that_were_computed_already_are_refused() -> None:
+    net = Net()
+    with pytest.raises(BenchError, match=r"takes a function.*step\(lambda: losses\(model\(image\)\)\)"):
+        made(net, **net.lists()).step(net.losses())  # type: ignore[arg-type]
+
+
+def test_tasks_with_a_label_are_named_once() -> None:
+    net = Net()
+    stepper = made(net, **net.lists())
+    for wrong in ([3], [-1], [0, 0]):
+        with pytest.raises(BenchError, match=r"once each, from 0 to 2"):
+            stepper.step(net.losses, tasks=wrong)
+    before = [p.detach().clone() for p in net.parameters()]
+    assert stepper.step(net.losses, tasks=[]).isnan().all()
+    assert all(torch.equal(p, old) for p, old in zip(net.parameters(), before, strict=True))
+
+
+def test_one_by_one_or_in_a_sentence() -> None:
+    """Reentrant checkpoints have no gradient of a single loss; a plain weighting needs none."""
+    net = Net()
+    net.reentrant = True
+    made(net, LinearScalarization(), **net.lists()).step(net.losses)
+    for features in ([], [net.second]):
+        with pytest.raises(BenchError, match=r"gradient of each task alone.*checkpoint with use_reentrant=False"):
+            made(net, features=features, **net.lists()).step(net.losses)
+
+
+def test_a_layer_that_joins_later_is_named() -> None:
+    net = Net()
+    stepper = made(net, model=net)
+    stepper.step(net.losses)
+    net.later = True
+    with pytest.raises(BenchError, match=r"extra\.weight is reached by the loss of task task_0 and is neither"):
+        stepper.step(net.losses)
+
+
+@pytest.mark.parametrize("change", ["freeze", "add"])
+def test_what_trains_does_not_change_behind_its_back(change: str) -> None:
+    net = Net()
+    optimizer = torch.optim.SGD([*net.first.parameters(), *net.heads.parameters()], lr=0.1)
+    stepper = made(net, optimizer=optimizer, **net.lists())
+    stepper.step(net.losses)
+    if change == "freeze":
+        net.first.requires_grad_(False)
+    else:
+        optimizer.add_param_group({"params": net.second.parameters()})
+    with pytest.raises(BenchError, match=r"frozen, set free or handed to the optimizer.*make a new one"):
+        stepper.step(net.losses)
+
+
+def test_lists_that_cannot_be_meant() -> None:
+    net = Net()
+    refused: list[tuple[str, dict[str, Any]]] = [
+        ("listed both as shared and as a task's own", {"shared": net.parameters(), "heads": list(net.heads)}),
+        ("not a tuple", {"shared": net.first.named_parameters(), "heads": list(net.heads)}),
+        (
+            "optimizer holds no parameter of shared=",
+            {**net.lists(), "optimizer": torch.optim.SGD([nn.Parameter(IMAGE)])},
+        ),
+        ("LBFGS runs forwards within its step", {**net.lists(), "optimizer": torch.optim.LBFGS(net.parameters())}),
+        ("No loss reaches a shared parameter", {"shared": net.extra, "heads": list(net.heads)}),
+    ]
+    for said, given in refused:
+        with pytest.raises(BenchError, match=said):
+            made(net, **given).step(lambda: [head(IMAGE @ IMAGE.T[:, :6]).mean() for head in net.heads])
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_a_model_compiled_as_a_whole(found: bool) -> None:
+    """Its one node does not tell who reaches what: taken as listed, else refused."""
+    net, plain = Net(), Net()
+    compiled = torch.compile(net, backend="aot_eager")
+    stepper = made(net, LinearScalarization(), **({"model": net} if found else net.lists()))
+
+    def losses() -> list[Tensor]:
+        return [(output - k).square().mean() for k, output in enumerate(compiled(IMAGE))]
+
+    if found:
+        with pytest.raises(BenchError, match="one compiled graph, which hides"):
+            stepper.step(losses)
+        return
+    stepper.step(losses)
+    torch.stack(plain.losses()).sum().backward()
+    for (name, parameter), old in zip(net.named_parameters(), plain.parameters(), strict=True):
+        if old.grad is not None:
+            torch.testing.assert_close(parameter, old - old.grad, rtol=1e-12, atol=1e-14, msg=name)
+    with pytest.raises(BenchError, match=r"each task alone.*donated_buffer = False"):
+        made(net, PCGrad(), **net.lists()).step(losses)
+
+
+def test_parts_of_another_precision() -> None:
+    """Rows are kept as finely as the finest part, and every parameter gets its own type back."""
+    net = Net()
+    net.heads[0].float()
+    net.second.float()
+
+    def losses() -> list[Tensor]:
+        z = torch.tanh(net.second(torch.tanh(net.first(IMAGE)).float()))
+        return [(head(z.to(head.weight)) - k).square().mean() for k, head in enumerate(net.heads)]  # type: ignore
+
+    made(net, shared=[net.second, net.first], heads=list(net.heads)).step(losses)
+    assert net.second.weight.dtype == net.heads[0].weight.dtype == torch.float32
+    assert net.first.weight.isfinite().all()
