@@ -24,7 +24,7 @@ class STGU(ComposableMethod):
 
     Each visit of a group is a forward of all tasks, the backward of the group's weighted losses and an optimizer step,
     groups in random order. The losses at successive visits tell how a step changed every task; `ProximalAffinity` keeps
-    a moving average of that (a visit is worth `decay` of it), and affinity propagation makes the next groups of it
+    a moving average of that (of which a visit makes `decay`), and affinity propagation makes the next groups of it
     (`affinity_groups`), anew at every `every`-th batch after `warmup` + 1 batches of single tasks (released: 101).
 
     The defaults are what the authors' code does under the torch 1.13 that it pins. `attribution`: `released` credits a
