@@ -135,9 +135,9 @@ def _default(value: Any) -> str:
 
 
 def schema(path: Path) -> str:
-    """The TypedDicts of a module: each key with its type, and the comment beside it."""
+    """The TypedDicts of a module, the last first (parts stand before the whole): keys, types, comments beside them."""
     lines, parts = path.read_text().splitlines(), []
-    for node in ast.parse("\n".join(lines)).body:
+    for node in reversed(ast.parse("\n".join(lines)).body):
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             fields = [field for field in node.body if isinstance(field, ast.AnnAssign)]
             said = [lines[field.lineno - 1].partition("  # ")[2] for field in fields]
