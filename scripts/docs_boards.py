@@ -1,7 +1,8 @@
 """Boards in the documentation (a hook of `mkdocs.yml`): tables from records, and `results/` beside the pages.
 
 A paragraph of a page that is nothing but a link to a committed table, `[experiment](../../results/leaderboard/….md)`,
-reads as a link on a code host and becomes the table itself here, with a link to every record behind it.
+reads as a link on a code host and becomes the table itself here, with a link to every record behind it. The hash of its
+setting stands there, too.
 """
 
 import posixpath
@@ -17,6 +18,7 @@ from mkdocs.structure.pages import Page
 from mtl_bench.records.entry import find_entries
 from mtl_bench.records.record import find_records
 from mtl_bench.results import Board, leaderboards, markdown
+from mtl_bench.results.render import title
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
@@ -67,9 +69,9 @@ def _table(experiment: str) -> str:
         heads = [digest[:12] for digest in row.hashes]
         runs = [f"`{head}` seed {', '.join(map(_seed, _records()[head]))}" for head in heads]
         rows.append(f"    | {row.label} | {'<br>'.join(runs)} |")
-    return "\n".join(
-        [markdown(board), '??? note "Records"', "", "    | row | record of each run |", "    | --- | --- |", *rows]
-    )
+    head = f'??? note "Records of {title(board)}"'
+    table = markdown(board).replace(f"### {title(board)}", f"### {experiment}", 1)  # no hash among the page's headings
+    return "\n".join([table, head, "", "    | row | record of each run |", "    | --- | --- |", *rows])
 
 
 def _seed(record: Path) -> str:

@@ -24,6 +24,10 @@ from mtl_bench.methods import Method
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
+RECORDS = """# Records and entries
+
+A run leaves `record.json`, a choice of task groups one file under `entries/`, both JSON. `Record` and `EntryFile` are the
+files, what follows each are their parts."""
 SCHEMAS = ("mtl_bench/records/record.py", "mtl_bench/records/entry.py")
 
 
@@ -53,7 +57,7 @@ def pages() -> dict[str, str]:
         **{f"reference/methods/{kind.__name__}.md": _card(kind) for kind in (*chosen, *families)},
         **{f"reference/configuration/{group}.md": _group(group, paths) for group, paths in groups.items()},
         "reference/metrics.md": _metrics(),
-        "reference/record.md": "\n\n".join(["# Records and entries", *(schema(ROOT / path) for path in SCHEMAS)]),
+        "reference/record.md": "\n\n".join([RECORDS, *(schema(ROOT / path) for path in SCHEMAS)]),
         "contributing.md": (ROOT / "CONTRIBUTING.md").read_text(),
         "changelog.md": (ROOT / "CHANGELOG.md").read_text(),
     }
@@ -80,7 +84,7 @@ def _overview(kinds: list[type]) -> str:
 def _card(kind: type) -> str:
     bases = " → ".join(f"[{base.__name__}]({base.__name__}.md)" for base in _bases(kind))
     name = kind.__name__
-    parts = [f"# {name}", f"`from {kind.__module__} import {name}`", _doc(kind)]
+    parts = [f"# {name}", f"`from mtl_bench.methods import {name}`", _doc(kind)]
     parts += ["## Arguments", arguments(kind)]
     parts += [f"What is not described above is described by the classes it derives from: {bases}."] if bases else []
     parts += [f"## `method={path.stem}`\n\n{describe(path)}.\n\n{keys_table(path)}" for path in _yamls(kind)]

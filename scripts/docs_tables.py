@@ -4,6 +4,7 @@ import ast
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -34,13 +35,34 @@ def _outside_code(text: str, change: Callable[[str], str]) -> str:
 
 
 def keys_table(path: Path, classes_below: bool = False) -> str:
-    """Every key of a YAML with its value and the comment beside it; without one, a link to the class it configures."""
+    """Every key of a YAML with its value and the comment beside it; without one, a link to what explains it."""
     rows = []
     for place, value, comment, target in keys(path.read_text()):
-        name = target.rpartition(".")[2] if classes_below and target.startswith("mtl_bench.") else ""
         said = "<br>".join(map(cell, comment.splitlines()))
-        rows.append((f"`{place}`", cell(value), said or (f"see [{name}](#{name.lower()})" if name else "")))
+        rows.append((f"`{place}`", cell(value), said or (_elsewhere(path, place, target) if classes_below else "")))
     return table(("key", "value", "meaning"), rows, "It combines others and sets nothing itself.")
+
+
+def _elsewhere(path: Path, place: str, target: str) -> str:
+    """Where a key without a comment is explained: by the class that takes it, or on the page where it is at home."""
+    target = target or _classes(path.parent).get(place, "")
+    name = target.rpartition(".")[2]
+    if place.endswith("_partial_"):
+        return "Hydra's: built once the parameters are known"
+    if target.startswith("mtl_bench."):
+        return f"see [{name}](#{name.lower()})"
+    if target.startswith("torch."):
+        return f"see [{target}](https://docs.pytorch.org/docs/stable/generated/{target}.html)"
+    home = place.removeprefix("hydra.sweeper.params.").partition(".")[0]
+    page = home if (path.parents[1] / home).is_dir() else "train"
+    return f"{'swept; ' if place.startswith('hydra.') else ''}see [{page}]({page}.md)"
+
+
+@cache
+def _classes(folder: Path) -> dict[str, str]:
+    """Place of a key → the class that takes it, wherever a YAML of a group says so."""
+    found = (key for path in folder.glob("*.yaml") for key in keys(path.read_text()))
+    return {place: target for place, _, _, target in found if target}
 
 
 Key = tuple[str, str, str, str]
@@ -113,9 +135,9 @@ def _default(value: Any) -> str:
 
 
 def schema(path: Path) -> str:
-    """The TypedDicts of a module: each key with its type, and the comment beside it."""
+    """The TypedDicts of a module, the last first (parts stand before the whole): keys, types, comments beside them."""
     lines, parts = path.read_text().splitlines(), []
-    for node in ast.parse("\n".join(lines)).body:
+    for node in reversed(ast.parse("\n".join(lines)).body):
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             fields = [field for field in node.body if isinstance(field, ast.AnnAssign)]
             said = [lines[field.lineno - 1].partition("  # ")[2] for field in fields]

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 import mtl_bench.configuration.open_nodes  # noqa: F401  # changes how Hydra composes
 from mtl_bench.cli.explain import explain
 from mtl_bench.configuration.choices import Choices
-from mtl_bench.configuration.configs_folder import configs_folder
+from mtl_bench.configuration.configs_folder import configs_folder, option_groups
 from mtl_bench.configuration.plain import paths_of, plain_of
 from mtl_bench.errors import BenchError
 
@@ -30,12 +30,7 @@ MINIMISING = {  # how a sweeper says that it minimises, which most do unless tol
 
 def hydra_verb(verb: str, arguments: list[str], debug: bool = False) -> None:
     """Hand the arguments to Hydra. User classes are found in the working directory and in --config-dir."""
-    wrong = next((a for a in arguments if a.startswith("optimizer=")), None)
-    if wrong is not None:
-        raise BenchError(
-            f"{wrong}: here a method is chosen with method={wrong.partition('=')[2]}; torch's optimizer is "
-            "protocol.training.optimizer."
-        )
+    _check_form(arguments)
     sys.path[:0] = [os.getcwd(), *_config_dirs(arguments)]
     sys.argv = [f"mtl-bench {verb}", *sorted(arguments, key=_is_override)]  # Hydra wants its flags in one place
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises what it would print, and we say it in one sentence
@@ -47,6 +42,19 @@ def hydra_verb(verb: str, arguments: list[str], debug: bool = False) -> None:
     hydra.main(version_base="1.3", config_path=str(configs_folder()), config_name=verb)(job)()
     if failures:
         raise failures[0]
+
+
+def _check_form(arguments: list[str]) -> None:
+    """Two habits from elsewhere: a method as the optimizer, and keys with dashes."""
+    for argument in arguments:
+        key, _, value = argument.removeprefix("--").partition("=")
+        if argument.startswith("optimizer="):
+            raise BenchError(
+                f"{argument}: here a method is chosen with method={value}; torch's optimizer is "
+                "protocol.training.optimizer."
+            )
+        if argument.startswith("--") and key in ("seed", *option_groups()):
+            raise BenchError(f"{argument}: keys have no dashes here; write {key}={value or '…'}.")
 
 
 def _config_dirs(arguments: list[str]) -> list[str]:

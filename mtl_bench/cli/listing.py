@@ -1,5 +1,6 @@
 """`mtl-bench list`: what can be chosen, described by the first line of each YAML."""
 
+from difflib import get_close_matches
 from pathlib import Path
 
 from rich.console import Console
@@ -21,7 +22,9 @@ def show_listing(group: str | None) -> None:
     """One table per group. Raises BenchError for an unknown group."""
     groups = option_groups()
     if group is not None and group not in groups:
-        raise BenchError(f"There is no group {group!r}; choose among {', '.join(groups)}.")
+        alike = get_close_matches(group, groups, n=1)
+        choice = f"did you mean {alike[0]}?" if alike else f"choose among {', '.join(groups)}."
+        raise BenchError(f"There is no group {group!r}; {choice}")
     console = Console()
     for name in groups if group is None else (group,):
         table = Table(title=f"{name}=…", title_justify="left", title_style="bold", box=None, show_header=False)

@@ -6,11 +6,13 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from mtl_bench.configuration.known_keys import check_keys
 from mtl_bench.errors import BenchError
 
 
 def plain_of(config: DictConfig) -> dict[str, Any]:
-    """Resolved dicts, lists and scalars. Raises MissingMandatoryValue for a `???`."""
+    """Resolved dicts, lists and scalars. Raises MissingMandatoryValue for a `???`, BenchError for a key none reads."""
+    check_keys(config)
     return cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
 
 

@@ -28,7 +28,7 @@ class MultiDigits(Dataset):
     Composed like `Pairs` from the 1,797 digits of `sklearn.datasets.load_digits`; the splits share no source digit. It
     is a test bench for code paths and says nothing about methods on real images. With `labels="partial"` a third of the
     training samples lack the left label and a third the right one (stored as -1); val and test stay complete, and the
-    images are those of `labels="full"`.
+    images are those of `labels="full"`. `data_seed` draws splits and pairs.
 
     Raises BenchError for another value of `labels`.
     """

@@ -24,8 +24,8 @@ class STGU(ComposableMethod):
 
     Each visit of a group is a forward of all tasks, the backward of the group's weighted losses and an optimizer step,
     groups in random order. The losses at successive visits tell how a step changed every task; `ProximalAffinity` keeps
-    a moving average of that, and affinity propagation makes the next groups of it (`affinity_groups`), anew at every
-    `every`-th batch after `warmup` + 1 batches of single tasks (released: 101).
+    a moving average of that (of which a visit makes `decay`), and affinity propagation makes the next groups of it
+    (`affinity_groups`), anew at every `every`-th batch after `warmup` + 1 batches of single tasks (released: 101).
 
     The defaults are what the authors' code does under the torch 1.13 that it pins. `attribution`: `released` credits a
     change to the group visited after it; `previous` to the group whose step caused it; `full` also measures the last
@@ -35,11 +35,11 @@ class STGU(ComposableMethod):
     something to compare. `preference` is affinity propagation's (None: the median). `group_norm` divides a group's loss
     by its size (released: off).
 
-    The affinity is of raw losses; `weighting` is
-    asked and moved at the first visit. Groups keep their former shape where a self-affinity is not positive. A visit
-    whose losses are not finite enters no affinity; one that is skipped for its gradient alone counts as a step that
-    changed nothing. Each clustering draws the random state of its tie-breaking noise from the step's host generator;
-    every 20th is tried under ten states, and the findings count those whose partition depends on it.
+    The affinity is of raw losses; `weighting` is asked and moved at the first visit. Groups keep their former shape
+    where a self-affinity is not positive. A visit whose losses are not finite enters no affinity; one that is skipped
+    for its gradient alone counts as a step that changed nothing. Each clustering draws the random state of its
+    tie-breaking noise from the step's host generator; every 20th is tried under ten states, and the findings count
+    those whose partition depends on it.
 
     Cost: M forwards, M backwards of the visited tasks, M optimizer steps (1 ≤ M ≤ k; 2 for one group); one host copy of
     K losses per visit; milliseconds of clustering.

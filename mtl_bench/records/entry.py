@@ -21,13 +21,13 @@ class Group(TypedDict):
 class EntryFile(Shared):
     """What `mtl-bench group` leaves beside the records of its runs."""
 
-    schema: int
-    id: str
-    label: str
-    budget: int
+    schema: int  # version of this form
+    id: str  # the name of its file
+    label: str  # as in tables
+    budget: int  # networks at most
     grouping: dict[str, Any]  # how the groups were chosen, as configured
     seeds: list[int]  # of the measurement; groups are chosen once for all of them
-    groups: list[Group]
+    groups: list[Group]  # the networks
     measured_by: list[str]  # hashes of the runs that the choice needed; their cost counts
     value: float | None  # mean predicted score of the serving groups, None where nothing was predicted
 

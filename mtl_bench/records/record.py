@@ -15,88 +15,88 @@ SINGLE = "single"  # the method's name in a run with one task
 
 
 class Experiment(TypedDict):
-    name: str
+    name: str  # of its YAML, or `custom`
     hash: str  # the full setting, reporting part included: rows of different hashes never share a table
 
 
 class MethodName(TypedDict):
     name: str  # "single" for runs with one task
-    label: str
+    label: str  # as in tables: the name, and what was changed in its options
 
 
 class MetricInfo(TypedDict):
-    higher_is_better: bool
-    unit: str
+    higher_is_better: bool  # false: lower is better
+    unit: str  # "" for a pure number
 
 
 class Evaluation(TypedDict):
-    batch: int
-    epoch: float
+    batch: int  # trained on so far
+    epoch: float  # the same in epochs
     train: dict[str, float]  # mean loss per task
-    val: dict[str, dict[str, float]]
-    test: dict[str, dict[str, float]] | None
+    val: dict[str, dict[str, float]]  # task → metric → value; {} without a validation split
+    test: dict[str, dict[str, float]] | None  # likewise; None where the selection rule did not ask for it
 
 
 class DeltaM(TypedDict):
-    definition: Literal["metric_mean", "task_mean", "one_per_task"]
+    definition: Literal["metric_mean", "task_mean", "one_per_task"]  # see protocols
     terms: dict[str, list[str]]  # task → the metrics that enter
 
 
 class Counts(TypedDict):
-    batches: int
-    forwards: int
-    backwards: int
-    passes: float
+    batches: int  # seen in the whole training, as all below
+    forwards: int  # of the model, lookaheads included
+    backwards: int  # through the encoder
+    passes: float  # sweeps of a batch through the encoder, forward or backward
     optimizer_steps: int  # the skipped ones too
 
 
 class Failures(TypedDict):
-    nonfinite_steps: int
-    solver: int
+    nonfinite_steps: int  # skipped, as a loss or gradient was not finite
+    solver: int  # residuals that a method's solver missed
 
 
 class Measured(TypedDict):
-    seconds: float
-    seconds_per_step: float
-    peak_memory_bytes: int
-    host: str
-    started: str
-    finished: str
+    seconds: float  # of steps alone, without evaluations
+    seconds_per_step: float  # of steps, per batch
+    peak_memory_bytes: int  # largest allocation on the GPU; on a CPU of the process
+    host: str  # processor and cores
+    started: str  # local time, ISO 8601
+    finished: str  # likewise
 
 
 class Shared(TypedDict):
     """What all rows of one table have in common."""
 
-    experiment: Experiment
+    experiment: Experiment  # the setting
     tasks: list[str]  # in dataset order
     metrics: dict[str, dict[str, MetricInfo]]  # task → metric
-    selection: str
-    delta_m: DeltaM
+    selection: str  # the rule that says at which evaluation values are taken
+    delta_m: DeltaM  # how Δm is defined
     baselines: dict[str, str]  # task → hash of its single-task run
 
 
 class Record(Shared):
     """What one run leaves. All but `measured` is the same when the run is repeated in the same environment."""
 
-    schema: int
+    schema: int  # version of this form
     hash: str  # identity of dataset, tasks, model, method and the training part of the protocol
-    seed: int
+    seed: int  # of all random streams
     created_by: str  # version of the package
-    method: MethodName
+    method: MethodName  # how it is called
     test: dict[str, dict[str, float]]  # task → metric → value under the selection rule
     val: dict[str, dict[str, float]]  # likewise; {} without a validation split
     other_tests: NotRequired[dict[str, dict[str, dict[str, float]]]]  # split → task → metric, at the selected weights
     findings: NotRequired[list[dict[str, Any]]]  # what the method told after each epoch, with its number
-    evaluations: list[Evaluation]
-    counts: Counts
-    failures: Failures
+    evaluations: list[Evaluation]  # all of them, in order
+    counts: Counts  # what the training cost
+    failures: Failures  # what was skipped or missed
     converged: bool  # as `has_converged` says
-    test_evaluations: int
-    config: dict[str, Any]
+    test_evaluations: int  # how often the test split was looked at
+    config: dict[str, Any]  # the composed configuration, as given
     identity: dict[str, Any]  # what `hash` is the hash of
-    environment: dict[str, Any]
-    resumed_elsewhere: bool
-    measured: Measured
+    environment: dict[str, Any]  # versions, device, threads, bytes of the packed data
+    resumed_elsewhere: bool  # whether a checkpoint of another environment was gone on from
+    measured: Measured  # what a clock or a machine says
 
 
 REQUIRED = tuple(key for key in get_type_hints(Record) if key in Record.__required_keys__)

@@ -16,7 +16,7 @@ SHORTEST = 1e-3  # of a prediction that is scaled to length 1
 
 
 class Normals(DenseTask):
-    """1 - cosine or L1 between unit vectors; metrics mean and median angle (°), share within 11.25°, 22.5°, 30° (%).
+    """1 - cosine or L1 (`error`) of unit vectors; mean and median angle (°), share within 11.25°, 22.5°, 30° (%).
 
     The prediction is brought to length 1 in loss and metrics, the target too: stored in eight bits, or interpolated, it
     is not quite unit (released MTAN code leaves it so). NaN and the zero vector are no target. L1 is a mean over

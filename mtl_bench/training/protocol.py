@@ -17,10 +17,12 @@ from mtl_bench.training.selection import Last, SelectionRule
 class Training:
     """The part of a protocol that changes the weights a run ends with; it enters the run's identity.
 
-    `optimizer` is a partial of a torch optimizer; heads learn at `head_lr_factor` times its rate. `static_weights`
-    multiply the losses (empty: 1 each). `normalise` holds `mean` and `std` of the input per channel. `val: none` trains
-    on the validation samples as well. `bn_updates: all` lets every forward of a batch update norm statistics.
-    `augmentation` changes the training batches, one after another, before they are normalised.
+    `batch_size` counts samples; `drop_last` leaves out what does not fill the last batch of an epoch. `budget` says how
+    long to train. `optimizer` is a partial of a torch optimizer; heads learn at `head_lr_factor` times its rate, which
+    `schedule` scales over the training. `clip_norm` bounds the norm of the whole gradient (None: unbounded).
+    `static_weights` multiply the losses (empty: 1 each). `normalise` holds `mean` and `std` of the input per channel.
+    `val: none` trains on the validation samples as well. `bn_updates: all` lets every forward of a batch update norm
+    statistics. `augmentation` changes the training batches, one after another, before they are normalised.
 
     Raises BenchError for an unknown precision, validation rule, norm rule or kind of augmentation.
     """
@@ -74,8 +76,9 @@ class Training:
 class Reporting:
     """The part that decides which numbers are read off a run: outside its identity, inside its experiment's.
 
-    `delta_m` is {definition, terms: {task: [metric, …]}}; `evaluate_every` counts epochs, and the end of the budget is
-    always evaluated. Single-task baselines train `single_model` (None: the experiment's own), and `single_training` is
+    `delta_m` is {definition, terms: {task: [metric, …]}}; `selection` is the rule by which test values are taken.
+    `evaluate_every` counts epochs, and the end of the budget is always evaluated, `evaluation_batch_size` samples at a
+    time. Single-task baselines train `single_model` (None: the experiment's own), and `single_training` is
     merged into their training, so that the baselines of one protocol may serve a changed one.
     """
 

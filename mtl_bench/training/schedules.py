@@ -34,7 +34,7 @@ class Cosine:
 
 @dataclass(frozen=True)
 class Milestones:
-    """Multiplied by `gamma` when progress passes each milestone (halving at 0.5: the NYUv2 recipe of MTAN)."""
+    """Multiplied by `gamma` when progress in [0, 1] passes each of the `milestones` (halving at 0.5: NYUv2 in MTAN)."""
 
     revision: ClassVar[int] = 1
 

@@ -33,13 +33,18 @@ warnings.filterwarnings("ignore", r"Detected call of `lr_scheduler\.step\(\)` be
 
 @dataclass(frozen=True)
 class Options:
-    """How a run is carried out; nothing here changes its numbers (`max_nonfinite` says when there are none to come)."""
+    """How a run is carried out; nothing here changes its numbers (`max_nonfinite` says when there are none to come).
+
+    `checkpoint_seconds` lie between checkpoints (0: one after every batch). `diagnostics_every` and `log_every` count
+    batches (0: never). After `max_nonfinite` skipped steps in a row a run is given up. `pictures` test samples are kept
+    with their dense predictions (0: none). `progress` shows a bar.
+    """
 
     checkpoint_seconds: float = 60.0
-    diagnostics_every: int = 0  # batches; 0: off
-    log_every: int = 50  # batches; 0: off
-    max_nonfinite: int = 25  # skipped steps in a row before the run is given up
-    pictures: int = 4  # test samples kept with their dense predictions; 0: none
+    diagnostics_every: int = 0
+    log_every: int = 50
+    max_nonfinite: int = 25
+    pictures: int = 4
     progress: bool = True
 
     def __post_init__(self) -> None:

@@ -55,8 +55,16 @@ CONFIGURATION = {  # what is typed after `mtl-bench train`, and what the sentenc
     "misspelt task": (["tasks.lefft.classes=9"], "Could not override 'tasks.lefft.classes': did you mean left?"),
     "misspelt path": (["paths.run=there"], "Could not override 'paths.run': did you mean runs?"),
     "key like no other": (["xyz=1"], "`mtl-bench train --cfg job` prints every key."),
+    "sweeper of nobody": (["hydra/sweeper=ax"], "choose among basic, or install the Hydra plugin that brings it."),
     "unreadable override": (["method.fixed={left: 1"], "cannot be read", "quote it for the shell"),
-    "two values, no sweep": (["seed=1,2"], "add --multirun to your command line"),
+    "key of another place": (["batch_size=9"], "'batch_size': did you mean protocol.training.batch_size?"),
+    "key that nothing reads": (["+lr=9"], "Nothing reads the key lr; did you mean protocol.training.optimizer.lr?"),
+    "part that nothing reads": (
+        ["+protocol.trainin.batch_size=9"],
+        "protocol.trainin; did you mean protocol.training?",
+    ),
+    "key with dashes": (["--method=uw"], "--method=uw: keys have no dashes here; write method=uw."),
+    "two values, no sweep": (["seed=1,2"], "add -m for a sweep over them, or write a list as seed=[1,2]."),
     "method as optimizer": (["optimizer=pcgrad"], "a method is chosen with method=pcgrad"),
     "missing value": (["method=priority"], "method.priority has no value yet (???)"),
     "unknown argument": (["+method.lr=1"], "method.lr is no argument of LinearScalarization; it takes fixed,"),
@@ -552,7 +560,8 @@ def test_a_strange_record_elsewhere_does_not_fail_a_run(train: Type, cell: Path,
 
 
 def test_list_of_an_unknown_group(mtl_bench: Type) -> None:
-    refused(mtl_bench("list", "nonsense"), "There is no group 'nonsense'; choose among experiment, method,")
+    refused(mtl_bench("list", "nonsense"), "There is no group 'nonsense'; choose among dataset, experiment,")
+    refused(mtl_bench("list", "methods"), "There is no group 'methods'; did you mean method?")
 
 
 @pytest.mark.parametrize(

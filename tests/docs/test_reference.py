@@ -4,6 +4,7 @@ import inspect
 import re
 from html import unescape
 from pathlib import Path
+from pydoc import locate
 from typing import get_type_hints
 
 import pytest
@@ -60,6 +61,26 @@ def test_every_field_of_records_and_entries_is_there() -> None:
     for kind in (Record, EntryFile):
         assert all(f"| `{key}` |" in page for key in get_type_hints(kind))
     assert "identity of dataset, tasks, model, method and the training part of the protocol" in page
+
+
+def test_no_key_or_field_is_without_a_meaning() -> None:
+    for path, text in reference().pages().items():
+        if "configuration" in path or "record" in path:
+            assert not re.search(r"^\| `.*\|\s+\|$", text, re.M), path
+
+
+def test_every_argument_is_described() -> None:
+    """By the docstring of its class or of one that it derives from; `outputs` and `input_shape` come from the run."""
+    dotted = {
+        one
+        for path in CONFIGS.rglob("*.yaml")
+        for one in re.findall(r"_target_: (mtl_bench\.[\w.]+)", path.read_text())
+    }
+    for kind in map(locate, sorted(dotted)):
+        bases = [base for base in inspect.getmro(kind) if base.__module__.startswith("mtl_bench")]
+        said = " ".join(inspect.getdoc(base) or "" for base in bases)
+        for argument in set(inspect.signature(kind).parameters) - {"outputs", "input_shape"}:
+            assert re.search(rf"\b{argument}\b", said), f"{kind.__name__}: {argument}"
 
 
 def test_no_table_row_is_broken() -> None:

@@ -24,11 +24,12 @@ SMALLEST = 16  # pixels; below, filters see more border than picture
 class Rooms(Dataset):
     """Views into furnished rooms with twelve exact targets; a controlled experiment, not a picture of the world.
 
-    A room, its camera, its lights and its materials follow from (data_seed, split, index): splits share no scene, and
-    a smaller split is the beginning of a larger one. `shift` counts the images of `test_shift`, whose surface patterns
-    appear nowhere else. Colours and patterns are drawn without a look at what they cover. Targets and their units are
-    those of `mtl_bench.data.rooms.targets.fields`: NYUv2's 13 classes (-1: unlabelled), two depths (m; none through
-    windows and in mirrors), normals in the camera's frame, and Taskonomy's maps.
+    A room, its camera, its lights and its materials follow from (data_seed, split, index): splits share no scene, and a
+    smaller split is the beginning of a larger one. `train`, `val` and `test` count images of `height` × `width` pixels,
+    `shift` those of `test_shift`, whose surface patterns appear nowhere else. Colours and patterns are drawn without a
+    look at what they cover. Targets and their units are those of `mtl_bench.data.rooms.targets.fields`: NYUv2's 13
+    classes (-1: unlabelled), two depths (m; none through windows and in mirrors), normals in the camera's frame, and
+    Taskonomy's maps.
 
     Dials with a known right answer: `label_noise={task: σ}` on training targets (see `add_noise`), `distractor=true`
     adds a target that has nothing to do with the others, `duplicate=task` stores a target a second time as

@@ -22,6 +22,8 @@ GRACE = 5.0  # seconds that wandb's own process may need on top of its network t
 class WandbLogger(Logger):
     """One W&B run per run: `batch` is the step axis, seeds share a group, a resumed run continues under its id.
 
+    Runs go to `project` of `entity` (None: your own), and `mode` says when:
+
     offline   written below `<run folder>/wandb`, sent whenever you like with `wandb sync <folder>`
     online    sent while training; where the server does not answer within `timeout` seconds the run goes on offline
     disabled  wandb's own no-op
