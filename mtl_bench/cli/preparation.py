@@ -60,7 +60,7 @@ def _summary(packed: Packed, verified: bool) -> list[str]:
     manifest = packed.manifest
     sizes = ", ".join(f"{name} {size}" for name, size in manifest.splits.items())
     lines = [f"{manifest.name}: {sizes} in {packed.folder} (digest {packed.digest[:12]})"]
-    lines += [f"These are not all official data: {manifest.label}."] if manifest.label else []
+    lines += [f"What records and boards will say of these data: {manifest.label}."] if manifest.label else []
     lines += shortened([sentence for sentences in manifest.skipped.values() for sentence in sentences])
     lines += [f"Checksums of {len(manifest.files)} files are right."] if verified else []
     return lines + ([f"Look at {packed.folder / SHEET}."] if (packed.folder / SHEET).is_file() else [])
