@@ -5,7 +5,6 @@ import sys
 import traceback
 from collections.abc import Callable
 from math import inf
-from pathlib import Path
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -135,15 +134,7 @@ def _group(config: DictConfig, choices: Choices) -> None:
 
 
 def _prepare(config: DictConfig, choices: Choices) -> None:
-    from mtl_bench.data.dataset import Dataset, prepare
-    from mtl_bench.training.build import build
+    from mtl_bench.cli.preparation import prepare_as_asked
 
     plain = plain_of(config)
-    dataset = build(plain.get("dataset") or {}, "dataset", Dataset)
-    source = plain["source"]
-    if source is not None and not Path(str(source)).is_dir():
-        raise BenchError(f"There is no folder {source}; source names the folder with the official files.")
-    root = paths_of(plain)["data"]
-    packed = prepare(dataset, root, None if source is None else Path(str(source)))
-    sizes = ", ".join(f"{name} {size}" for name, size in packed.manifest.splits.items())
-    print(f"{dataset.name}: {sizes} in {root / 'packed' / dataset.folder_name} (digest {packed.digest[:12]})")
+    prepare_as_asked(plain, paths_of(plain)["data"])

@@ -5,15 +5,16 @@ import inspect
 import json
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from mtl_bench.data.packed import Field, Manifest, Packed, is_target
 from mtl_bench.errors import BenchError
 from mtl_bench.records.identity import source_of
 
 log = logging.getLogger(__name__)
+Pack: TypeAlias = Callable[[Path, Path, Path | None], Manifest]
 
 
 class Dataset(ABC):
@@ -66,13 +67,14 @@ class Dataset(ABC):
         return f"{self.name}-{hashlib.sha256(canonical.encode()).hexdigest()[:8]}"
 
 
-def prepare(dataset: Dataset, root: Path, source: Path | None = None) -> Packed:
+def prepare(dataset: Dataset, root: Path, source: Path | None = None, pack: Pack | None = None) -> Packed:
     """The packed form of a dataset under root/packed, made first where it is absent.
 
     Official files are looked for in `source`, then in root/raw, then downloaded to root/raw where that is possible.
+    `pack` is the dataset's own unless it is given.
     """
     folder = root / "packed" / dataset.folder_name
     if not folder.is_dir():  # a warning, so that it is seen wherever logging was not set up
         log.warning("Packing dataset %s into %s, once …", dataset.name, folder)
-        dataset.pack(folder, root / "raw", source)
+        (pack or dataset.pack)(folder, root / "raw", source)
     return Packed.open(folder)

@@ -61,23 +61,30 @@ def is_target(name: str, field: Field) -> bool:
     return name != "image" and field.encoding.target
 
 
-def mismatch(split: str, arrays: Arrays, fields: Mapping[str, Field], count: int) -> str:
-    """What is wrong with the arrays of `count` samples of one split; empty when nothing is."""
+def mismatch(place: str, arrays: Arrays, fields: Mapping[str, Field], count: int) -> str:
+    """What is wrong with the arrays of `count` samples of `place`, "split `test`"; empty when nothing is."""
     for name, field in fields.items():
         if name not in arrays:
-            return f"split `{split}` has no field `{name}`"
+            return f"{place} has no field `{name}`"
         found = (str(arrays[name].dtype), arrays[name].shape)
         if found != (field.dtype, (count, *field.shape)):
             expected = f"{field.dtype} {[count, *field.shape]}"
-            return f"field `{name}` of split `{split}` is {found[0]} {list(found[1])} instead of {expected}"
+            return f"field `{name}` of {place} is {found[0]} {list(found[1])} instead of {expected}"
     return ""
 
 
-def strange(split: str, name: str, field: Field, array: np.ndarray) -> str:
+def strange(place: str, name: str, field: Field, array: np.ndarray) -> str:
     """Which stored number of a field has no meaning in its encoding; empty when all have one."""
     if (number := field.encoding.foreign(array)) is None:
         return ""
     return (
-        f"field `{name}` of split `{split}` holds the label {number:g}; classes count from 0, and -1 is no label: let "
+        f"field `{name}` of {place} holds the label {number:g}; classes count from 0, and -1 is no label: let "
         'its encoding `ignore` other numbers that mean none ({"name": "class", "ignore": [-100, 255]})'
     )
+
+
+def unfit(place: str, arrays: Arrays, fields: Mapping[str, Field], count: int) -> str:
+    """What `mismatch` or `strange` says of any field first."""
+    if wrong := mismatch(place, arrays, fields, count):
+        return wrong
+    return next(filter(None, (strange(place, name, field, arrays[name]) for name, field in fields.items())), "")

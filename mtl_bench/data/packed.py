@@ -1,55 +1,21 @@
 """Packed datasets: one `.npy` file per split and field, and a manifest that says what they hold."""
 
-import hashlib
 import json
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mtl_bench.data.fields import Arrays, Field, is_target, mismatch
+from mtl_bench.data.manifest import MANIFEST, Manifest, bytes_digest, file_entry, read_manifest
 from mtl_bench.data.publish import continued
-from mtl_bench.data.stream import Samples, Stream, Unfit, file_name
+from mtl_bench.data.stream import OnError, Samples, Stream, Unfit, file_name
 from mtl_bench.errors import BenchError
 
 __all__ = ["MANIFEST", "Field", "Manifest", "Packed", "Samples", "is_target", "read_manifest", "write_packed"]
-MANIFEST = "manifest.json"
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """The content of `manifest.json`.
-
-    `splits` maps a split to its number of samples, `files` a file name to {"bytes", "sha256"}. `digest` identifies the
-    content: the sha256 over the sorted file names and checksums or, where another processor computes other last bits,
-    over what the content is computed from.
-    """
-
-    name: str
-    fields: dict[str, Field]
-    splits: dict[str, int]
-    files: dict[str, dict[str, Any]]
-    digest: str
-    source: str
-    parameters: dict[str, Any]
-
-    @property
-    def written(self) -> dict[str, Any]:
-        """Plain JSON."""
-        return {**asdict(self), "fields": {name: field.written for name, field in self.fields.items()}}
-
-    @property
-    def bytes_digest(self) -> str:
-        """sha256 over the sorted file names and checksums."""
-        return _bytes_digest(self.files)
-
-    @property
-    def targets(self) -> tuple[str, ...]:
-        """Fields that may serve as targets."""
-        return tuple(name for name, field in self.fields.items() if is_target(name, field))
 
 
 @dataclass(frozen=True)
@@ -83,6 +49,12 @@ class Packed:
             raise BenchError(f"Dataset {self.manifest.name} has no split `{split}`; it has {known}.")
         return {field: np.load(self.folder / file_name(split, field), mmap_mode="r") for field in self.manifest.fields}
 
+    def verify(self) -> None:
+        """Reads every byte and compares it with the manifest's checksums. Raises BenchError naming what has changed."""
+        for file, entry in self.manifest.files.items():
+            if file_entry(self.folder / file)["sha256"] != entry["sha256"]:
+                raise self._damaged(f"{self.folder / file} has changed since it was packed (its SHA256 differs)")
+
     def _check_size(self, file: str, expected: int) -> None:
         path = self.folder / file
         if not path.is_file():
@@ -98,7 +70,7 @@ class Packed:
             arrays = self.arrays(split)
         except ValueError as error:
             raise self._damaged(f"{self.folder} holds a file of split `{split}` that is no NumPy array") from error
-        if wrong := mismatch(split, arrays, self.manifest.fields, self.manifest.splits[split]):
+        if wrong := mismatch(f"split `{split}`", arrays, self.manifest.fields, self.manifest.splits[split]):
             raise self._damaged(f"{self.folder}: {wrong}")
 
     def _damaged(self, what: str) -> BenchError:
@@ -113,6 +85,9 @@ def write_packed(
     source: str,
     parameters: Mapping[str, Any],
     digest: str | None = None,
+    variant: str = "",
+    skipped: Mapping[str, Sequence[str]] | None = None,
+    on_error: OnError = "raise",
 ) -> Manifest:
     """Writes arrays[split][field] ([samples, *shape]) so that `folder` appears complete or not at all.
 
@@ -120,7 +95,8 @@ def write_packed(
     was written before an error is continued by the next process, as is whatever a killed one has written. The digest
     depends on the content, not on either.
 
-    `source` says in words where the content comes from, `digest` identifies it where bytes do not (None: they do).
+    `source` says in words where the content comes from, `digest` identifies it where bytes do not (None: they do);
+    `variant` and `skipped` are the manifest's. Samples that turn out to be unreadable raise, or are skipped.
     Returns the manifest that lies in `folder` afterwards, which is another process's when that one was faster.
 
     Raises BenchError when an array does not fit its field, or when the disk is full or not writable.
@@ -130,12 +106,13 @@ def write_packed(
         for split, part in arrays.items()
     }
     counts = {split: samples.count for split, samples in splits.items()}
-    manifest = Manifest(name, dict(fields), counts, {}, digest or "", source, dict(parameters))
+    missing = {split: list(reasons) for split, reasons in (skipped or {}).items() if reasons}
+    manifest = Manifest(name, dict(fields), counts, {}, digest or "", source, dict(parameters), variant, missing)
     streamed = any(isinstance(part, Samples) for part in arrays.values())
     with continued(folder) as started:
         try:
             if not folder.is_dir():
-                _write(started, splits, manifest)
+                _write(started, splits, manifest, on_error)
         except Unfit as error:
             shutil.rmtree(started)
             raise _refused(name, error) from error
@@ -146,47 +123,29 @@ def write_packed(
     return read_manifest(folder)
 
 
-def _write(folder: Path, splits: Mapping[str, Samples], manifest: Manifest) -> None:
-    stream = Stream(folder, manifest.written)
-    for split, samples in splits.items():
-        stream.write(split, samples, manifest.fields)
+def _write(folder: Path, splits: Mapping[str, Samples], manifest: Manifest, on_error: OnError) -> None:
+    stream = Stream(folder, manifest.written, on_error)
+    counts = {split: stream.write(split, samples, manifest.fields) for split, samples in splits.items()}
+    skipped = {split: [*manifest.skipped.get(split, ()), *stream.skipped[split].values()] for split in splits}
     names = [file_name(split, field) for split in splits for field in manifest.fields]
-    files = {file: _entry(folder / file) for file in names}
-    complete = replace(manifest, files=files, digest=manifest.digest or _bytes_digest(files))
+    files = {file: file_entry(folder / file) for file in names}
+    complete = replace(
+        manifest,
+        splits=counts,
+        files=files,
+        digest=manifest.digest or bytes_digest(files),
+        skipped={split: reasons for split, reasons in skipped.items() if reasons},
+    )
     (folder / MANIFEST).write_text(json.dumps(complete.written, indent=1) + "\n")
     stream.close()
 
 
 def _whole(name: str, split: str, arrays: Arrays, fields: Mapping[str, Field]) -> Samples:
     samples = Samples.of(arrays)
-    if wrong := mismatch(split, arrays, fields, samples.count):
+    if wrong := mismatch(f"split `{split}`", arrays, fields, samples.count):
         raise _refused(name, wrong)
     return samples
 
 
 def _refused(name: str, wrong: object) -> BenchError:
     return BenchError(f"Dataset {name} cannot be packed: {wrong}; mend its `pack` or its `fields`.")
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """Raises BenchError when the manifest is absent or damaged."""
-    try:
-        content = json.loads((folder / MANIFEST).read_text())
-        fields = {name: Field(**{**field, "shape": tuple(field["shape"])}) for name, field in content["fields"].items()}
-        return Manifest(**{**content, "fields": fields})
-    except BenchError as error:
-        raise BenchError(f"{folder / MANIFEST}: {error}") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BenchError(
-            f"{folder / MANIFEST} is missing or damaged; delete the folder and run `mtl-bench prepare` for its dataset."
-        ) from error
-
-
-def _entry(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-
-
-def _bytes_digest(files: Mapping[str, Mapping[str, Any]]) -> str:
-    rows = "".join(f"{file} {files[file]['sha256']}\n" for file in sorted(files))
-    return hashlib.sha256(rows.encode()).hexdigest()

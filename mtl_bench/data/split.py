@@ -147,7 +147,7 @@ def _labelled(packed: Packed, part: str, task: str, array: np.ndarray) -> Bool[n
     field = packed.manifest.fields[task]
     found: list[np.ndarray] = [np.empty(0, bool)]
     for piece in pieces(array):
-        if wrong := strange(part, task, field, piece):
+        if wrong := strange(f"split `{part}`", task, field, piece):
             raise BenchError(f"{packed.folder}: {wrong}, delete the folder and prepare the dataset again.")
         found.append(_any(field.encoding.labelled(piece)))
     return np.concatenate(found)

@@ -89,6 +89,7 @@ def _board(records: Sequence[Record], files: Sequence[EntryFile], parts: Sequenc
         notes = [*notes, "Seconds per batch were measured on more than one machine and do not compare."]
     if mixed := [entry.label for entry in entries if entry.mixes_data]:
         notes = [*notes, f"Runs of one row read packed data of different bytes: {', '.join(mixed)}."]
+    notes = [*notes, *sorted({f"The data: {record['variant']}." for record in methods if "variant" in record})]
     return Board(
         experiment=setting["experiment"]["name"],
         hash=setting["experiment"]["hash"],

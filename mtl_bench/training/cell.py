@@ -172,6 +172,8 @@ def make_record(plan: Plan, trainer: Trainer, selected: Selected) -> Record:
             "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         },
     }
+    if variant := plan.packed.manifest.label:
+        record["variant"] = variant
     if state.findings:
         record["findings"] = state.findings
     if selected.other_tests:

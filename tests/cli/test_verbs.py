@@ -21,6 +21,7 @@ from mtl_bench.pictures import Dense, Pictures
 from mtl_bench.records.record import find_records, load_record
 from tests.cli.conftest import FAST, SMALL_ROOMS, Type
 from tests.cli.console import Console, Typed
+from tests.data.nyuv2_files import drawn_frames, write_nyuv2
 
 SCRIPT = Path(sys.executable).with_name("mtl-bench")
 NO_TIMM = """
@@ -112,6 +113,27 @@ def test_prepare_says_what_it_wrote_and_where(mtl_bench: Type, folder: Path) -> 
     assert typed.err == f"Packing dataset multidigits into {found[1]}, once …\n"
     again = mtl_bench("prepare", "dataset=multidigits", "paths.data=new")
     assert (again.words, again.err) == (typed.words, "")
+
+
+def test_prepare_from_official_files(mtl_bench: Type, folder: Path) -> None:
+    write_nyuv2(folder / "official", drawn_frames(2), [2], [1])
+    asked = ("prepare", "dataset=nyuv2", "source=official", "paths.data=new", "verify=true", "workers=1", "limit=1")
+    typed = mtl_bench(*asked)
+    assert typed.status == 0, typed.err
+    assert "train nyu_depth_v2_labeled.mat 1 – –" in typed.words
+    assert "nyuv2 needs 3.1 MB in new/packed;" in typed.words
+    assert "will say of these data: the first 1 of every split. Checksums of 10 files are right." in typed.words
+    assert max(map(len, typed.out.splitlines())) <= 100
+    assert re.search(r"Look at (\S+)/contact\.png\.", typed.words)
+    assert len(list((folder / "new" / "packed").glob("nyuv2-*/contact.png"))) == 1
+    (folder / "official" / "splits.mat").unlink()
+    assert mtl_bench(*asked).status == 0  # it lies packed
+    missing = mtl_bench(*asked[:-1])
+    assert missing.status == 1
+    assert "all splits.mat – 1 –" in missing.words
+    assert "splits.mat is missing; download splits.mat from the NYU Depth V2 page" in missing.err
+    refused = mtl_bench("prepare", "dataset=multidigits", "limit=3")
+    assert "Dataset multidigits takes no limit; leave limit=3 out." in refused.err
 
 
 def test_doctor_finds_everything_well(mtl_bench: Type) -> None:

@@ -274,3 +274,10 @@ def test_boards_keep_the_order_of_the_entries(runs: Runs, single: Runs) -> None:
     entries = [grouped(record, "groups", "left-hash", record["hash"]) for record in records[::3]]
     boards = leaderboards([*single(), *records], entries)
     assert [board.experiment for board in boards] == list("cdabe")
+
+
+def test_a_board_says_what_copy_of_the_data_it_stands_on(runs: Runs, single: Runs) -> None:
+    records = [*runs("good", *GOOD), *runs("fair", *FAIR), *single()]
+    for record in records:
+        record["variant"] = "somebody's copy"
+    assert leaderboard(records).notes == ("The data: somebody's copy.",)

@@ -1,0 +1,23 @@
+"""A validation split of an official training split that comes without one."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from mtl_bench.data.official.inventory import Sample
+from mtl_bench.errors import BenchError
+
+
+def hold_out(expected: Mapping[str, Sequence[Sample]], count: int, seed: int) -> dict[str, Sequence[Sample]]:
+    """`count` random samples of `train` become `val`, both in their order; 0: there is no `val`.
+
+    Raises BenchError when no training sample is left.
+    """
+    train = expected["train"]
+    if not 0 <= count < len(train):
+        raise BenchError(f"There are {len(train)} training samples; val={count} cannot be held out.")
+    if not count:
+        return dict(expected)
+    chosen = np.random.RandomState(seed).permutation(len(train))  # a frozen stream: the same on any NumPy
+    parts = {"train": np.sort(chosen[count:]), "val": np.sort(chosen[:count])}
+    return {**{split: [train[at] for at in places] for split, places in parts.items()}, "test": expected["test"]}
