@@ -45,6 +45,10 @@ ROOMS = [  # tiny and alike for all tests that compose it, so that it is rendere
     "dataset.width=40",
     "model.width=4",
 ]
+DENSE_ROOMS = [override for override in ROOMS if not override.startswith("model.")]
+PAPER_MODELS = {  # dense models of published tables, and what makes them small
+    "segnet_mtan": ["model.width=4"],
+}
 STOPS = (3, PER_EPOCH, 10)  # within the first epoch, at its end, within the second
 
 

@@ -7,5 +7,6 @@ from mtl_bench.models.lenet import LeNet
 from mtl_bench.models.mlp import MLP
 from mtl_bench.models.resnet import ResNet18
 from mtl_bench.models.segnet import SegNet
+from mtl_bench.models.segnet_mtan import SegNetMTAN
 
-__all__ = ["MLP", "DenseResNet", "LeNet", "MultiTaskModel", "ResNet18", "SegNet", "initialise"]
+__all__ = ["MLP", "DenseResNet", "LeNet", "MultiTaskModel", "ResNet18", "SegNet", "SegNetMTAN", "initialise"]

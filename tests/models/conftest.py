@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from mtl_bench.models import MLP, DenseResNet, LeNet, MultiTaskModel, ResNet18, SegNet
+from mtl_bench.models import MLP, DenseResNet, LeNet, MultiTaskModel, ResNet18, SegNet, SegNetMTAN
 
 INPUT = (1, 32, 41)
 Build = Callable[[dict[str, int]], MultiTaskModel]
 
+BY_TASK = ("mti-net", "cross-stitch")  # whose shared part grows with the tasks, as published
 MODELS: dict[str, Build] = {
     "lenet": lambda outputs: LeNet(outputs, INPUT),
     "mlp": lambda outputs: MLP(outputs, INPUT, hidden=(32, 16)),
@@ -22,9 +23,17 @@ MODELS: dict[str, Build] = {
     "dense resnet50": lambda outputs: DenseResNet(outputs, INPUT, depth=50, width=2, output_stride=16),
     "segnet": lambda outputs: SegNet(outputs, INPUT, width=4),
     "segnet, norms per task": lambda outputs: SegNet(outputs, INPUT, width=4, task_norm=True),
+    "mtan": lambda outputs: SegNetMTAN(outputs, INPUT, width=4),
+    "mtan, norms per task": lambda outputs: SegNetMTAN(outputs, INPUT, width=4, task_norm=True),
 }
 
 
 @pytest.fixture(params=MODELS)
 def build(request: pytest.FixtureRequest) -> Build:
+    return MODELS[request.param]
+
+
+@pytest.fixture(params=[name for name in MODELS if not name.startswith(BY_TASK)])
+def build_alike(request: pytest.FixtureRequest) -> Build:
+    """Whose shared part is the same whatever the tasks."""
     return MODELS[request.param]
