@@ -48,6 +48,7 @@ ROOMS = [  # tiny and alike for all tests that compose it, so that it is rendere
 DENSE_ROOMS = [override for override in ROOMS if not override.startswith("model.")]
 PAPER_MODELS = {  # dense models of published tables, and what makes them small
     "segnet_mtan": ["model.width=4"],
+    "deeplabv3plus": ["model.width=2", "model.head_width=4", "model.low_level=3"],
 }
 STOPS = (3, PER_EPOCH, 10)  # within the first epoch, at its end, within the second
 

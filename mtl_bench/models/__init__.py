@@ -1,6 +1,7 @@
 """Encoders, heads and multi-task models. Importing this room loads neither torchvision nor timm."""
 
 from mtl_bench.models.base import MultiTaskModel
+from mtl_bench.models.deeplab import DeepLabV3Plus
 from mtl_bench.models.dense_resnet import DenseResNet
 from mtl_bench.models.initialise import initialise
 from mtl_bench.models.lenet import LeNet
@@ -9,4 +10,14 @@ from mtl_bench.models.resnet import ResNet18
 from mtl_bench.models.segnet import SegNet
 from mtl_bench.models.segnet_mtan import SegNetMTAN
 
-__all__ = ["MLP", "DenseResNet", "LeNet", "MultiTaskModel", "ResNet18", "SegNet", "SegNetMTAN", "initialise"]
+__all__ = [
+    "MLP",
+    "DeepLabV3Plus",
+    "DenseResNet",
+    "LeNet",
+    "MultiTaskModel",
+    "ResNet18",
+    "SegNet",
+    "SegNetMTAN",
+    "initialise",
+]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mtl_bench.models import MLP, DenseResNet, LeNet, MultiTaskModel, ResNet18, SegNet, SegNetMTAN
+from mtl_bench.models import MLP, DeepLabV3Plus, DenseResNet, LeNet, MultiTaskModel, ResNet18, SegNet, SegNetMTAN
 
 INPUT = (1, 32, 41)
 Build = Callable[[dict[str, int]], MultiTaskModel]
@@ -25,6 +25,8 @@ MODELS: dict[str, Build] = {
     "segnet, norms per task": lambda outputs: SegNet(outputs, INPUT, width=4, task_norm=True),
     "mtan": lambda outputs: SegNetMTAN(outputs, INPUT, width=4),
     "mtan, norms per task": lambda outputs: SegNetMTAN(outputs, INPUT, width=4, task_norm=True),
+    "deeplab": lambda outputs: DeepLabV3Plus(outputs, INPUT, width=2, head_width=4),
+    "deeplab, norms per task": lambda outputs: DeepLabV3Plus(outputs, INPUT, 18, 2, 8, 4, task_norm=True),
 }
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
-from mtl_bench.models import MLP, DenseResNet, LeNet, MultiTaskModel, ResNet18, SegNet, initialise
+from mtl_bench.models import MLP, DeepLabV3Plus, DenseResNet, LeNet, MultiTaskModel, ResNet18, SegNet, initialise
 from mtl_bench.models.task_norm import TaskNorm, norms_by_weight, with_task_norms
 
 TASKS = {"left": 3, "left2": 1, "right": 2}  # one name is the beginning of another
@@ -19,6 +19,7 @@ BUILD: dict[str, Build] = {
     "pyramid": lambda own: DenseResNet(TASKS, SHAPE, width=4, pyramid=6, task_norm=own),
     "dense resnet50": lambda own: DenseResNet(TASKS, SHAPE, depth=50, width=2, task_norm=own),
     "segnet": lambda own: SegNet(TASKS, SHAPE, width=4, task_norm=own),
+    "deeplab": lambda own: DeepLabV3Plus(TASKS, SHAPE, width=2, head_width=4, task_norm=own),
     "lenet": lambda own: LeNet(TASKS, SHAPE, (2, 4), 5, norm=True, task_norm=own),
 }
 
