@@ -85,9 +85,11 @@ def test_cotangents_can_be_read_at_layer_outputs(model: MultiTaskModel, image: T
     for layer in layers:
         layer.register_forward_hook(lambda layer, _, output: seen.setdefault(layer, []).append(output))
     loss = torch.stack([total(model, features, k) for k, features in enumerate(encoded(model, image.double()))]).sum()
-    for layer in layers:
-        cotangents = torch.autograd.grad(loss, seen[layer], retain_graph=True)
-        (bias,) = torch.autograd.grad(loss, [layer.get_parameter("bias")], retain_graph=True)
+    found = torch.autograd.grad(loss, [output for layer in layers for output in seen[layer]], retain_graph=True)
+    biases = torch.autograd.grad(loss, [layer.get_parameter("bias") for layer in layers])
+    arrived = iter(found)
+    for layer, bias in zip(layers, biases, strict=True):
+        cotangents = [next(arrived) for _ in seen[layer]]
         axis = -1 if channels_last(layer) else 1
         torch.testing.assert_close(sum(c.movedim(axis, 0).flatten(1).sum(1) for c in cotangents), bias)
 

@@ -26,7 +26,7 @@ METHODS = {
     "mgda at the features": ["method=mgda", "method.at=feature"],
     "cso": ["method=cso", "model.task_norm=true"],
 }
-NO_NORMS: tuple[str, ...] = ()  # models without norms that could be per task
+NO_NORMS = ("vit",)  # models without norms that could be per task
 OWN_PATHS = ("segnet_mtan",)  # models that have a path per task, whatever their norms
 
 
