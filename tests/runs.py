@@ -45,6 +45,16 @@ ROOMS = [  # tiny and alike for all tests that compose it, so that it is rendere
     "dataset.width=40",
     "model.width=4",
 ]
+DENSE_ROOMS = [override for override in ROOMS if not override.startswith("model.")]
+PAPER_MODELS = {  # dense models of published tables, and what makes them small
+    "segnet_mtan": ["model.width=4"],
+    "deeplabv3plus": ["model.width=2", "model.head_width=4", "model.low_level=3"],
+    "vit": [],
+    "mtinet_hrnet18": ["model.backbone=hrnet_w18_small"],
+    "mtinet_resnet18": ["model.width=4"],
+    "xception": ["model.widths=[4,4,6,6,8]", "model.blocks=2", "model.features=6", "model.decoder=[6,4,4,4]"],
+    "cross_stitch": ["model.width=4"],
+}
 STOPS = (3, PER_EPOCH, 10)  # within the first epoch, at its end, within the second
 
 

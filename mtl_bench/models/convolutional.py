@@ -9,7 +9,7 @@ from mtl_bench.models.task_norm import choose_task, with_task_norms
 
 
 class EncoderModel(MultiTaskModel):
-    """One shared tensor, the output of `encoder`.
+    """What `encoder` gives is shared: one tensor, or a list.
 
     With `task_norm` every norm of the encoder becomes one per task (`with_task_norms`): features then depend on the
     task from the first norm on, and K tasks take K forwards. Other layers are named, and start, as without.
@@ -29,11 +29,16 @@ class EncoderModel(MultiTaskModel):
     def encode(
         self, image: Float[Tensor, "batch channels height width"], task: int | None = None
     ) -> list[Float[Tensor, "batch ..."]]:
+        self.choose(task)
+        found = self.encoder(image)
+        return found if isinstance(found, list) else [found]
+
+    def choose(self, task: int | None) -> None:
+        """Every forward is one of `task` from here on, where that matters."""
         if self.per_task_path:
             if task is None:
-                raise BenchError("This model has norms per task: `encode` needs the task that the features are for.")
+                raise BenchError("This model has a path per task: `encode` needs the task that the features are for.")
             choose_task(self.encoder, self.tasks[task])
-        return [self.encoder(image)]
 
 
 class ConvolutionalModel(EncoderModel):

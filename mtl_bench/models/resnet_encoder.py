@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
+from mtl_bench.models.pretrained import timm_model
 
 LAYERS = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3)}
 STEM_STRIDE = {"imagenet": 4, "cifar": 1}
@@ -107,6 +108,14 @@ class ResNetEncoder(nn.Module):
             x = self.get_submodule(f"layer{stage}")(x)
             found.append(x)
         return found
+
+
+def load_timm_weights(encoder: ResNetEncoder, channels: int, depth: int) -> None:
+    """ImageNet weights of timm's ResNet. Raises `BenchError` for another width, and where they are not to be had."""
+    if encoder.widths[0] != 64:
+        raise BenchError("Pretrained ResNets are 64 channels wide: set model.width=64, or model.pretrained=false.")
+    source = timm_model(f"resnet{depth}", True, in_chans=channels, num_classes=0)
+    encoder.load_state_dict(source.state_dict())
 
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, dilation: int = 1) -> nn.Conv2d:

@@ -67,6 +67,8 @@ def norms_by_weight(model: nn.Module) -> dict[str, tuple[Norm, ...]]:
             name, channels = f"{path}.weight", module.weight.shape[0]
         elif isinstance(module, TaskNorm):
             norms = tuple(cast(Mapping[str, Norm], module).values())
+            if getattr(norms[0], "affine", True) is False:
+                continue  # statistics per task alone: no gain tells whom a channel serves
             if name in found or norms[0].weight.shape != (channels,):
                 raise BenchError(
                     f"No shared layer goes with the norms {path}: register each right before the norm that follows it."

@@ -1,14 +1,30 @@
 """The models that every contract test runs on."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from mtl_bench.models import MLP, DenseResNet, LeNet, MultiTaskModel, ResNet18, SegNet
+from mtl_bench.models import (
+    MLP,
+    CrossStitch,
+    DeepLabV3Plus,
+    DenseResNet,
+    LeNet,
+    MTINet,
+    MultiTaskModel,
+    ResNet18,
+    SegNet,
+    SegNetMTAN,
+    ViT,
+    Xception,
+)
 
 INPUT = (1, 32, 41)
 Build = Callable[[dict[str, int]], MultiTaskModel]
 
+SMALL_XCEPTION: dict[str, Any] = {"widths": (4, 4, 6, 6, 8), "blocks": 2, "features": 6, "decoder": (6, 4, 4, 4)}
+BY_TASK = ("mti-net", "cross-stitch")  # whose shared part grows with the tasks, as published
 MODELS: dict[str, Build] = {
     "lenet": lambda outputs: LeNet(outputs, INPUT),
     "mlp": lambda outputs: MLP(outputs, INPUT, hidden=(32, 16)),
@@ -22,9 +38,27 @@ MODELS: dict[str, Build] = {
     "dense resnet50": lambda outputs: DenseResNet(outputs, INPUT, depth=50, width=2, output_stride=16),
     "segnet": lambda outputs: SegNet(outputs, INPUT, width=4),
     "segnet, norms per task": lambda outputs: SegNet(outputs, INPUT, width=4, task_norm=True),
+    "mtan": lambda outputs: SegNetMTAN(outputs, INPUT, width=4),
+    "mtan, norms per task": lambda outputs: SegNetMTAN(outputs, INPUT, width=4, task_norm=True),
+    "deeplab": lambda outputs: DeepLabV3Plus(outputs, INPUT, width=2, head_width=4),
+    "deeplab, norms per task": lambda outputs: DeepLabV3Plus(outputs, INPUT, 18, 2, 8, 4, task_norm=True),
+    "vit": lambda outputs: ViT(outputs, INPUT),
+    "mti-net": lambda outputs: MTINet(outputs, INPUT, "resnet18", width=4),
+    "mti-net, norms per task": lambda outputs: MTINet(outputs, INPUT, "resnet18", width=4, task_norm=True),
+    "mti-net, hrnet": lambda outputs: MTINet(outputs, INPUT, "hrnet_w18_small"),
+    "xception": lambda outputs: Xception(outputs, INPUT, **SMALL_XCEPTION),
+    "xception, norms per task": lambda outputs: Xception(outputs, INPUT, **SMALL_XCEPTION, task_norm=True),
+    "cross-stitch": lambda outputs: CrossStitch(outputs, INPUT, width=4),
+    "cross-stitch, norms per task": lambda outputs: CrossStitch(outputs, INPUT, width=4, task_norm=True),
 }
 
 
 @pytest.fixture(params=MODELS)
 def build(request: pytest.FixtureRequest) -> Build:
+    return MODELS[request.param]
+
+
+@pytest.fixture(params=[name for name in MODELS if not name.startswith(BY_TASK)])
+def build_alike(request: pytest.FixtureRequest) -> Build:
+    """Whose shared part is the same whatever the tasks."""
     return MODELS[request.param]

@@ -18,10 +18,10 @@ def started(build: Build, outputs: dict[str, int], seed: int = 3) -> dict[str, T
     return {name: value.detach() for name, value in model.named_parameters()}
 
 
-def test_a_module_starts_the_same_whatever_the_other_tasks(build: Build) -> None:
-    alone = started(build, {"left": 10})
-    both = started(build, {"left": 10, "right": 10})
-    turned = started(build, {"right": 10, "left": 10})
+def test_a_module_starts_the_same_whatever_the_other_tasks(build_alike: Build) -> None:
+    alone = started(build_alike, {"left": 10})
+    both = started(build_alike, {"left": 10, "right": 10})
+    turned = started(build_alike, {"right": 10, "left": 10})
     assert set(alone) < set(both) == set(turned)
     assert all(torch.equal(alone[name], both[name]) for name in alone)
     assert all(torch.equal(turned[name], both[name]) for name in both)

@@ -1,5 +1,6 @@
 """Norms per task: whose statistics move, who owns what, and that everything else stays as it was."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -7,7 +8,19 @@ import torch
 from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
-from mtl_bench.models import MLP, DenseResNet, LeNet, MultiTaskModel, ResNet18, SegNet, initialise
+from mtl_bench.models import (
+    MLP,
+    CrossStitch,
+    DeepLabV3Plus,
+    DenseResNet,
+    LeNet,
+    MTINet,
+    MultiTaskModel,
+    ResNet18,
+    SegNet,
+    Xception,
+    initialise,
+)
 from mtl_bench.models.task_norm import TaskNorm, norms_by_weight, with_task_norms
 
 TASKS = {"left": 3, "left2": 1, "right": 2}  # one name is the beginning of another
@@ -19,6 +32,11 @@ BUILD: dict[str, Build] = {
     "pyramid": lambda own: DenseResNet(TASKS, SHAPE, width=4, pyramid=6, task_norm=own),
     "dense resnet50": lambda own: DenseResNet(TASKS, SHAPE, depth=50, width=2, task_norm=own),
     "segnet": lambda own: SegNet(TASKS, SHAPE, width=4, task_norm=own),
+    "deeplab": lambda own: DeepLabV3Plus(TASKS, SHAPE, width=2, head_width=4, task_norm=own),
+    "mti-net": lambda own: MTINet(TASKS, SHAPE, "resnet18", width=4, task_norm=own),
+    "mti-net, hrnet": lambda own: MTINet(TASKS, SHAPE, "hrnet_w18_small", task_norm=own),
+    "xception": lambda own: Xception(TASKS, SHAPE, (4, 4, 6, 6, 8), 2, 6, (6, 4, 4, 4), own),
+    "cross-stitch": lambda own: CrossStitch(TASKS, SHAPE, width=4, task_norm=own),
     "lenet": lambda own: LeNet(TASKS, SHAPE, (2, 4), 5, norm=True, task_norm=own),
 }
 
@@ -59,8 +77,9 @@ def test_shared_are_the_weights_without_norms(build: Build) -> None:
     }
     assert list(own.shared_parameters()) == [name for name in common.shared_parameters() if name not in norms]
     assert (own.per_task_path, common.per_task_path) == (True, False)
-    named = {name for name, value in own.named_parameters() if value is own.last_shared}
-    assert named == {name for name, value in common.named_parameters() if value is common.last_shared}
+    last, lasts = own.last_shared, common.last_shared
+    named = {name for name, value in own.named_parameters() if value is last}
+    assert named == {name for name, value in common.named_parameters() if value is lasts}
 
 
 def test_a_forward_moves_the_statistics_of_its_task_alone(build: Build, image: Tensor) -> None:
@@ -81,7 +100,7 @@ def test_evaluation_uses_the_norms_of_its_task(build: Build, image: Tensor) -> N
     model.eval()
     features = [model.encode(image, k)[0] for k in range(3)]
     for k, task in enumerate(TASKS):
-        state = {name.replace(f".{task}.", "."): value for name, value in model.state_dict().items()}
+        state = {re.sub(rf"\.{task}(\.\w+)$", r"\1", name): value for name, value in model.state_dict().items()}
         plain.load_state_dict({name: state.get(name, value) for name, value in plain.state_dict().items()})
         assert torch.equal(features[k], plain.encode(image)[0])
     assert not torch.equal(features[0], features[1])
@@ -101,7 +120,8 @@ def test_each_norm_goes_with_the_layer_that_feeds_it(build: Build, image: Tensor
     assert set(found) == set(traced)
     weights = {name for name, value in model.shared_parameters().items() if value.ndim > 1}
     assert set(found) <= weights
-    assert len(found) == len(weights) or isinstance(model, LeNet)  # its linear layer has no norm
+    # LeNet's linear layer, MTI-Net's gates and convolutions per channel have no norm
+    assert len(found) == len(weights) or isinstance(model, LeNet | MTINet | Xception)
     assert all(found[name] == tuple(norm.values()) for name, norm in traced.items())
     assert build(False).task_norms() == {}
 
