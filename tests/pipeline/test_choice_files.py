@@ -1,10 +1,10 @@
 """A choice of groups as a person reads it."""
 
 import pytest
-from mtl_bench.pipeline.choice_files import print_choice
 
 from mtl_bench.grouping import ChosenGroups
 from mtl_bench.pipeline.base import Choice
+from mtl_bench.pipeline.choice_files import print_choice
 
 TASKS = [f"task_{number}_{'q' * 60}" for number in range(11)]
 
