@@ -2,13 +2,7 @@
 
 import io
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -176,86 +170,3 @@ def test_a_packed_byte_that_changed_is_found(tmp_path: Path, source: Path) -> No
     Packed.open(packed.folder)  # sizes are right
     with pytest.raises(BenchError, match=r"test\.image\.npy has changed since it was packed.*prepare dataset=tiles"):
         packed.verify()
-
-
-SCRIPT = """
-import sys
-from functools import partial
-from pathlib import Path
-from mtl_bench.data.dataset import prepare
-from mtl_bench.data import stream
-from mtl_bench.data.official import Packing
-from tests.data.tiles import Tiles
-
-if __name__ == "__main__":
-    stream.CHUNK = 1 << 20
-    dataset = Tiles(count=int(sys.argv[3]), seconds=float(sys.argv[4]))
-    pack = partial(dataset.pack, packing=Packing(workers=2))
-    print(prepare(dataset, Path(sys.argv[1]), Path(sys.argv[2]), pack).digest)
-"""
-
-
-def start(tmp_path: Path, root: Path, source: Path, count: int, seconds: float = 0) -> subprocess.Popen[str]:
-    (tmp_path / "script.py").write_text(SCRIPT)
-    command = [sys.executable, tmp_path / "script.py", root, source, count, seconds]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen([*map(str, command)], env=environment, stdout=subprocess.PIPE, text=True)
-
-
-def children(process: int) -> list[int]:
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            number, parent = path.parent.name, path.read_text().rpartition(")")[2].split()[1]
-        except OSError:
-            continue
-        if int(parent) == process:
-            found += [int(number), *children(int(number))]
-    return found
-
-
-def runs(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def done(root: Path) -> int:
-    try:
-        started = next((root / "packed").glob(".*.started"))
-        return json.loads((started / STATE).read_text())["done"].get("train", 0)
-    except (OSError, StopIteration, ValueError):
-        return 0
-
-
-def wait(holds: Callable[[], bool]) -> None:
-    for _ in range(3000):
-        if holds():
-            return
-        time.sleep(0.01)
-    raise AssertionError("waited half a minute")
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="the system does not tell the processes of a process")
-def test_killed_at_any_moment_it_continues_to_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing that was started outlives its parent."""
-    count, source = 4_000, tmp_path / "source"
-    write_tiles(source, 60)
-    for split, size in (("train", count), ("test", count // 2)):  # the same tiles again, by name
-        for kind in ("image", "depth"):
-            for row in range(60 if split == "train" else 30, size):
-                (source / split / kind / f"{row}.npy").symlink_to(f"{row % 30}.npy")
-    whole = start(tmp_path, tmp_path / "whole", source, count)
-    digest = whole.communicate(timeout=300)[0]
-    killed = start(tmp_path, tmp_path / "killed", source, count)
-    wait(lambda: done(tmp_path / "killed") > 0)
-    started = children(killed.pid)
-    assert len(started) >= 3  # two readers and who starts them
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    assert 0 < done(tmp_path / "killed") < count
-    wait(lambda: not any(map(runs, started)))
-    again = start(tmp_path, tmp_path / "killed", source, count)
-    assert again.communicate(timeout=300)[0] == digest
