@@ -27,7 +27,7 @@ CONFIGS = ROOT / "configs"
 RECORDS = """# Records and entries
 
 A run leaves `record.json`, a choice of task groups one file under `entries/`, both JSON. `Record` and `EntryFile` are
-the files, what follows each are their parts."""
+the files; what follows each are its parts."""
 SCHEMAS = ("mtl_bench/records/record.py", "mtl_bench/records/entry.py")
 
 

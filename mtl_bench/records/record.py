@@ -91,7 +91,7 @@ class Record(Shared):
     evaluations: list[Evaluation]  # all of them, in order
     counts: Counts  # what the training cost
     failures: Failures  # what was skipped or missed
-    converged: bool  # as `has_converged` says
+    converged: bool  # all test values finite, not given up, most steps not skipped (`has_converged`)
     test_evaluations: int  # how often the test split was looked at
     config: dict[str, Any]  # the composed configuration, as given
     identity: dict[str, Any]  # what `hash` is the hash of

@@ -57,7 +57,10 @@ def check_terms(reporting: Reporting, known: Sequence[str], tasks: Mapping[str, 
         )
     if not isinstance(terms, Mapping) or set(terms) != set(known):
         named = ", ".join(terms) or "no task" if isinstance(terms, Mapping) else terms
-        raise BenchError(f"protocol.reporting.delta_m.terms names {named}; the tasks are {', '.join(known)}.")
+        raise BenchError(
+            f"protocol.reporting.delta_m.terms names {named}, but the tasks are {', '.join(known)}; name each "
+            "task once, as in {task: [metric]}."
+        )
     for name, chosen in terms.items():
         if not isinstance(chosen, list) or not chosen:
             raise BenchError(f"protocol.reporting.delta_m.terms.{name} is a list of metrics, got {chosen!r}.")

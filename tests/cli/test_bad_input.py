@@ -130,7 +130,10 @@ CONFIGURATION = {  # what is typed after `mtl-bench train`, and what the sentenc
     "labels out of range": (["tasks.left.classes=5"], "Task left has 5 classes", "labels from 0 to 9"),
     "one class": (["tasks.left.classes=1"], "at least 2 classes"),
     "Δm of an unknown metric": (["protocol.reporting.delta_m.terms.left=[miou]"], "no metric 'miou' for Δm"),
-    "Δm of another task": (["+protocol.reporting.delta_m.terms.depth=[accuracy]"], "terms names left, right, depth"),
+    "Δm of another task": (
+        ["+protocol.reporting.delta_m.terms.depth=[accuracy]"],
+        "right, depth, but the tasks are left, right; name each",
+    ),
     "Δm of two metrics per task": (
         ["protocol.reporting.delta_m.terms.left=[accuracy, cross_entropy]"],
         "takes one metric of task left",

@@ -172,7 +172,7 @@ def test_unknown_names_list_the_known_ones(packed: Packed) -> None:
             Split(packed, ["train"], [task], "cpu")
     with pytest.raises(BenchError, match="it has train, val"):
         Split(packed, ["test"], ["shape"], "cpu")
-    with pytest.raises(BenchError, match="`auto`, `device` or `memmap`"):
+    with pytest.raises(BenchError, match="one of auto, device, memmap"):
         Split(packed, ["train"], ["shape"], "cpu", residency="gpu")  # type: ignore[arg-type]
 
 
