@@ -17,8 +17,8 @@ SAME = 0.9  # of a task's own map at the start, published; the other maps share 
 
 
 class CrossStitch(ConvolutionalModel):
-    """One dilated ResNet per task; after each stage every task goes on with a mixture of all their maps (Misra et al.,
-    CVPR 2016, eq. 1).
+    """One ResNet per task (`depth`, `width`, dilated to `output_stride`); after each stage every task goes on with a
+    mixture of all their maps (Misra et al., CVPR 2016, eq. 1).
 
     Shared tensors: K maps, one per task, behind the last unit; each head reads the one of its task. Every loss reaches
     every column through the units, so all columns and units are shared, also what is named by a task; heads alone are

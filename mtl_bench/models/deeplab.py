@@ -16,13 +16,15 @@ from mtl_bench.models.spatial_pyramid import SpatialPyramid, norm_and_relu
 
 
 class DeepLabV3Plus(ConvolutionalModel):
-    """Dilated ResNet, shared, and per task a spatial pyramid and a decoder (Chen et al., ECCV 2018, §3.1 and Fig. 2).
+    """Dilated ResNet of `depth` and `width`, shared, and per task a spatial pyramid and a decoder.
+
+    Source: Chen et al., ECCV 2018, §3.1 and Fig. 2.
 
     Shared tensors: the first stage's map at stride 4 and the last one's at `output_stride`. Head: `SpatialPyramid` of
     `head_width` channels; the first stage's map by a 1×1 convolution to `low_level` channels beside it; two 3×3
     convolutions and the prediction, resized to the image. `low_level=None` leaves that map out and keeps one 3×3
-    convolution: DeepLabV3, which LibMTL's NYUv2 runs under the name DeepLabV3+. `pretrained` loads timm's ImageNet
-    weights; `task_norm` gives every task encoder norms of its own.
+    convolution: DeepLabV3. `pretrained` loads timm's ImageNet weights; `task_norm` gives every task encoder norms of
+    its own.
 
     Published: layers, 256 channels, 48 of the low level, rates 6, 12, 18 (twice those at stride 8). Inferred: a head of
     one's own for every task, from the pyramid on; the ResNet without the paper's multi-grid. Deviations: no depthwise

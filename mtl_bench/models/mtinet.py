@@ -19,8 +19,8 @@ class MTINet(ConvolutionalModel):
     and aggregates the scales (§3.4). Outputs: the prediction, then the four initial ones for deep supervision.
 
     So everything but heads is shared, also layers that are named by a task: the shared part grows with the tasks, and
-    single-task runs have another one. `backbone`: `hrnet_w18` (any `hrnet_…` of timm's) or `resnet18`. `pretrained`
-    loads timm's ImageNet weights; `task_norm` gives every task norms of its own outside heads.
+    single-task runs have another one. `backbone`: `hrnet_w18` (any `hrnet_…` of timm's) or `resnet18` of `width`.
+    `pretrained` loads timm's ImageNet weights; `task_norm` gives every task norms of its own outside heads.
 
     Published: modules, HRNet-w18 with 18, 36, 72, 144 channels, equal weights of all supervision. Inferred: ResNet-18's
     four stages as scales; squeeze and excitation reduced 16-fold; every auxiliary prediction at the image's size.
