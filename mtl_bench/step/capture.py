@@ -15,6 +15,7 @@ from mtl_bench.methods.base import Method
 from mtl_bench.methods.gradient import GramianWeighting
 from mtl_bench.methods.interface import GramianProblem
 from mtl_bench.step.batch_step import BatchStep
+from mtl_bench.step.loop import called
 from mtl_bench.step.stepper import Stepper
 
 
@@ -49,7 +50,7 @@ def captured(
 
     Raises BenchError for a method whose first step on a batch does not have every task in it.
     """
-    losses = list(losses_fn())
+    losses = called(losses_fn, len(heads))
     rows = [torch.autograd.grad(loss, list(shared), retain_graph=True, allow_unused=True) for loss in losses]
     filled = [torch.cat([_or_zero(g, p).reshape(-1) for g, p in zip(row, shared, strict=True)]) for row in rows]
     directions: list[Tensor] = []
@@ -89,7 +90,8 @@ def _once(
     drew = any(not torch.equal(before[name], after[name]) for name in ("generator", "device_generator"))
     if any(all(parameter.grad is None for parameter in head) for head in heads if len(head)):
         raise BenchError(f"{type(method).__name__} takes several steps on a batch; check_step compares a single one.")
-    found = [torch.cat([_or_zero(p.grad, p).reshape(-1) for p in group]) for group in (shared, *heads) if len(group)]
+    groups = [[_or_zero(p.grad, p).reshape(-1) for p in group] for group in (shared, *heads)]
+    found = [torch.cat(group) if group else torch.empty(0) for group in groups]
     for parameter in every:
         parameter.grad = None
     return found[0], found[1:], drew

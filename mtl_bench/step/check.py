@@ -14,6 +14,7 @@ from mtl_bench.methods.interface import GramianProblem
 from mtl_bench.methods.linear_scalarization import LinearScalarization
 from mtl_bench.step.capture import Captured, captured
 from mtl_bench.step.snapshot import Snapshot, global_random_state, set_global_random_state
+from mtl_bench.step.stepper import Parameters, listed
 
 DRAWS = 64  # random states under which our method is asked
 REPEATS = 40  # further steps of a random method's loop
@@ -41,8 +42,8 @@ class StepReport:
 
 def check_step(
     losses_fn: Losses,
-    shared: Sequence[nn.Parameter],
-    heads: Sequence[Sequence[nn.Parameter]],
+    shared: Parameters,
+    heads: Sequence[Parameters],
     step_fn: Callable[[], object],
     *,
     method: Method | None = None,
@@ -57,10 +58,12 @@ def check_step(
     norm, which fp32 needs; use fp64 to be sure. The step of a random method is run often: what it draws must be what
     the method may draw. Parameters and gradients are afterwards as before (buffers are not).
 
-    Raises BenchError for a step that leaves nothing to compare, and for a method of several steps per batch.
+    Raises BenchError for a step or lists that leave nothing to compare, and for a method of several steps per batch.
     """
     method = method or LinearScalarization()
-    groups = [list(shared), *map(list, heads)]
+    groups = [[p for p in listed(group) if p.requires_grad] for group in (shared, *heads)]
+    if not groups[0]:
+        raise BenchError("shared= names no parameter that requires a gradient, so there is nothing to compare.")
     every = [parameter for group in groups for parameter in group]
     former = {id(parameter): parameter.grad for parameter in every}
     random = global_random_state(every[0].device)
@@ -126,6 +129,14 @@ def _shared(
             return
     if isinstance(method, GramianWeighting) and _tensor_by_tensor(wrong, ours, method, tolerance):
         yield "shared parameters: the method is applied tensor by tensor, not to all of them as one vector"
+        return
+    if not wrong.any():
+        yield "shared parameters: they have no gradient and stay untouched"
+        return
+    weights = torch.linalg.lstsq(ours.rows.T, wrong[:, None]).solution[:, 0]
+    if _near(weights @ ours.rows, wrong, tolerance):
+        counted = ", ".join(f"{round(weight, 6) + 0.0:.4g}" for weight in weights.tolist())  # and no "-0"
+        yield f"shared parameters: the gradients of the tasks count {counted} times, in their order"
         return
     best = max(ours.directions, key=lambda direction: _cosine(wrong, direction))
     ratio = float(wrong.norm() / best.norm().clamp(min=1e-30))

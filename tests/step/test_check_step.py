@@ -218,6 +218,32 @@ def test_a_gradient_of_an_earlier_backward_is_told_from_a_double_one() -> None:
     assert all(torch.equal(p.grad, old) for p, old in zip(loop.every, kept, strict=True) if p.grad is not None)
 
 
+def weigh(loop: Loop, weights: Sequence[float]) -> None:
+    loop.sgd.zero_grad()
+    sum(w * loss for w, loss in zip(weights, loop.losses(), strict=True)).backward()  # type: ignore[union-attr]
+
+
+def detach(loop: Loop) -> None:
+    z = loop.encoder(loop.image).detach()
+    sum((head(z) - t).square().mean() for head, t in zip(loop.heads, loop.targets, strict=True)).backward()  # type: ignore
+
+
+def test_other_weights_of_the_tasks_are_said_in_numbers() -> None:
+    """Another weighting, a task that is left out or detached, gradients that are clipped."""
+    said = report(lambda loop: weigh(loop, (1, 2, 3)))
+    assert said[0] == "shared parameters: the gradients of the tasks count 1, 2, 3 times, in their order"
+    said = report(lambda loop: weigh(loop, (1, 1, 0)))
+    assert said[0] == "shared parameters: the gradients of the tasks count 1, 1, 0 times, in their order"
+    assert report(detach) == ["shared parameters: they have no gradient and stay untouched"]
+
+
+def test_modules_and_frozen_layers() -> None:
+    loop = Loop()
+    loop.shared[0].requires_grad_(False)
+    loop.heads[1].requires_grad_(False)
+    assert check_step(loop.losses, loop.encoder, list(loop.heads), loop.plain, tolerance=1e-6).ok
+
+
 def test_what_is_no_known_mistake_is_measured() -> None:
     def odd(loop: Loop) -> None:
         loop.plain()
@@ -234,6 +260,12 @@ def test_what_cannot_be_compared_is_one_sentence() -> None:
     loop = Loop()
     with pytest.raises(BenchError, match="left no gradient and moved no parameter"):
         check_step(loop.losses, loop.shared, loop.own, lambda: None)
+    with pytest.raises(BenchError, match="nothing to compare"):
+        check_step(loop.losses, [], loop.own, loop.plain)
+    with pytest.raises(BenchError, match="returned 3 losses, and there are heads of 0 tasks"):
+        check_step(loop.losses, loop.every, [], loop.plain)
+    with pytest.raises(BenchError, match="in a list, not summed"):
+        check_step(lambda: torch.stack(loop.losses()).sum(), loop.shared, loop.own, loop.plain)
     with pytest.raises(BenchError, match="plain SGD and give its lr"):
         check_step(loop.losses, loop.shared, loop.own, lambda: loop.plain(step=True))
     with pytest.raises(BenchError, match="STGU takes several steps on a batch"):
