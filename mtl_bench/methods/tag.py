@@ -90,7 +90,7 @@ class TAG(ComposableMethod):
     def end_epoch(self, means: Float[Tensor, "K"]) -> None:
         super().end_epoch(means)
         if "affinity" in self.matrices:
-            self.epoch_affinity = listed(self.epoch[0, 0] / self.epoch[1, 0])
+            self.epoch_affinity = as_lists(self.epoch[0, 0] / self.epoch[1, 0])
         self.epoch = torch.zeros_like(self.epoch)
 
     def findings(self) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class TAG(ComposableMethod):
         `rank_correlation` is Spearman's, of `affinity` and `first_order` off the diagonal.
         """
         means = dict(zip(self.matrices, self.total[0] / self.total[1], strict=True))
-        found: dict[str, Any] = {name: listed(mean) for name, mean in means.items()}
+        found: dict[str, Any] = {name: as_lists(mean) for name, mean in means.items()}
         if "affinity" in means:
             found["epoch_affinity"] = self.epoch_affinity
         if "affinity" in means and "first_order" in means:
@@ -169,6 +169,6 @@ def rank_correlation(one: Float[Tensor, "K K"], other: Float[Tensor, "K K"]) -> 
     return float(stats.spearmanr(one[chosen], other[chosen]).statistic)
 
 
-def listed(means: Float[Tensor, "K K"]) -> list[list[float | None]]:
+def as_lists(means: Float[Tensor, "K K"]) -> list[list[float | None]]:
     """Rows for the record, which knows no NaN."""
     return [[value if value == value else None for value in row] for row in means.tolist()]

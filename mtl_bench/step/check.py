@@ -14,7 +14,7 @@ from mtl_bench.methods.interface import GramianProblem
 from mtl_bench.methods.linear_scalarization import LinearScalarization
 from mtl_bench.step.capture import Captured, captured
 from mtl_bench.step.snapshot import Snapshot, global_random_state, set_global_random_state
-from mtl_bench.step.stepper import Parameters, listed
+from mtl_bench.step.stepper import Parameters, parameters_of
 
 DRAWS = 64  # random states under which our method is asked
 REPEATS = 40  # further steps of a random method's loop
@@ -61,7 +61,7 @@ def check_step(
     Raises BenchError for a step or lists that leave nothing to compare, and for a method of several steps per batch.
     """
     method = method or LinearScalarization()
-    groups = [[p for p in listed(group) if p.requires_grad] for group in (shared, *heads)]
+    groups = [[p for p in parameters_of(group) if p.requires_grad] for group in (shared, *heads)]
     if not groups[0]:
         raise BenchError("shared= names no parameter that requires a gradient, so there is nothing to compare.")
     every = [parameter for group in groups for parameter in group]

@@ -146,7 +146,7 @@ class Stepper:
 
     def _given(self, shared: Parameters, heads: Sequence[Parameters]) -> Ownership:
         trained = {id(parameter): name for name, parameter in self.names.items()}
-        given = [listed(group) for group in (shared, *heads)]
+        given = [parameters_of(group) for group in (shared, *heads)]
         lists = [[p for p in group if id(p) in trained] for group in given]
         if any(given) and not any(lists):
             raise BenchError(
@@ -242,7 +242,7 @@ def _trained(optimizer: torch.optim.Optimizer) -> list[tuple[int, bool]]:
     return [(id(p), p.requires_grad) for group in optimizer.param_groups for p in group["params"]]
 
 
-def listed(parameters: Parameters) -> list[nn.Parameter]:
+def parameters_of(parameters: Parameters) -> list[nn.Parameter]:
     """Of modules all of theirs. Raises BenchError for anything else, such as `named_parameters()`."""
     found: list[nn.Parameter] = []
     for part in [parameters] if isinstance(parameters, nn.Module | Tensor) else parameters:
