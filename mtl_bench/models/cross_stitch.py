@@ -26,6 +26,7 @@ class CrossStitch(ConvolutionalModel):
     is one column. `pretrained` loads timm's ImageNet weights into every column; `task_norm` gives every task norms of
     its own in every column, K² of each.
 
+    What is called published was written from memory of the paper and is not yet compared with it.
     Published: the unit, one number per pair of tasks, its start at 0.9 and 0.1 for two tasks. Inferred: a ResNet in
     AlexNet's place with units after its four stages, and 0.1 shared among more than one other task. The paper's rate
     for units, 100 to 1000 times the network's, is the optimizer's.

@@ -26,6 +26,7 @@ class DeepLabV3Plus(ConvolutionalModel):
     convolution: DeepLabV3. `pretrained` loads timm's ImageNet weights; `task_norm` gives every task encoder norms of
     its own.
 
+    What is called published was written from memory of the paper and is not yet compared with it.
     Published: layers, 256 channels, 48 of the low level, rates 6, 12, 18 (twice those at stride 8). Inferred: a head of
     one's own for every task, from the pyramid on; the ResNet without the paper's multi-grid. Deviations: no depthwise
     separable convolutions (the paper's Xception variant) and no dropout.
