@@ -78,7 +78,7 @@ class NYUv2(OfficialDataset):
     def fields(self) -> Mapping[str, Field]:
         return {
             "image": Field("uint8", (3, *self.size), "uint8/255"),
-            "segmentation": Field("int8", self.size, "class"),
+            "segmentation": Field("int8", self.size, "class", "", "map"),
             "depth": Field("float32", (1, *self.size), {"name": "number", "invalid": 0.0}, "m", "depth"),
             "normal": FIELDS[self.normals](self.size, self.axes),
             "frame": Field("int32", (), "index"),

@@ -36,7 +36,7 @@ class NYUv2Npy(OfficialDataset):
     def fields(self) -> Mapping[str, Field]:
         return {
             "image": Field("float32", (3, *SIZE), "float"),
-            "segmentation": Field("int8", SIZE, "class"),
+            "segmentation": Field("int8", SIZE, "class", "", "map"),
             "depth": Field("float32", (1, *SIZE), {"name": "number", "invalid": 0.0}, "m", "depth"),
             "normal": Field("float32", (3, *SIZE), "float", "", "normal"),
             "frame": Field("int32", (), "index"),

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+from mtl_bench.errors import BenchError
+
 
 class Schedule(Protocol):
     """Factor on every learning rate at `progress` in [0, 1]."""
@@ -30,6 +32,25 @@ class Cosine:
 
     def factor(self, progress: float) -> float:
         return 0.5 * (1 + math.cos(math.pi * progress))
+
+
+@dataclass(frozen=True)
+class Polynomial:
+    """(1 - progress)^power, with power 0.9 the usual one of dense prediction since DeepLab (Chen et al., TPAMI 2018).
+
+    Raises BenchError for a power that is not above 0.
+    """
+
+    revision: ClassVar[int] = 1
+
+    power: float = 0.9
+
+    def __post_init__(self) -> None:
+        if not self.power > 0:
+            raise BenchError(f"The power of a polynomial schedule is above 0, got {self.power}.")
+
+    def factor(self, progress: float) -> float:
+        return float((1 - progress) ** self.power)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from mtl_bench.training.schedules import Constant, Cosine, Milestones
+from mtl_bench.errors import BenchError
+from mtl_bench.training.schedules import Constant, Cosine, Milestones, Polynomial
 from tests.runs import PER_EPOCH, Compose, begin, train, vary
 
 
@@ -35,6 +36,14 @@ def test_milestones_are_those_of_torch() -> None:
     expected = rates(torch.optim.lr_scheduler.MultiStepLR(sgd(), [6, 15], gamma=0.1), 20)
     found = [Milestones([0.3, 0.75], gamma=0.1).factor(batch / 20) for batch in range(20)]
     assert found == pytest.approx(expected)
+
+
+def test_polynomial_is_that_of_torch() -> None:
+    expected = rates(torch.optim.lr_scheduler.PolynomialLR(sgd(), total_iters=20, power=0.9), 20)
+    assert [Polynomial().factor(batch / 20) for batch in range(20)] == pytest.approx(expected)
+    assert Polynomial().factor(1) == 0
+    with pytest.raises(BenchError, match="power of a polynomial schedule is above 0, got 0"):
+        Polynomial(0)
 
 
 def test_halving_at_half_is_the_default() -> None:
