@@ -22,8 +22,8 @@ from mtl_bench.data.formats.nyuv2_mat import (
     read_splits,
 )
 from mtl_bench.data.formats.nyuv2_normals import AXES, FIELDS, NORMALS, read_normals
+from mtl_bench.data.nyuv2_validation import Val, nyuv2_held_out
 from mtl_bench.data.official import Inventory, OfficialDataset, Sample, Tally, take_stock
-from mtl_bench.data.official.held_out import hold_out
 from mtl_bench.data.plane_normals import Pinhole, plane_normals
 from mtl_bench.errors import BenchError, check_choices
 
@@ -49,8 +49,8 @@ class NYUv2(OfficialDataset):
     which channel of theirs, counted from 1, points right, down and away from the camera, negative where it points the
     other way: [1, -3, 2] for the files of RefineNet-type repositories. Normals of different origin do not compare.
 
-    `val` training frames, drawn with `data_seed`, are held out: 159 give the published split in sizes, 636 / 159 / 654.
-    Which 159 those were is not published.
+    `val` training frames, drawn with `data_seed`, are held out; `libmtl` holds out the 159 that LibMTL published, whose
+    places it counts in MTAN's folder: that they are the same places of the official split is inferred.
 
     Raises BenchError for other values, and for a `val` that leaves no training frame.
     """
@@ -61,7 +61,7 @@ class NYUv2(OfficialDataset):
     depth: Literal["filled", "raw"] = "filled"
     normals: Literal["depth", "png", "npy"] = "depth"
     axes: tuple[int, ...] = AXES
-    val: int = 0
+    val: Val = 0
     data_seed: int = 0
 
     def __post_init__(self) -> None:
@@ -98,7 +98,7 @@ class NYUv2(OfficialDataset):
             return Inventory(source, {}, tallies, fatal=fatal)
         read_class_ids(paths[CLASSES_40], self.classes)
         frames = read_splits(paths[SPLITS], check_frames(paths[FRAMES]))
-        expected = hold_out(
+        expected = nyuv2_held_out(
             {split: [self._sample(paths, number) for number in numbers.tolist()] for split, numbers in frames.items()},
             self.val,
             self.data_seed,

@@ -8,8 +8,8 @@ import numpy as np
 
 from mtl_bench.data.fields import Arrays, Field
 from mtl_bench.data.formats.mtan_npy import REMEDY, npy_samples, read_labels, read_planes
+from mtl_bench.data.nyuv2_validation import Val, nyuv2_held_out
 from mtl_bench.data.official import Inventory, OfficialDataset, Sample, take_stock
-from mtl_bench.data.official.held_out import hold_out
 
 SIZE = (288, 384)
 CLASSES = 13
@@ -25,11 +25,11 @@ class NYUv2Npy(OfficialDataset):
     the files were made is not published (normals are precomputed ones by Eigen), so boards of them and of the official
     files do not compare. The frames are those of the official split; their test set, called `val` there, is `test`.
 
-    `val` training frames, drawn with `data_seed`, are held out: 159 give the published 636 / 159 / 654, in sizes.
+    `val` training frames, drawn with `data_seed`, are held out; `libmtl` holds out the 159 that LibMTL published.
     """
 
     name: str = "nyuv2_npy"
-    val: int = 0
+    val: Val = 0
     data_seed: int = 0
 
     @property
@@ -44,7 +44,7 @@ class NYUv2Npy(OfficialDataset):
 
     def find(self, folder: Path) -> Inventory:
         variant = "MTAN's preprocessed copy of NYUv2"
-        expected = hold_out(npy_samples(folder, FOLDERS, COUNTS), self.val, self.data_seed)
+        expected = nyuv2_held_out(npy_samples(folder, FOLDERS, COUNTS), self.val, self.data_seed)
         return take_stock(variant, expected, dict.fromkeys(FOLDERS, REMEDY), variant)
 
     def read(self, sample: Sample) -> Arrays:

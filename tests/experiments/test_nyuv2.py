@@ -7,10 +7,13 @@ import pytest
 from mtl_bench.data import nyuv2_npy
 from tests.data.nyuv2_files import drawn_frames, write_mtan, write_nyuv2
 from tests.experiments.miniature import train_two_steps
+from tests.runs import PAPER_MODELS
 
 SMALL = {
     "nyuv2_mtan": ["model.width=4"],
     "nyuv2_mtan_val": ["model.width=4", "dataset.val=2"],
+    "nyuv2_deeplab": ["model.pretrained=false", *PAPER_MODELS["deeplabv3plus"][:2]],
+    "nyuv2_deeplab_val": ["model.pretrained=false", *PAPER_MODELS["deeplabv3plus"][:2], "dataset.val=2"],
 }
 
 

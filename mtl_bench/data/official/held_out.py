@@ -19,5 +19,14 @@ def hold_out(expected: Mapping[str, Sequence[Sample]], count: int, seed: int) ->
     if not count:
         return dict(expected)
     chosen = np.random.RandomState(seed).permutation(len(train))  # a frozen stream: the same on any NumPy
-    parts = {"train": np.sort(chosen[count:]), "val": np.sort(chosen[:count])}
-    return {**{split: [train[at] for at in places] for split, places in parts.items()}, "test": expected["test"]}
+    return hold_out_rows(expected, chosen[:count].tolist())
+
+
+def hold_out_rows(expected: Mapping[str, Sequence[Sample]], rows: Sequence[int]) -> dict[str, Sequence[Sample]]:
+    """The samples of `train` at `rows` become `val`, both in their order."""
+    train, held = expected["train"], set(rows)
+    return {
+        "train": [sample for row, sample in enumerate(train) if row not in held],
+        "val": [train[row] for row in sorted(held)],
+        "test": expected["test"],
+    }
