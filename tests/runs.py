@@ -23,7 +23,7 @@ from mtl_bench.training.trainer import Options, Trainer
 Compose = Callable[..., Plan]  # of the fixture `compose`
 METHODS = sorted(path.stem for path in (Path(__file__).parents[1] / "configs" / "method").glob("*.yaml"))
 REQUIRED = {
-    "priority": ["method.priority={left: 0.8, right: 0.2}"],
+    "priority": ["method.priorities={left: 0.8, right: 0.2}"],
     "fixed": ["method.fixed={left: 1, right: 0.5}"],
     "cso": ["model.task_norm=true", "method.linear=true"],
 }

@@ -19,7 +19,7 @@ FILES = sorted(CONFIGS.rglob("*.yaml"))
 DIGITS = "experiment=multidigits"
 PINNED = json.loads((Path(__file__).parent / "identity_hashes.json").read_text())
 REQUIRED = {  # what a person must choose
-    "priority": ["method.priority={left: 0.8, right: 0.2}"],
+    "priority": ["method.priorities={left: 0.8, right: 0.2}"],
     "fixed": ["method.fixed={left: 1, right: 0.5}"],
 }
 

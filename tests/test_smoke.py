@@ -29,13 +29,13 @@ MODELS = [model for model in YAMLS if model not in (*DENSE, *PAPER_MODELS)]
 TASK_NORMS = ["segnet", "resnet18_rooms"]  # of each class one
 ONE_PATH = ["graddrop"]  # methods that work at the features, which a path per task has K of
 REQUIRED = {
-    "priority": ["method.priority={left: 0.8, right: 0.2}"],
+    "priority": ["method.priorities={left: 0.8, right: 0.2}"],
     "fixed": ["method.fixed={left: 1, right: 0.5}"],
     "cso": ["model.task_norm=true", "method.linear=true"],
 }
 REQUIRED_IN_ROOMS = {
     "cso": ["model.task_norm=true"],
-    "priority": ["method.priority={segmentation: 0.5, depth_zbuffer: 0.3, normal: 0.2}"],
+    "priority": ["method.priorities={segmentation: 0.5, depth_zbuffer: 0.3, normal: 0.2}"],
     "fixed": ["method.fixed={segmentation: 1, depth_zbuffer: 0.5, normal: 2}"],
 }
 DIGITS = ["experiment=multidigits"]

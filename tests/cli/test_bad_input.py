@@ -66,7 +66,7 @@ CONFIGURATION = {  # what is typed after `mtl-bench train`, and what the sentenc
     "key with dashes": (["--method=uw"], "--method=uw: keys have no dashes here; write method=uw."),
     "two values, no sweep": (["seed=1,2"], "add -m for a sweep over them, or write a list as seed=[1,2]."),
     "method as optimizer": (["optimizer=pcgrad"], "a method is chosen with method=pcgrad"),
-    "missing value": (["method=priority"], "method.priority has no value yet (???)"),
+    "missing value": (["method=priority"], "method.priorities has no value yet (???)"),
     "unknown argument": (["+method.lr=1"], "method.lr is no argument of LinearScalarization; it takes fixed,"),
     "argument of another method": (["method.at=feature"], "method.at is no argument of LinearScalarization; it takes"),
     "misspelt argument of a task": (["tasks.left.clases=9"], "is no argument of Classification; did you mean classes?"),
@@ -109,13 +109,13 @@ CONFIGURATION = {  # what is typed after `mtl-bench train`, and what the sentenc
         ["+protocol.training.normalise={mean: [0, 0, 0], std: [1, 1, 1]}"],
         "Input normalisation needs 1 means and 1 stds",
     ),
-    "priority that sums to 1.2": (
-        ["method=priority", "method.priority={left: 0.8, right: 0.4}"],
-        "priority must be non-negative and sum to 1",
+    "negative priority": (
+        ["method=priority", "method.priorities={left: 0.8, right: -0.4}"],
+        "priorities are finite, not negative, and not all 0",
     ),
     "priority of an unknown task": (
-        ["method=priority", "method.priority={left: 0.8, depth: 0.2}"],
-        "Task weights name",
+        ["method=priority", "method.priorities={left: 0.8, depth: 0.2}"],
+        "priorities name depth, but the tasks are left, right",
     ),
     "static weight of an unknown task": (
         ["+protocol.training.static_weights={left: 1, depth: 2}"],

@@ -244,7 +244,7 @@ def test_a_sweep_goes_on_after_a_failing_cell(mtl_bench: Type, folder: Path) -> 
     assert typed.status == 1
     assert {record["method"]["name"] for record in find_records([folder / "runs"])} == {"ls", "uw", "rlw"}
     first, *_, last = typed.err.splitlines()
-    assert first.startswith(f"mtl-bench: {' '.join(FAST)} method=priority: method.priority has no value yet (???)")
+    assert first.startswith(f"mtl-bench: {' '.join(FAST)} method=priority: method.priorities has no value yet (???)")
     assert last.startswith("mtl-bench: Not every cell of this sweep finished, see above")
     assert "Traceback" not in typed.err
     again = mtl_bench(*sweep)

@@ -26,7 +26,7 @@ from tests.methods.toys import Toy, context, toy
 FOLDER = Path(__file__).parents[2] / "configs" / "method"
 CONFIGS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 OPEN: dict[str, dict[str, Any]] = {  # what the user has to give
-    "priority": {"priority": {"shape": 0.6, "depth": 0.3, "colour": 0.1}},
+    "priority": {"priorities": {"shape": 0.6, "depth": 0.3, "colour": 0.1}},
     "fixed": {"fixed": {"shape": 1.0, "depth": 0.5, "colour": 2.0}},
     "cso": {"linear": True},
     "stgu": {"warmup": 4, "decay": 0.2},  # else these short runs see nothing but its warm-up
