@@ -24,6 +24,7 @@ from mtl_bench.tasks import Task
 from mtl_bench.training.assemble import Place, assemble
 from mtl_bench.training.budget import Budget
 from mtl_bench.training.build import build, build_tasks
+from mtl_bench.training.environment import processor
 from mtl_bench.training.loggers import NoLogger
 from mtl_bench.training.plan import NODES, Names, make_plan
 from mtl_bench.training.progress import ProgressBar
@@ -98,11 +99,6 @@ def per_step(built: Trainer) -> float:
         built._batch(bar)
         seconds += [time.process_time() - started] * (step > 0)
     return statistics.median(seconds)
-
-
-def processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "a processor")
 
 
 def main() -> None:
