@@ -101,8 +101,14 @@ class Cityscapes(OfficialDataset):
             self.data_seed,
         )
         inventory = take_stock(source, expected, REMEDIES)
-        lost = {split: [*inventory.lost.get(split, ()), *_nowhere(folder, split, len(names[split]))] for split in names}
-        return replace(inventory, lost={split: told for split, told in {**inventory.lost, **lost}.items() if told})
+        nowhere = {split: _nowhere(folder, split, len(found)) for split, found in names.items()}
+        lost = {split: [*inventory.lost.get(split, ()), *nowhere.get(split, ())] for split in expected}
+        return replace(
+            inventory,
+            tallies=[replace(row, missing=row.missing + len(nowhere.get(row.split, ()))) for row in inventory.tallies],
+            lost={split: told for split, told in lost.items() if told},
+            fatal=[f"{path} is missing; {REMEDIES[kind]}." for kind, path in folders.items() if not path.is_dir()],
+        )
 
     def read(self, sample: Sample) -> Arrays:
         rows, cols = (nearest(new, old) for new, old in zip(self.size, SIZE, strict=True))
@@ -124,6 +130,6 @@ class Cityscapes(OfficialDataset):
 
 def _nowhere(folder: Path, split: str, found: int) -> list[str]:
     """A sentence for each frame of which no file is there: nobody can say its name."""
-    part = SPLITS[split]
-    told = f"{folder} holds files of {found} frames of `{part}` instead of {COUNTS[part]}; unpack the archives again."
-    return [told] * (COUNTS[part] - found)
+    part, count = SPLITS[split], COUNTS[SPLITS[split]]
+    numbers = range(found + 1, count + 1)
+    return [f"Frame {n} of {count} of `{part}` has no file in {folder}; unpack the archives again." for n in numbers]

@@ -1,13 +1,10 @@
-"""Cityscapes' official files in miniature, MTAN's folder of it, and copies of both datasets as on the hub."""
+"""Cityscapes' official files in miniature, and MTAN's folder of it."""
 
-import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image
 
 HEIGHT, WIDTH = 1024, 2048
@@ -70,33 +67,6 @@ def mtan_arrays(draw: np.random.RandomState, size: tuple[int, int], classes: int
     depth[:7] = 0
     image = draw.randint(0, 256, (*size, 3)) / 255
     return {"image": image, "labels": draw.randint(-1, classes, size), "depth": depth, "normal": normal}
-
-
-def nested(arrays: np.ndarray) -> pa.Array:
-    """[rows, …] as the lists of lists that the hub's Array3D is stored as."""
-    found = pa.array(arrays.reshape(-1))
-    for size in reversed(arrays.shape[1:]):
-        found = pa.ListArray.from_arrays(pa.array(np.arange(0, len(found) + 1, size), pa.int32()), found)
-    return found
-
-
-def pictures(arrays: list[np.ndarray]) -> pa.Array:
-    """As the hub's Image is stored: the bytes of a file, and its name."""
-    return pa.array([{"bytes": png(array), "path": f"{row}.png"} for row, array in enumerate(arrays)])
-
-
-def png(array: np.ndarray) -> bytes:
-    content = io.BytesIO()
-    Image.fromarray(array).save(content, "PNG", compress_level=1)
-    return content.getvalue()
-
-
-def write_shards(folder: Path, split: str, columns: Mapping[str, pa.Array], shards: int, group: int = 2) -> None:
-    table = pa.table(dict(columns))
-    size = -(-len(table) // shards)
-    for shard in range(shards):
-        path = folder / f"{split}-{shard:05d}-of-{shards:05d}.parquet"
-        pq.write_table(table.slice(shard * size, size), _made(path), row_group_size=group)
 
 
 def _made(path: Path) -> Path:

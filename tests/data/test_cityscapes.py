@@ -99,14 +99,15 @@ def test_what_is_missing_is_said_or_left_out(
     write_cityscapes(tmp_path / "source", TRAIN[:2], VAL[:1])
     gone = place(tmp_path / "source", "train", TRAIN[1], "disparity")
     gone.unlink()
-    with pytest.raises(BenchError, match=r"aachen_000001_000019_disparity.png is missing; download disparity_trainvalt"):
+    with pytest.raises(BenchError, match=r"aachen_000001_000019_disparity.png is missing; download disparity_train"):
         prepare(Cityscapes(), tmp_path, tmp_path / "source")
     place(tmp_path / "source", "train", TRAIN[1], "disparity").write_bytes(b"")
     inventory = Cityscapes().find(tmp_path / "source")
     assert [len(inventory.lost[split]) for split in ("train", "test")] == [3, 1]
     assert "aachen_000001_000019_disparity.png is empty" in inventory.lost["train"][0]
-    assert "holds files of 2 frames of `train` instead of 4; unpack" in inventory.lost["train"][1]
-    assert "holds files of 1 frames of `val` instead of 2" in inventory.lost["test"][0]
+    assert inventory.lost["train"][1].startswith("Frame 3 of 4 of `train` has no file in")
+    assert inventory.lost["test"][0].startswith("Frame 2 of 2 of `val` has no file in")
+    assert [row.missing for row in inventory.tallies] == [2, 2, 2, 1, 1, 1]
     dataset = Cityscapes()
     dataset.pack(tmp_path / "packed", tmp_path, tmp_path / "source", Packing(on_error="skip"))
     packed = Packed.open(tmp_path / "packed")
@@ -160,6 +161,13 @@ def test_what_is_wrong_is_said(
     damage(tmp_path / "source", TRAIN[0])
     with pytest.raises(BenchError, match=said):
         prepare(Cityscapes(depth="metres", limit=1), tmp_path, tmp_path / "source")
+
+
+def test_a_type_that_is_missing_is_said(tmp_path: Path, made: tuple[Path, dict]) -> None:
+    for kind in ("leftImg8bit", "gtFine"):
+        (tmp_path / kind).symlink_to(made[0] / kind)
+    with pytest.raises(BenchError, match=r"/disparity is missing; download disparity_trainvaltest.zip \(3.5 GB\) from"):
+        prepare(Cityscapes(limit=1), tmp_path, tmp_path)
 
 
 def test_an_empty_folder_is_told_what_to_download(tmp_path: Path) -> None:
