@@ -25,7 +25,7 @@ from mtl_bench.data.formats.cityscapes_files import (
     read_picture,
 )
 from mtl_bench.data.formats.copies import misplaced
-from mtl_bench.data.official import Inventory, OfficialDataset, Sample, take_stock
+from mtl_bench.data.official import Inventory, OfficialDataset, Sample, Tally, take_stock
 from mtl_bench.data.official.held_out import hold_out
 from mtl_bench.data.resizing import nearest, resized
 from mtl_bench.errors import check_choices
@@ -91,7 +91,8 @@ class Cityscapes(OfficialDataset):
         if not any(names.values()):
             zips = ", ".join(ARCHIVES[kind].zip for kind in kinds)
             nothing = f"{folder} holds no official file; download {zips} from {PAGE} and unpack them there."
-            return Inventory(source, {}, [], fatal=[misplaced(folder, "cityscapes") or nothing])
+            tallies = [Tally("", ARCHIVES[kind].folder, 0, missing=1) for kind in kinds]
+            return Inventory(source, {}, tallies, fatal=[misplaced(folder, "cityscapes") or nothing])
         expected = hold_out(
             {
                 split: [Sample(name, frame_files(folders, SPLITS[split], name)) for name in names[split]]
