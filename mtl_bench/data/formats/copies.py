@@ -15,7 +15,7 @@ def misplaced(folder: Path, mine: str) -> str:
 
     Raises BenchError for a parquet file that cannot be looked into.
     """
-    if mine in HOLDS and HOLDS[mine](folder):
+    if HOLDS[mine](folder):
         return ""
     for name, holds in HOLDS.items():
         if holds(folder):
