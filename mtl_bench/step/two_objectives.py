@@ -41,7 +41,12 @@ def path(
     """Where a method goes from `start`, float64; ends before `iterations` where `until` says so of a place."""
     place = nn.Parameter(torch.tensor(start, dtype=torch.float64))
     stepper = Stepper(
-        method, shared=[place], heads=[[], []], optimizer=optimizer([place], lr=lr), model=Point(place), total_steps=iterations
+        method,
+        shared=[place],
+        heads=[[], []],
+        optimizer=optimizer([place], lr=lr),
+        model=Point(place),
+        total_steps=iterations,
     )
     visited = [place.detach().numpy().copy()]
     while len(visited) <= iterations and not (until and until(visited[-1])):
