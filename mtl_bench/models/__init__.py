@@ -8,9 +8,11 @@ from mtl_bench.models.initialise import initialise
 from mtl_bench.models.lenet import LeNet
 from mtl_bench.models.mlp import MLP
 from mtl_bench.models.mtinet import MTINet
+from mtl_bench.models.nine_layer_cnn import NineLayerCNN
 from mtl_bench.models.resnet import ResNet18
 from mtl_bench.models.segnet import SegNet
 from mtl_bench.models.segnet_mtan import SegNetMTAN
+from mtl_bench.models.shallow_resnet import ShallowResNet
 from mtl_bench.models.vit import ViT
 from mtl_bench.models.xception import Xception
 
@@ -22,9 +24,11 @@ __all__ = [
     "LeNet",
     "MTINet",
     "MultiTaskModel",
+    "NineLayerCNN",
     "ResNet18",
     "SegNet",
     "SegNetMTAN",
+    "ShallowResNet",
     "ViT",
     "Xception",
     "initialise",
