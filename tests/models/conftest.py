@@ -33,6 +33,7 @@ MODELS: dict[str, Build] = {
     "lenet, norms per task": lambda outputs: LeNet(outputs, INPUT, task_norm=True),
     "mlp, norms per task": lambda outputs: MLP(outputs, INPUT, hidden=(32, 16), task_norm=True),
     "resnet18": lambda outputs: ResNet18(outputs, INPUT),
+    "resnet18, one more layer": lambda outputs: ResNet18(outputs, INPUT, embedding=6),
     "resnet18, norms per task": lambda outputs: ResNet18(outputs, INPUT, task_norm=True),
     "nine-layer cnn": lambda outputs: NineLayerCNN(outputs, INPUT, widths=(4, 4, 6, 6)),
     "shallow resnet": lambda outputs: ShallowResNet(outputs, INPUT, width=4),
