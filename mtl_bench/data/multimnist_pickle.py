@@ -50,7 +50,7 @@ class MultiMNISTPickle(WholeFiles):
 
     def find(self, folder: Path) -> Inventory:
         path = find_file(folder, f"multi_{self.which}.pickle")
-        variant = f"the pickle {path.name} of Lin et al."
+        variant = f"Lin et al.'s pickle {path.name}"
         if not path.is_file():
             missing = [f"{path} is missing; {remedy(path)}."]
             return Inventory(variant, {}, [Tally("", path.name, 0, 1)], fatal=missing, variant=variant)

@@ -25,7 +25,7 @@ def test_every_field_is_the_files(tmp_path: Path, kind: type, protocol: int) -> 
     train, test = drawn_pairs(7, 0, kind), drawn_pairs(3, 1, kind)
     write_pickle(tmp_path / "data" / "multi_fashion.pickle", [*train, *test], protocol)
     packed = prepare(MultiMNISTPickle(which="fashion"), tmp_path, tmp_path)
-    assert packed.manifest.label == "the pickle multi_fashion.pickle of Lin et al."
+    assert packed.manifest.label == "Lin et al.'s pickle multi_fashion.pickle"
     assert packed.manifest.splits == {"train": 7, "test": 3}
     for split, (images, labels) in (("train", train), ("test", test)):
         arrays = packed.arrays(split)

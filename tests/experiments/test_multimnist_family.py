@@ -26,7 +26,7 @@ def test_resnet18_on_the_pickle(experiment: str, val: int, data: Path) -> None:
     record = train_two_steps(
         experiment, data, *PICKLE, "dataset.which=fashion_and_mnist", *([f"dataset.val={val}"] if val else [])
     )
-    assert record["variant"] == "the pickle multi_fashion_and_mnist.pickle of Lin et al."
+    assert record["variant"] == "Lin et al.'s pickle multi_fashion_and_mnist.pickle"
     assert list(record["test"]) == ["left", "right"]
     assert bool(record["val"]) == bool(val)
 
@@ -46,7 +46,7 @@ def test_resnet18_on_our_own_pairs(experiment: str, tmp_path: Path, monkeypatch:
 
 def test_lenet_on_the_pickle(data: Path) -> None:
     record = train_two_steps("multimnist", data, *PICKLE)
-    assert record["variant"] == "the pickle multi_mnist.pickle of Lin et al."
+    assert record["variant"] == "Lin et al.'s pickle multi_mnist.pickle"
 
 
 def write_idx(path: Path, array: np.ndarray) -> None:
