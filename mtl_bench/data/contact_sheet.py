@@ -46,7 +46,7 @@ def draw_contact_sheet(packed: Packed, samples: Mapping[str, int], path: Path) -
     figure = Figure(figsize=(COLUMN * size[1], ROW * size[0]), layout="constrained")
     axes = figure.subplots(*size, squeeze=False)
     for row, image in enumerate(images):
-        _show(axes[row, 0], photo(image), "image" if row == 0 else "")
+        _show(axes[row, 0], photo(image), "image" if row == 0 else "", visible=image[0].size > 1)
         if words:
             _write(axes[row, 1], in_words({name: values[name][row].item() for name in words}))
     for column, name in enumerate(targets, start=first):
@@ -84,7 +84,7 @@ def _write(axes: "Axes", text: str) -> None:
     axes.axis("off")
 
 
-def _show(axes: "Axes", picture: RGB, title: str) -> None:
-    axes.imshow(picture, interpolation="nearest")
+def _show(axes: "Axes", picture: RGB, title: str, visible: bool = True) -> None:
+    axes.imshow(picture, interpolation="nearest", visible=visible)  # not the one pixel of a table's row
     axes.set_title(title, fontsize=9)
     axes.axis("off")

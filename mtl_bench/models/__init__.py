@@ -6,6 +6,7 @@ from mtl_bench.models.deeplab import DeepLabV3Plus
 from mtl_bench.models.dense_resnet import DenseResNet
 from mtl_bench.models.initialise import initialise
 from mtl_bench.models.lenet import LeNet
+from mtl_bench.models.message_passing import MessagePassing
 from mtl_bench.models.mlp import MLP
 from mtl_bench.models.mtinet import MTINet
 from mtl_bench.models.nine_layer_cnn import NineLayerCNN
@@ -23,6 +24,7 @@ __all__ = [
     "DenseResNet",
     "LeNet",
     "MTINet",
+    "MessagePassing",
     "MultiTaskModel",
     "NineLayerCNN",
     "ResNet18",
