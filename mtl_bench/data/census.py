@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from mtl_bench.data.fields import Arrays, Field
-from mtl_bench.data.formats.census_csv import CATEGORIES, FILES, NUMBERS, Rows, read_census, remedy
+from mtl_bench.data.formats.census_csv import CATEGORIES, FILES, NUMBERS, Persons, census_remedy, read_census
 from mtl_bench.data.official import Inventory, Sample, Tally
 from mtl_bench.data.whole_files import WholeFiles, find_file
 from mtl_bench.errors import check_choices
@@ -55,9 +55,9 @@ class Census(WholeFiles):
         source = "Census-Income (KDD), official files"
         variant = "the official test rows, split anew" if self.rows == "test" else ""
         parts = ["test"] if self.rows == "test" else ["train", "test"]
-        paths = {part: _packed_or_plain(folder, FILES[part]) for part in parts}
+        paths = {part: _gzipped_or_plain(folder, FILES[part]) for part in parts}
         tallies = [Tally("", FILES[part], int(path.is_file()), int(not path.is_file())) for part, path in paths.items()]
-        if missing := [f"{path} is missing; {remedy(path)}." for path in paths.values() if not path.is_file()]:
+        if missing := [f"{path} is missing; {census_remedy(path)}." for path in paths.values() if not path.is_file()]:
             return Inventory(source, {}, tallies, fatal=missing, variant=variant)
         splits = {
             split: [Sample(f"{part}/{row}", paths, row) for row in rows.tolist()]
@@ -91,7 +91,7 @@ class Census(WholeFiles):
         return {split: (part, np.sort(rows)) for split, (part, rows) in found.items()}
 
 
-def _rows(paths: Mapping[str, Path]) -> dict[str, Rows]:
+def _rows(paths: Mapping[str, Path]) -> dict[str, Persons]:
     return dict(zip(paths, read_census(tuple(paths.values())), strict=True))
 
 
@@ -105,6 +105,6 @@ def _training_scale(
     return numbers.mean(axis=0), np.where(np.ptp(numbers, axis=0) > 0, numbers.std(axis=0), 1.0)
 
 
-def _packed_or_plain(folder: Path, name: str) -> Path:
-    packed = find_file(folder, f"{name}.gz")
-    return packed if packed.is_file() else find_file(folder, name)
+def _gzipped_or_plain(folder: Path, name: str) -> Path:
+    gzipped = find_file(folder, f"{name}.gz")
+    return gzipped if gzipped.is_file() else find_file(folder, name)

@@ -52,7 +52,7 @@ class MultiMNISTPickle(WholeFiles):
         path = find_file(folder, f"multi_{self.which}.pickle")
         variant = f"Lin et al.'s pickle {path.name}"
         if not path.is_file():
-            missing = [f"{path} is missing; {remedy(path)}."]
+            missing = [f"{path} is missing; {pickle_remedy(path)}."]
             return Inventory(variant, {}, [Tally("", path.name, 0, 1)], fatal=missing, variant=variant)
         counts = {part: len(labels) for part, (_, labels) in read_pairs(path).items()}
         samples = numbered({part: (path, count) for part, count in counts.items()}, self.val, self.data_seed)
@@ -68,14 +68,14 @@ class MultiMNISTPickle(WholeFiles):
         return {"image": image[None] / largest(path), "left": left, "right": right, "row": row}
 
 
-def remedy(path: Path) -> str:
+def pickle_remedy(path: Path) -> str:
     return f"download {path.name} by the link in multiMNIST/data of github.com/Xi-L/ParetoMTL"
 
 
 @lru_cache(maxsize=1)
 def read_pairs(path: Path) -> dict[str, Part]:
     """Images and labels of `train` and `test`. Raises BenchError for a file that holds anything else."""
-    file, content = SourceFile(path, remedy(path)), read_arrays(path, remedy(path))
+    file, content = SourceFile(path, pickle_remedy(path)), read_arrays(path, pickle_remedy(path))
     right = isinstance(content, list | tuple) and len(content) == 4
     file.require(right, "does not hold four arrays: images and labels of training, then of test")
     parts = {}

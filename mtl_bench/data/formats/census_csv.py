@@ -27,7 +27,7 @@ NUMBERS = tuple(at for at in range(COLUMNS) if at not in (*CATEGORIES, MARITAL, 
 
 
 @dataclass(frozen=True)
-class Rows:
+class Persons:
     """One file: the place of every categorical value among its column's in alphabetical order, numbers, labels."""
 
     codes: Int16[np.ndarray, "rows 29"]
@@ -36,12 +36,12 @@ class Rows:
     never_married: Int8[np.ndarray, "rows"]
 
 
-def remedy(path: Path) -> str:
+def census_remedy(path: Path) -> str:
     return f"download {path.name.removesuffix('.gz')} from {PAGE}"
 
 
 @lru_cache(maxsize=1)
-def read_census(paths: tuple[Path, ...]) -> tuple[Rows, ...]:
+def read_census(paths: tuple[Path, ...]) -> tuple[Persons, ...]:
     """The files, whose categorical values are numbered together. Raises BenchError for one that is not whole."""
     known: dict[int, dict[str, int]] = {column: {} for column in CATEGORIES}
     found = [_read(path, known) for path in paths]
@@ -54,9 +54,9 @@ def read_census(paths: tuple[Path, ...]) -> tuple[Rows, ...]:
     return tuple(found)
 
 
-def _read(path: Path, known: dict[int, dict[str, int]]) -> Rows:
+def _read(path: Path, known: dict[int, dict[str, int]]) -> Persons:
     """Codes in the order in which values come up."""
-    file = SourceFile(path, remedy(path))
+    file = SourceFile(path, census_remedy(path))
     codes, numbers, labels = [], [], []
     with file.structure("damaged"):
         for row in _cells(file):
@@ -68,7 +68,7 @@ def _read(path: Path, known: dict[int, dict[str, int]]) -> Rows:
     for at, most in CATEGORIES.items():
         file.require(len(known[at]) <= most, f"brings column {at + 1} to {len(known[at])} values instead of {most}")
     income, never_married = np.array(labels, np.int8).T
-    return Rows(np.array(codes, np.int16), np.array(numbers), income, never_married)
+    return Persons(np.array(codes, np.int16), np.array(numbers), income, never_married)
 
 
 def _cells(file: SourceFile) -> Iterator[list[str]]:
