@@ -35,7 +35,7 @@ class MtanParquet(HeldOut):
 class NYUv2Parquet(MtanParquet):
     """`tanganke/nyuv2`: what `nyuv2_npy` packs, read from parquet files; the official split, its `val` as `test`.
 
-    `val` training frames, drawn with `data_seed`, are held out; `libmtl` holds out the 159 that LibMTL published, if the
+    `val` training frames, drawn with `data_seed`, are held out; `libmtl`: the 159 that LibMTL published, provided the
     copy keeps MTAN's order, which is inferred.
     """
 
