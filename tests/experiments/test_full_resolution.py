@@ -1,4 +1,4 @@
-"""The papers' models at their full width on images of NYUv2's size: two steps and an evaluation of each."""
+"""The papers' models, narrow ones, on images of NYUv2's size; at full width `scripts/full_runs.py` steps with them."""
 
 from pathlib import Path
 
@@ -18,4 +18,4 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["segnet", *PAPER_MODELS])
 def test_two_steps(model: str, data: Path) -> None:
-    train_two_steps("rooms_nyuv2", data, f"model={model}", *FEW)
+    train_two_steps("rooms_nyuv2", data, f"model={model}", *FEW, *PAPER_MODELS.get(model, ["model.width=4"]))
