@@ -24,7 +24,7 @@ from mtl_bench.data.formats.taskonomy_files import (
 from mtl_bench.data.formats.taskonomy_maps import IMAGE, MAPS, NONE, RGB, SIDE, STEPS, read_map
 from mtl_bench.data.official import Inventory, OfficialDataset, Sample, Tally
 from mtl_bench.data.resizing import nearest, resized
-from mtl_bench.data.taskonomy_views import Place, Rows, Views
+from mtl_bench.data.taskonomy_views import BuildingPlace, Rows, Views
 from mtl_bench.errors import BenchError, check_choices
 
 ELEVEN = tuple(task for task in MAPS if task != "segment_semantic")
@@ -149,7 +149,7 @@ class _Stock:
 
     def __init__(self, needed: Sequence[str], skipped: Sequence[str] | None) -> None:
         self.needed, self.skipped = needed, skipped
-        self.places: dict[int, Place] = {}
+        self.places: dict[int, BuildingPlace] = {}
         self.found: dict[str, list[Rows]] = {}
         self.lost: dict[str, list[str]] = {}
         self.counts: dict[str, dict[str, list[int]]] = {}  # part → files → found, missing
@@ -161,7 +161,7 @@ class _Stock:
         if empty := [task for task in places if task not in views.words]:
             self.absent[building] = places[empty[0]]
             return
-        place = Place(building, {task: (folder, views.words[task]) for task, folder in places.items()})
+        place = BuildingPlace(building, {task: (folder, views.words[task]) for task, folder in places.items()})
         self.places[number] = place
         self.found.setdefault(part, []).append(_numbers(number, views.complete[:limit]))
         self.lost.setdefault(part, []).extend(
@@ -175,8 +175,9 @@ class _Stock:
     def inventory(self, source: str, splits: Mapping[str, Rows], variant: str = "") -> Inventory:
         fatal = [] if not self.absent else [self._told()]
         views = {part: Views(self.places, rows) for part, rows in splits.items()}
+        lost = {part or "train": sentences for part, sentences in self.lost.items() if sentences}
         tallies = [Tally(part, files, *both) for part, rows in self.counts.items() for files, both in rows.items()]
-        return Inventory(source, views, tallies, {k: v for k, v in self.lost.items() if v}, fatal, variant)
+        return Inventory(source, views, tallies, lost, fatal, variant)
 
     def _count(self, part: str, views: FoundViews) -> None:
         counts = self.counts.setdefault(part, {files: [0, 0] for files in ("buildings", *self.needed)})

@@ -14,7 +14,7 @@ Rows = Int32[np.ndarray, "views 3"]  # building, point and view of each
 
 
 @dataclass(frozen=True)
-class Place:
+class BuildingPlace:
     """One building: its name, and by task its folder and the word that its file names end with."""
 
     building: str
@@ -28,7 +28,7 @@ class Place:
 class Views(Sequence[Sample]):
     """The views of a split, 12 bytes each; `places` are the buildings by number."""
 
-    def __init__(self, places: Mapping[int, Place], rows: Rows) -> None:
+    def __init__(self, places: Mapping[int, BuildingPlace], rows: Rows) -> None:
         self.places, self.rows = places, rows
 
     def __len__(self) -> int:

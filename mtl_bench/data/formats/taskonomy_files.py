@@ -19,7 +19,7 @@ FILE = re.compile(r"^point_\d+_view_\d+_domain_(\w+)\.png$", re.M)
 
 
 @dataclass(frozen=True)
-class Layout:
+class ViewLayout:
     """Where a task's views of a building lie below the folder, and what that layout is called."""
 
     pattern: str
@@ -29,7 +29,7 @@ class Layout:
         return folder / self.pattern.format(building=building, task=task)
 
 
-OF_ONE_BUILDING = Layout("{task}", "the folder of one building")
+OF_ONE_BUILDING = ViewLayout("{task}", "the folder of one building")
 
 
 @dataclass(frozen=True)
@@ -48,18 +48,18 @@ class FoundViews:
     total: int
 
 
-def recognised(folder: Path) -> Layout:
+def recognised(folder: Path) -> ViewLayout:
     """Raises BenchError for a folder without views."""
     images = folder / "rgb"
     if (images / "taskonomy").is_dir():
-        return Layout("{task}/taskonomy/{building}", "as Omnidata hosts it")
+        return ViewLayout("{task}/taskonomy/{building}", "as Omnidata hosts it")
     if images.is_dir():
         with os.scandir(images) as entries:
             if any(FILE.match(entry.name) for entry in entries):
                 return OF_ONE_BUILDING
-        return Layout("{task}/{building}", "one folder per task")
+        return ViewLayout("{task}/{building}", "one folder per task")
     if folder.is_dir() and any((below / "rgb").is_dir() for below in folder.iterdir()):
-        return Layout("{building}/{task}", "one folder per building")
+        return ViewLayout("{building}/{task}", "one folder per building")
     raise BenchError(
         f"{folder} holds no views of Taskonomy, such as BUILDING/rgb/point_0_view_0_domain_rgb.png or rgb/taskonomy/"
         f"BUILDING/…; download them {WHERE} and give their folder as source=FOLDER."
