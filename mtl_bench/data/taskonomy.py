@@ -45,8 +45,8 @@ class Taskonomy(OfficialDataset):
     depth, normals, curvature, reshading and occlusion edges, and `far` the metres from which on a pixel is missing too;
     "none" makes every stored number a label, codes included.
 
-    `building` takes one building alone, whose points are parted 8 : 1 : 1 with `data_seed`; it also names the building
-    of a folder that holds one and does not say which.
+    `building` takes one building alone, all its views, whose points are parted 8 : 1 : 1 with `data_seed`; it also
+    names the building of a folder that holds one and does not say which.
 
     Raises BenchError for other values.
     """
@@ -187,9 +187,8 @@ class _Stock:
             counts[task][1] += views.total - views.counts[task]
 
     def _told(self) -> str:
-        told = (
-            f"{next(iter(self.absent.values()))} holds no views; download them {WHERE}, or store less (dataset.tasks, "
-        )
+        empty = next(iter(self.absent.values()))
+        told = f"{empty} holds no views; download them {WHERE}, or store less (dataset.tasks, "
         if self.skipped is None:
             return f"{told}dataset.mask)."
         return f"{told}dataset.mask, dataset.skip=[{','.join([*self.skipped, *self.absent])}])."
