@@ -108,7 +108,7 @@ def drawn(field: Field, task: Task | None, samples: int) -> np.ndarray:
     """Stored numbers that mean something, and among classes some that are no label."""
     draw, shape, kind = np.random.RandomState(0), (samples, *field.shape), np.dtype(field.dtype)
     if field.encoding.categorical:
-        return draw.randint(-1, task.labels if task else 2, shape).astype(kind)
+        return draw.randint(0 if kind.kind == "u" else -1, task.labels if task else 2, shape).astype(kind)
     if kind.kind == "f":
         return draw.rand(*shape).astype(kind)
     return draw.randint(1, min(np.iinfo(kind).max, 30000), shape).astype(kind)
