@@ -16,9 +16,12 @@ from mtl_bench.methods import LossWeighting, Method
 from mtl_bench.methods.base import Method as Base
 from mtl_bench.methods.cso import CSO
 from mtl_bench.methods.dwa import DynamicWeightAverage
+from mtl_bench.methods.gradnorm import GradNorm
 from mtl_bench.methods.mgda import MGDA
+from mtl_bench.methods.moco import MoCo
 from mtl_bench.methods.pcgrad import PCGrad
 from mtl_bench.methods.rlw import RandomLossWeighting
+from mtl_bench.methods.stch import STCH
 from mtl_bench.methods.stgu import STGU
 from mtl_bench.methods.uw import UncertaintyWeighting
 from tests.methods.toys import Toy, context, toy
@@ -29,6 +32,7 @@ OPEN: dict[str, dict[str, Any]] = {  # what the user has to give
     "priority": {"priorities": {"shape": 0.6, "depth": 0.3, "colour": 0.1}},
     "fixed": {"fixed": {"shape": 1.0, "depth": 0.5, "colour": 2.0}},
     "cso": {"linear": True},
+    "stch": {"warmup": 1},  # as for stgu
     "stgu": {"warmup": 4, "decay": 0.2},  # else these short runs see nothing but its warm-up
     "stgu_causal": {"warmup": 4, "decay": 0.2},
 }
@@ -40,15 +44,26 @@ COMPOSED: dict[str, Callable[[], Method]] = {
     "mgda-ub": lambda: MGDA(at="feature", normalise="loss+"),
     "rgw": lambda: RandomLossWeighting(scale_heads=False),
     "stgu, full": lambda: STGU(attribution="full", warmup=3, decay=0.1, weighting=UncertaintyWeighting()),
+    "dwa over windows": lambda: DynamicWeightAverage(window=2),
+    "gradnorm at shared": lambda: GradNorm(at="shared", reference="epoch"),
+    "moco as released": lambda: MoCo(normalise="loss", projection="softmax"),
+    "stch of losses": lambda: STCH(form="loss", mu=0.5),
     "cso, phase 2": lambda: CSO(phase=2, linear=True),
     "cso under uw": lambda: CSO(phase="sequential", weighting=UncertaintyWeighting(), linear=True),
 }
 ALONE = ("cso", "cso under uw", "round_robin")  # methods that take steps of one task alone
 # forwards, backwards, passes of one batch with three tasks; a method without a line here is a loss weighting
 COST = {
+    "adatask": (1, 3, 4),
+    "db_mtl": (1, 3, 4),
+    "excess_mtl": (1, 3, 4),
     "famo": (2, 1, 3),
     "graddrop": (1, 1, 2),
+    "gradnorm": (1, 1, 2),
+    "gradnorm at shared": (1, 3, 4),
     "mgda": (1, 3, 4),
+    "moco": (1, 3, 4),
+    "moco as released": (1, 3, 4),
     "pcgrad": (1, 3, 4),
     "pcgrad under uw": (1, 3, 4),
     "mgda under dwa": (1, 3, 4),
@@ -65,6 +80,7 @@ COST = {
     "cso under uw": (3, 3, 6),
 }
 STEPS = dict.fromkeys(("stgu", "stgu_causal", "stgu, full"), 9) | {
+    "adatask": 6,
     "cso": 9,
     "cso under uw": 3 + 1 + 3,
     "round_robin": 9,
