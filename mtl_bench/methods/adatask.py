@@ -77,6 +77,6 @@ class AdaTask(ComposableMethod):
             means[task].lerp_(row, 1 - first)
             squares[task].mul_(second).addcmul_(row, row, value=1 - second)
             shrunk = sqrt(1 - second ** self.seen[task])  # moments begin at 0, which this corrects
-            scale = (squares[task].sqrt() / shrunk).add_(self.epsilon)
-            found.addcdiv_(means[task], scale, value=1 / (1 - first ** self.seen[task]))
+            scale = squares[task].sqrt().add_(self.epsilon * shrunk)
+            found.addcdiv_(means[task], scale, value=shrunk / (1 - first ** self.seen[task]))
         return found

@@ -78,6 +78,7 @@ class ExcessMTL(ComposableMethod):
     def excess(self, rows: Float[Tensor, "k P"], tasks: tuple[int, ...], sound: Bool[Tensor, ""]) -> Float[Tensor, "k"]:
         squares, found = self.squares.matrix(rows), []
         for row, task in zip(rows, tasks, strict=True):
-            squares[task] += torch.where(sound, row * row, 0.0)
-            found.append((row * row / (squares[task] + 1e-7).sqrt()).sum())
+            square = torch.where(sound, row, 0.0).square_()
+            squares[task].add_(square)
+            found.append(torch.dot(square, (squares[task] + 1e-7).rsqrt_()))
         return torch.stack(found).double()

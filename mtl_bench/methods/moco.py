@@ -86,7 +86,7 @@ class MoCo(ComposableMethod):
         mass = before.sum()
         after = self.moved(torch.where(mass > 0, before / mass, 1 / len(tasks)), tracked)
         self.shares = placed(self.shares, torch.where(sound, after * mass, before), tasks)
-        return torch.where(sound, self.scaled(after).to(tracked) @ tracked, torch.nan)
+        return torch.where(sound, self.scaled(after).to(tracked), torch.nan) @ tracked
 
     def moved(self, shares: Float[Tensor, "k"], tracked: Float[Tensor, "k P"]) -> Float[Tensor, "k"]:
         slope = (tracked @ tracked.T).to(shares) @ shares + self.rho * shares

@@ -21,10 +21,14 @@ class TaskVectors:
     def average(
         self, rows: Float[Tensor, "k P"], tasks: tuple[int, ...], kept: Float[Tensor, "k"], sound: Bool[Tensor, ""]
     ) -> Float[Tensor, "K P"]:
-        """v_i ← kept_i v_i + (1 − kept_i) g_i for the tasks of a batch, unless it is unsound; the others stay."""
+        """v_i ← kept_i v_i + (1 − kept_i) g_i for the tasks of a batch, unless it is unsound; the others stay.
+
+        Nothing of parameter size is allocated: `rows` are overwritten.
+        """
         matrix = self.matrix(rows)
-        for row, task, share in zip(rows, tasks, kept.to(rows), strict=True):
-            matrix[task] = where(sound, row.lerp(matrix[task], share), matrix[task])
+        for row, task, share in zip(rows, tasks, (1 - kept).to(rows), strict=True):
+            where(sound, row, matrix[task], out=row)
+            matrix[task].lerp_(row, share)
         return matrix
 
     def state_dict(self) -> dict[str, Any]:
