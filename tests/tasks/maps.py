@@ -79,11 +79,13 @@ CASES = [
     Case("depth_zero", partial(Depth, encoding=Log(top=10)), lambda **more: depths(**more).nan_to_num(0.0), 0.0),
     Case("cosine", Normals, directions),
     Case("normals_l1", partial(Normals, error="l1"), directions),
+    Case("normals_quantised", partial(Normals, quantise=True), directions),
     Case("edges", Edges, yes_or_no, -1),
     Case("edges_numbers", Edges, partial(numbers, 1)),
     Case("edges_balanced", partial(Edges, pos_weight="balanced"), yes_or_no, -1, additive=False),
     Case("saliency", Saliency, yes_or_no, -1),
     Case("saliency_balanced", partial(Saliency, pos_weight="balanced"), yes_or_no, -1, additive=False),
+    Case("saliency_pixels", partial(Saliency, max_f="pixels"), yes_or_no, -1),
     Case("l1", partial(DenseRegression, 2, encoding=Affine([0.5, 0.1], [0.5, 2])), partial(numbers, 2)),
     Case("mse", partial(DenseRegression, 3, "mse", encoding=Affine(clip=[0.1, 0.9])), partial(numbers, 3)),
 ]
