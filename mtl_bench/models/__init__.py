@@ -8,6 +8,7 @@ from mtl_bench.models.initialise import initialise
 from mtl_bench.models.lenet import LeNet
 from mtl_bench.models.mlp import MLP
 from mtl_bench.models.mtinet import MTINet
+from mtl_bench.models.multi_scale import MultiScaleNet
 from mtl_bench.models.resnet import ResNet18
 from mtl_bench.models.segnet import SegNet
 from mtl_bench.models.segnet_mtan import SegNetMTAN
@@ -21,6 +22,7 @@ __all__ = [
     "DenseResNet",
     "LeNet",
     "MTINet",
+    "MultiScaleNet",
     "MultiTaskModel",
     "ResNet18",
     "SegNet",
