@@ -52,6 +52,7 @@ PAPER_MODELS = {  # dense models of published tables, and what makes them small
     "vit": [],
     "mtinet_hrnet18": ["model.backbone=hrnet_w18_small"],
     "mtinet_resnet18": ["model.width=4"],
+    "multi_scale_hrnet18": ["model.backbone=resnet18", "+model.width=4"],
     "xception": ["model.widths=[4,4,6,6,8]", "model.blocks=2", "model.features=6", "model.decoder=[6,4,4,4]"],
     "cross_stitch": ["model.width=4"],
 }

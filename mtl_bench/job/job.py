@@ -76,7 +76,7 @@ class Job:
         check_objective(self.plain["objective"], plan)
         damaged: list[Damaged] = []
         if self.plain["single_task"] and not plan.single:
-            for task in plan.tasks:
+            for task in plan.reporting.scored(plan.tasks):
                 with noting(damaged):
                     self._baseline(task)
         record = self.cell(plan)
@@ -120,5 +120,5 @@ class Job:
     def _show(self, outcome: Outcome) -> Mapping[str, float]:
         damaged: list[Damaged] = []
         baselines = find_baselines(outcome.record, self._roots, damaged)
-        command = self.choices.single_task_command(outcome.record["tasks"])
+        command = self.choices.single_task_command(list(outcome.record["baselines"]))
         return show_run(outcome, baselines, damaged, command)

@@ -80,7 +80,7 @@ def _first(record: Record, rule: SelectionRule, baselines: Callable[[], Sequence
 
 def _delta_m(record: Record, baselines: Sequence[Record]) -> float | None:
     means, setting = single_task_means(record, baselines, "val"), record["delta_m"]
-    if len(means) < len(record["tasks"]):
+    if len(means) < len(record["baselines"]):
         trained = {one["hash"] for one in baselines}
         return -inf if trained.issuperset(record["baselines"].values()) else None
     judged = [record["val"][task][metric] for task, metrics in setting["terms"].items() for metric in metrics]

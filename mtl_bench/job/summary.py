@@ -89,7 +89,7 @@ def _compare(record: Record, singles: Sequence[Record], command: str) -> tuple[V
         baselines = single_task_means(record, singles)
         if not has_converged(record):
             return baselines, None, ""
-        if missing := [task for task in record["tasks"] if task not in baselines]:
+        if missing := [task for task in record["baselines"] if task not in baselines]:
             return baselines, None, _missing(record, missing, {one["hash"] for one in singles}, command)
         change = delta_m(record["test"], baselines, _better(record), setting["definition"], setting["terms"])
     except BenchError as error:  # a baseline of zero; this run is finished and stays so

@@ -33,6 +33,11 @@ def group(job: Job) -> None:
     tasks = list(plan.tasks)
     if isinstance(budget, bool) or not isinstance(budget, int) or budget < 1:
         raise BenchError(f"budget counts networks, 1 or more; got {budget!r}.")
+    if len(scored := plan.reporting.scored(tasks)) < len(tasks):
+        raise BenchError(
+            "Groups are chosen by what their tasks gain, and some count in no Δm here; leave those out with "
+            f"only=[{','.join(scored)}]."
+        )
     if len(tasks) < 2:
         raise BenchError("Grouping needs two tasks or more; leave `only` out, or name more tasks.")
     found = _records(job, grouping.needs(tasks), seeds, measure)

@@ -9,6 +9,7 @@ from mtl_bench.models.lenet import LeNet
 from mtl_bench.models.message_passing import MessagePassing
 from mtl_bench.models.mlp import MLP
 from mtl_bench.models.mtinet import MTINet
+from mtl_bench.models.multi_scale import MultiScaleNet
 from mtl_bench.models.nine_layer_cnn import NineLayerCNN
 from mtl_bench.models.resnet import ResNet18
 from mtl_bench.models.segnet import SegNet
@@ -25,6 +26,7 @@ __all__ = [
     "LeNet",
     "MTINet",
     "MessagePassing",
+    "MultiScaleNet",
     "MultiTaskModel",
     "NineLayerCNN",
     "ResNet18",

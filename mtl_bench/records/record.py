@@ -39,7 +39,7 @@ class Evaluation(TypedDict):
 
 class DeltaM(TypedDict):
     definition: Literal["metric_mean", "task_mean", "one_per_task"]  # see protocols
-    terms: dict[str, list[str]]  # task → the metrics that enter
+    terms: dict[str, list[str]]  # task → the metrics that enter; auxiliary tasks are left out
 
 
 class Counts(TypedDict):
@@ -72,7 +72,7 @@ class Shared(TypedDict):
     metrics: dict[str, dict[str, MetricInfo]]  # task → metric
     selection: str  # the rule that says at which evaluation values are taken
     delta_m: DeltaM  # how Δm is defined
-    baselines: dict[str, str]  # task → hash of its single-task run
+    baselines: dict[str, str]  # task that counts in Δm → hash of its single-task run
 
 
 class Record(Shared):

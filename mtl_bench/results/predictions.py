@@ -143,8 +143,8 @@ def _words(name: str) -> str:
 
 
 def _metric(record: Record, task: str) -> str:
-    """The first metric that counts in Δm, over the whole test split."""
-    name = record["delta_m"]["terms"][task][0]
+    """The first metric that counts in Δm, of an auxiliary task its first, over the whole test split."""
+    name = next(iter(record["delta_m"]["terms"].get(task, record["metrics"][task])))
     info = record["metrics"][task][name]
     unit = f" {info['unit']}" if info["unit"] else ""
     return f"{_words(name)} {record['test'][task][name]:.4g}{unit} {'↑' if info['higher_is_better'] else '↓'}"

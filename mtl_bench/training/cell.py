@@ -127,7 +127,7 @@ def make_record(plan: Plan, trainer: Trainer, selected: Selected) -> Record:
     skipped, in_a_row = (int(count) for count in machine.ledger.failures.totals.tolist())
     finite = all(math.isfinite(value) for metrics in test.values() for value in metrics.values())
     stepped = in_a_row < trainer.options.max_nonfinite and not mostly_skipped(skipped, counts.optimizer_steps)
-    terms = plan.reporting.delta_m["terms"]
+    terms, scored = plan.reporting.delta_m["terms"], plan.reporting.scored(names)
     record: Record = {
         "schema": SCHEMA,
         "hash": plan.hash,
@@ -146,9 +146,9 @@ def make_record(plan: Plan, trainer: Trainer, selected: Selected) -> Record:
         "selection": plan.reporting.selection.name,
         "delta_m": {
             "definition": plan.reporting.delta_m["definition"],
-            "terms": {name: list(terms[name]) for name in names},
+            "terms": {name: list(terms[name]) for name in scored},
         },
-        "baselines": plan.setting.baselines(names),
+        "baselines": plan.setting.baselines(scored),
         "counts": {
             "batches": counts.batches,
             "forwards": counts.forwards,

@@ -47,7 +47,7 @@ def check_dataset(dataset: Dataset) -> None:
 
 
 def check_terms(reporting: Reporting, known: Sequence[str], tasks: Mapping[str, Task]) -> None:
-    """Δm counts metrics that exist, of every task and of no other. Raises BenchError."""
+    """Δm counts metrics that exist, of every task (of an auxiliary one none) and of no other. Raises BenchError."""
     if unknown := sorted(set(reporting.delta_m) - {"definition", "terms"}):
         raise BenchError(f"protocol.reporting.delta_m has a definition and terms, and no {unknown[0]!r}; leave it out.")
     definition, terms = reporting.delta_m.get("definition"), reporting.delta_m.get("terms")
@@ -62,12 +62,17 @@ def check_terms(reporting: Reporting, known: Sequence[str], tasks: Mapping[str, 
             "task once, as in {task: [metric]}."
         )
     for name, chosen in terms.items():
-        if not isinstance(chosen, list) or not chosen:
+        if not isinstance(chosen, list):
             raise BenchError(f"protocol.reporting.delta_m.terms.{name} is a list of metrics, got {chosen!r}.")
         if definition == "one_per_task" and len(chosen) > 1:
             raise BenchError(
                 f"Δm one_per_task takes one metric of task {name}, got {chosen}; keep one or use task_mean."
             )
+    if not reporting.scored(tasks):
+        raise BenchError(
+            f"No metric of {', '.join(tasks)} counts in Δm (protocol.reporting.delta_m.terms); train auxiliary tasks "
+            "beside others."
+        )
     for name, task in tasks.items():
         metrics = [metric.name for metric in task.metrics]
         if unknown := [metric for metric in terms[name] if metric not in metrics]:

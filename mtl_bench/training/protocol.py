@@ -1,6 +1,6 @@
 """A protocol is an object: everything that makes two numbers comparable."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -76,7 +76,8 @@ class Training:
 class Reporting:
     """The part that decides which numbers are read off a run: outside its identity, inside its experiment's.
 
-    `delta_m` is {definition, terms: {task: [metric, …]}}; `selection` is the rule by which test values are taken.
+    `delta_m` is {definition, terms: {task: [metric, …]}}, of an auxiliary task, which trains along, an empty list;
+    `selection` is the rule by which test values are taken.
     `evaluate_every` counts epochs, and the end of the budget is always evaluated, `evaluation_batch_size` samples at a
     time. Single-task baselines train `single_model` (None: the experiment's own), and `single_training` is
     merged into their training, so that the baselines of one protocol may serve a changed one.
@@ -94,3 +95,7 @@ class Reporting:
     def __post_init__(self) -> None:
         if self.evaluate_every < 1 or self.evaluation_batch_size < 1:
             raise BenchError("protocol.reporting: evaluate_every and evaluation_batch_size must be at least 1.")
+
+    def scored(self, tasks: Iterable[str]) -> list[str]:
+        """Those that count in Δm."""
+        return [task for task in tasks if self.delta_m["terms"][task]]

@@ -98,6 +98,32 @@ def test_saliency_is_scored_per_image() -> None:
     assert found["max_f"] == pytest.approx(100 * (2 * precision * recall / (precision + recall)).max(), rel=1e-9)
 
 
+def test_max_f_over_pixels_squashes_twice() -> None:
+    """The released steps one by one: 255 times the probability, over 255, a sigmoid, 19 thresholds, F with β² = 0.3."""
+    output, target = outputs(1), yes_or_no()
+    stored = 255 * output.double().sigmoid().squeeze(1)
+    again = torch.sigmoid(stored / 255)[target >= 0].numpy()
+    salient, scores = target[target >= 0].numpy() == 1, []
+    for threshold in np.arange(1, 20) * 0.05:
+        predicted = again >= threshold
+        precision = (predicted & salient).sum() / max(predicted.sum(), 1)
+        recall = (predicted & salient).sum() / salient.sum()
+        scores.append(1.3 * precision * recall / max(0.3 * precision + recall, 1e-12))
+    found = evaluated(Saliency(max_f="pixels"), output, target)
+    assert found["max_f"] == pytest.approx(100 * max(scores), rel=1e-9)
+    assert found["mean_iou"] == evaluated(Saliency(), output, target)["mean_iou"]
+
+
+def test_max_f_over_pixels_by_hand() -> None:
+    """Of three salient pixels one is sure, one near 0.5; of two others one is near 0.3: F at 0.20, 0.41 and 0.62."""
+    probability = torch.tensor([0.9, 0.5, 0.1, 0.3, 0.05]).view(1, 1, 1, 5)
+    target = torch.tensor([1, 1, 1, 0, 0]).view(1, 1, 5)
+    found = evaluated(Saliency(max_f="pixels"), probability.logit(), target)["max_f"]
+    f = [1.3 * true / (0.3 * 3 + passed) for true, passed in ((3, 5), (2, 3), (2, 2), (1, 1), (1, 1))]
+    assert found == pytest.approx(100 * max(f), rel=1e-6)
+    assert max(f) == f[2]
+
+
 def images(output: Tensor, target: Tensor) -> list[tuple[np.ndarray, np.ndarray]]:
     """Probabilities and targets of valid pixels, image by image."""
     pairs = zip(output.double().sigmoid().flatten(1).numpy(), target.flatten(1).numpy(), strict=True)

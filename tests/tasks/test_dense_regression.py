@@ -82,3 +82,13 @@ def test_an_encoding_of_another_number_of_channels_is_refused() -> None:
 def test_an_unknown_error_is_refused(task: type[DenseRegression]) -> None:
     with pytest.raises(BenchError, match="`l1` or `mse`, got 'berhu'"):
         task(error="berhu")  # type: ignore[arg-type]
+
+
+def test_both_conventions_of_rmse_by_hand() -> None:
+    """Errors 1 and 3 in one image, 2 in another: pooled √(14/3); per image (√5 + 2) / 2, in batches of one image."""
+    target = torch.tensor([[[[5.0, 5.0]]], [[[5.0, 0.0]]]])
+    output = target + torch.tensor([[[[1.0, -3.0]]], [[[2.0, 9.0]]]])
+    for aggregation, expected in (("pooled", (14 / 3) ** 0.5), ("batch_mean", (5**0.5 + 2) / 2)):
+        task = Depth(aggregation=aggregation)  # type: ignore[arg-type]
+        totals = sum(task.measure(output[i : i + 1], target[i : i + 1]) for i in range(2))
+        assert task.values(totals.tolist())["rmse"] == pytest.approx(expected, rel=1e-6)

@@ -34,6 +34,20 @@ def test_metrics_are_those_of_numpy(noise: float) -> None:
         assert values[f"within_{limit:g}"] == pytest.approx(100 * (exact < limit).mean(), rel=1e-12)
 
 
+def test_quantised_predictions_are_those_of_a_png() -> None:
+    """By hand: (1, 0, 0) is stored as (255, 127, 127) and read as (1, -1/255, -1/255)."""
+    target = torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1)
+    task = Normals(quantise=True)
+    found = task.values(task.measure(7 * target, target).tolist())["mean"]
+    assert found == pytest.approx(np.degrees(np.arctan(np.sqrt(2) / 255)), rel=1e-5)
+    output, target = outputs(3, 400), directions(400)
+    pixels = ((torch.nn.functional.normalize(output.double(), dim=1) + 1) * 255 / 2).numpy().astype(np.uint8)
+    exact = angles(2 * pixels.astype(np.float64) / 255 - 1, target.numpy())
+    found = task.values(task.measure(output, target).tolist())["mean"]
+    assert found == pytest.approx(exact.mean(), abs=1e-4)
+    assert Normals().values(Normals().measure(output, target).tolist())["mean"] != pytest.approx(found, abs=1e-6)
+
+
 @given(st.lists(st.floats(0, 180), min_size=1, max_size=60))
 @settings(max_examples=200, deadline=None)
 def test_the_median_of_the_histogram_is_within_its_resolution(drawn: list[float]) -> None:

@@ -92,10 +92,12 @@ class HorizontalFlip(Geometric):
 
     def view(self, view: View, generator: torch.Generator) -> View:
         mirrored = torch.rand(len(view.depth), generator=generator, device=view.depth.device) < self.p
+        seen = view.seen_cols
         return replace(
             view,
             cols=torch.where(mirrored[:, None], view.cols.flip(1), view.cols),
             near_cols=torch.where(mirrored[:, None], view.near_cols.flip(1), view.near_cols),
+            seen_cols=None if seen is None else torch.where(mirrored[:, None], seen.flip(1), seen),
             normal_x=torch.where(mirrored & self.negate_normal_x, -view.normal_x, view.normal_x),
         )
 

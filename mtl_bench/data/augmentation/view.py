@@ -18,7 +18,8 @@ class View:
 
     `rows`, `cols` are fractional positions in pixels, for what is interpolated; `near_rows`, `near_cols` the pixels
     that stand for what is not. `depth` multiplies depths, `normal_x` (±1) the first component of normals. Normals of
-    `zoomed` samples are made unit again unless `renormalise` is false.
+    `zoomed` samples are made unit again unless `renormalise` is false. Where `seen_rows` or `seen_cols` is false a
+    pixel shows what lies outside the picture: `fill`, a colour, and no label (None: everything shows the picture).
     """
 
     rows: Float[Tensor, "batch height"]
@@ -29,6 +30,9 @@ class View:
     normal_x: Float[Tensor, "batch"]
     zoomed: Bool[Tensor, "batch"]
     renormalise: bool = True
+    seen_rows: Bool[Tensor, "batch height"] | None = None
+    seen_cols: Bool[Tensor, "batch width"] | None = None
+    fill: tuple[float, ...] = ()
 
     @classmethod
     def whole(cls, image: Float[Tensor, "batch channels height width"]) -> "View":
@@ -52,7 +56,16 @@ class View:
             cols=_between(self.cols, cols),
             near_rows=self.near_rows.gather(1, near_rows),
             near_cols=self.near_cols.gather(1, near_cols),
+            seen_rows=None if self.seen_rows is None else self.seen_rows.gather(1, near_rows),
+            seen_cols=None if self.seen_cols is None else self.seen_cols.gather(1, near_cols),
         )
+
+    @property
+    def outside(self) -> Bool[Tensor, "batch height width"] | None:
+        """Which pixels show nothing of the picture (None: every one shows some of it)."""
+        if self.seen_rows is None or self.seen_cols is None:
+            return None
+        return ~(self.seen_rows[:, :, None] & self.seen_cols[:, None, :])
 
 
 def _between(line: Float[Tensor, "batch size"], at: Float[Tensor, "batch size"]) -> Float[Tensor, "batch size"]:
@@ -89,7 +102,23 @@ def resample(batch: Batch, view: View, fields: Mapping[str, Field], decoders: De
             case _:
                 targets[name] = decode(target)
     image = _interpolate(batch.image, view)
-    return Batch(decoders["image"](image) if decoders else image, targets, batch.labelled)
+    image = decoders["image"](image) if decoders else image
+    if (outside := view.outside) is not None:
+        image = torch.where(outside[:, None], _colour(view.fill, image.device), image)
+        for name, target in targets.items():
+            if fields[name].kind:  # its tensor is new here, nobody else's
+                target.masked_fill_(outside[:, None] if target.ndim == 4 else outside, _nothing(target))
+    return Batch(image, targets, batch.labelled)
+
+
+def _nothing(target: Tensor) -> float:
+    return torch.nan if target.is_floating_point() else -1
+
+
+@lru_cache
+def _colour(fill: tuple[float, ...], device: torch.device) -> Float[Tensor, "channels 1 1"]:
+    """Made once: sending it to a GPU makes the host wait."""
+    return torch.tensor(fill, device=device).view(-1, 1, 1)
 
 
 def _as_it_is(target: Tensor) -> Tensor:
