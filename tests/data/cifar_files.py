@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mtl_bench.data.cifar100_superclasses import SUPERCLASS
+from mtl_bench.data.benchmarks.cifar100_superclasses import SUPERCLASS
 from tests.data.pickle_files import write_pickle
 
 

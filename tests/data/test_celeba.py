@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtl_bench.data.celeba import CelebA
+from mtl_bench.data.benchmarks.celeba import CelebA
 from mtl_bench.data.dataset import prepare
 from mtl_bench.data.formats.celeba_txt import ATTRIBUTES, IMAGES, NAMES, PARTS, read_attributes
 from mtl_bench.errors import BenchError

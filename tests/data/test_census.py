@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtl_bench.data.census import INPUTS, Census
+from mtl_bench.data.benchmarks.census import INPUTS, Census
 from mtl_bench.data.dataset import prepare
 from mtl_bench.data.formats import census_csv
 from mtl_bench.data.formats.census_csv import CATEGORIES, FILES, INCOME, MARITAL, NUMBERS, read_census

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mtl_bench.data.cifar100_superclasses import NAMES, PLACE, SUPERCLASS, CIFAR100Superclasses
+from mtl_bench.data.benchmarks.cifar100_superclasses import NAMES, PLACE, SUPERCLASS, CIFAR100Superclasses
 from mtl_bench.data.dataset import prepare
 from mtl_bench.data.formats.cifar_pickle import read_cifar
 from mtl_bench.data.packed import Packed

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from mtl_bench.data import cityscapes
-from mtl_bench.data.cityscapes import Cityscapes
+from mtl_bench.data.benchmarks import cityscapes
+from mtl_bench.data.benchmarks.cityscapes import Cityscapes
 from mtl_bench.data.dataset import prepare
 from mtl_bench.data.formats.cityscapes_files import CLASSES
 from mtl_bench.data.official import Packing

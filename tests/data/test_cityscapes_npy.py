@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtl_bench.data import cityscapes_npy
-from mtl_bench.data.cityscapes_npy import CityscapesNpy
+from mtl_bench.data.benchmarks import cityscapes_npy
+from mtl_bench.data.benchmarks.cityscapes_npy import CityscapesNpy
 from mtl_bench.data.dataset import prepare
 from mtl_bench.errors import BenchError
 from tests.data.cityscapes_files import write_mtan_cityscapes

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtl_bench.data.cityscapes import Cityscapes
+from mtl_bench.data.benchmarks.cityscapes import Cityscapes
 from mtl_bench.data.dataset import prepare
 from mtl_bench.data.formats.cityscapes_files import CLASSES
 from tests.data.cityscapes_files import VAL, place

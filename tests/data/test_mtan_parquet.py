@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mtl_bench.data.benchmarks.mtan_parquet import CityscapesParquet, NYUv2Parquet
 from mtl_bench.data.dataset import prepare
 from mtl_bench.data.formats import hub_copy, parquet_rows
 from mtl_bench.data.formats.parquet_rows import as_array, read_row
-from mtl_bench.data.mtan_parquet import CityscapesParquet, NYUv2Parquet
 from mtl_bench.data.official import Packing
 from mtl_bench.data.packed import Packed
 from mtl_bench.data.sources import SourceFile

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mtl_bench.data.benchmarks.multimnist_pickle import MultiMNISTPickle, largest, read_pairs
 from mtl_bench.data.dataset import prepare
 from mtl_bench.data.formats.array_pickle import read_arrays
-from mtl_bench.data.multimnist_pickle import MultiMNISTPickle, largest, read_pairs
 from mtl_bench.errors import BenchError
 from tests.data.pickle_files import Trap, drawn_pairs, write_pickle
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mtl_bench.data.benchmarks.nyud import NYUD
 from mtl_bench.data.dataset import prepare
-from mtl_bench.data.nyud import NYUD
 from mtl_bench.errors import BenchError
 from tests.data.nyud_files import FORMS, KINDS, Frame, write, write_nyud
 

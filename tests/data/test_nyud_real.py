@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mtl_bench.data.benchmarks.nyud import NYUD
+from mtl_bench.data.benchmarks.nyuv2 import CAMERA
 from mtl_bench.data.dataset import prepare
-from mtl_bench.data.nyud import NYUD
-from mtl_bench.data.nyuv2 import CAMERA
-from mtl_bench.data.plane_normals import plane_normals
+from mtl_bench.data.maps.plane_normals import plane_normals
 from tests.data.nyud_files import FORMS, KINDS, Frame, write
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "nyuv2"

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from scipy import io
 
+from mtl_bench.data.benchmarks.nyuv2 import NYUv2
 from mtl_bench.data.dataset import prepare
 from mtl_bench.data.formats.nyuv2_mat import CLASSES_40, FRAMES, SPLITS, TO_13
-from mtl_bench.data.nyuv2 import NYUv2
 from mtl_bench.data.packed import Packed
 from mtl_bench.data.split import decoder
 from mtl_bench.errors import BenchError

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtl_bench.data import nyuv2_npy
+from mtl_bench.data.benchmarks import nyuv2_npy
+from mtl_bench.data.benchmarks.nyuv2_npy import NYUv2Npy
 from mtl_bench.data.dataset import prepare
-from mtl_bench.data.nyuv2_npy import NYUv2Npy
 from mtl_bench.errors import BenchError
 from tests.data.nyuv2_files import write_mtan
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mtl_bench.data.benchmarks.nyuv2_pictures import NYUv2Jagennath, NYUv2Pictures, NYUv2Wyrx
 from mtl_bench.data.dataset import prepare
 from mtl_bench.data.formats import hub_copy
 from mtl_bench.data.formats.nyuv2_mat import TO_13
-from mtl_bench.data.nyuv2_pictures import NYUv2Jagennath, NYUv2Pictures, NYUv2Wyrx
 from mtl_bench.errors import BenchError
 from tests.data.hub_files import pa, pictures, write_shards
 

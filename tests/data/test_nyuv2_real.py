@@ -9,10 +9,10 @@ import torch
 from PIL import Image
 from scipy import io
 
+from mtl_bench.data.benchmarks.nyuv2 import CAMERA, NYUv2
 from mtl_bench.data.dataset import prepare
 from mtl_bench.data.formats.nyuv2_mat import CLASSES_40, SPLITS, TO_13, read_class_ids, read_splits
-from mtl_bench.data.nyuv2 import CAMERA, NYUv2
-from mtl_bench.data.plane_normals import plane_normals
+from mtl_bench.data.maps.plane_normals import plane_normals
 from tests.data.nyuv2_files import drawn_frames, write_nyuv2
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "nyuv2"

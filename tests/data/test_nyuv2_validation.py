@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from mtl_bench.data.benchmarks.nyuv2_npy import COUNTS, FOLDERS
+from mtl_bench.data.benchmarks.nyuv2_validation import LIBMTL, nyuv2_held_out
 from mtl_bench.data.formats.mtan_npy import npy_samples
-from mtl_bench.data.nyuv2_npy import COUNTS, FOLDERS
-from mtl_bench.data.nyuv2_validation import LIBMTL, nyuv2_held_out
 from mtl_bench.errors import BenchError
 
 EXPECTED = npy_samples(Path("folder"), FOLDERS, COUNTS)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mtl_bench.data.benchmarks.office import Office, class_names
 from mtl_bench.data.dataset import prepare
-from mtl_bench.data.office import Office, class_names
 from mtl_bench.errors import BenchError
 from tests.data.office_files import write_office
 

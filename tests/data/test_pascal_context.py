@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from scipy import io, ndimage
 
+from mtl_bench.data.benchmarks.pascal_context import PascalContext
 from mtl_bench.data.dataset import prepare
 from mtl_bench.data.formats.pascal_mt import IN_NYU, PART_OF, PARTS
-from mtl_bench.data.pascal_context import PascalContext
 from mtl_bench.errors import BenchError
 from tests.data.pascal_files import Photo, write_drawn
 from tests.data.test_thinning import by_hand

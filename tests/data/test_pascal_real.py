@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mtl_bench.data.benchmarks.pascal_context import PascalContext
 from mtl_bench.data.dataset import prepare
 from mtl_bench.data.formats.pascal_mt import IN_NYU, PART_OF, PARTS, PERSON
-from mtl_bench.data.pascal_context import PascalContext
 from tests.data.pascal_files import Photo, write_pascal
 from tests.data.test_pascal_context import padded
 from tests.data.test_thinning import by_hand

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mtl_bench.data.plane_normals import Pinhole, plane_normals
+from mtl_bench.data.maps.plane_normals import Pinhole, plane_normals
 
 CAMERA = Pinhole(fx=300.0, fy=310.0, cx=30.2, cy=21.7)
 ROWS, COLS = np.arange(44), np.arange(60)

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mtl_bench.data.benchmarks.qm9 import QM9
 from mtl_bench.data.dataset import prepare
 from mtl_bench.data.formats import gdb9_sdf
 from mtl_bench.data.formats.gdb9_sdf import COLUMNS, MOLECULES, SKIPPED, TARGETS
-from mtl_bench.data.qm9 import QM9
 from mtl_bench.errors import BenchError
 from tests.data.gdb9_files import CSV, write_qm9
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
+from mtl_bench.data.benchmarks.taskonomy import Taskonomy
+from mtl_bench.data.benchmarks.taskonomy_views import Views
 from mtl_bench.data.dataset import prepare
 from mtl_bench.data.formats.taskonomy_files import COUNTS
 from mtl_bench.data.formats.taskonomy_maps import MAPS, RGB
 from mtl_bench.data.packed import Packed
 from mtl_bench.data.split import decoder
-from mtl_bench.data.taskonomy import Taskonomy
-from mtl_bench.data.taskonomy_views import Views
 from mtl_bench.errors import BenchError
 from tests.data.taskonomy_files import (
     BUILDINGS,

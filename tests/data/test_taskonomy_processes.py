@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mtl_bench.data import stream
+from mtl_bench.data.benchmarks.taskonomy import Taskonomy
 from mtl_bench.data.dataset import prepare
-from mtl_bench.data.taskonomy import Taskonomy
 from tests.data.taskonomy_files import PATTERNS, write_views
 from tests.data.test_official_processes import ROOT, done, wait
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
+from mtl_bench.data.benchmarks.taskonomy import ELEVEN, Taskonomy
 from mtl_bench.data.dataset import prepare
 from mtl_bench.data.formats.taskonomy_files import COUNTS, list_path, read_buildings
 from mtl_bench.data.formats.taskonomy_maps import MAPS
 from mtl_bench.data.official import Packing
 from mtl_bench.data.packed import Packed
-from mtl_bench.data.taskonomy import ELEVEN, Taskonomy
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "taskonomy"
 pytestmark = pytest.mark.skipif(not REAL.is_dir(), reason=f"no real views in {REAL}")

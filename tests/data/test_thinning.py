@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mtl_bench.data.thinning import thin
+from mtl_bench.data.maps.thinning import thin
 
 AROUND = ((0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1), (1, 0), (1, 1))  # x1 to x8
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mtl_bench.data.cifar100_superclasses import NAMES
+from mtl_bench.data.benchmarks.cifar100_superclasses import NAMES
 from tests.data.cifar_files import write_cifar
 from tests.experiments.miniature import train_two_steps
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mtl_bench.data import cityscapes_npy
+from mtl_bench.data.benchmarks import cityscapes_npy
 from tests.data.cityscapes_files import write_cityscapes, write_mtan_cityscapes
 from tests.experiments.miniature import train_two_steps
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mtl_bench.data import nyud, pascal_context
+from mtl_bench.data.benchmarks import nyud, pascal_context
 from mtl_bench.job import compose_plan
 from tests.data.nyud_files import write_nyud
 from tests.data.pascal_files import write_drawn

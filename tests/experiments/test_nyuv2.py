@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mtl_bench.data import nyuv2_npy
+from mtl_bench.data.benchmarks import nyuv2_npy
 from tests.data.nyuv2_files import drawn_frames, write_mtan, write_nyuv2
 from tests.experiments.miniature import train_two_steps
 from tests.runs import PAPER_MODELS

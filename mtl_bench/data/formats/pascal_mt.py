@@ -8,8 +8,8 @@ from scipy import ndimage
 
 from mtl_bench.data.formats.mat_files import read_mat
 from mtl_bench.data.formats.picture_files import read_picture
+from mtl_bench.data.maps.thinning import thin
 from mtl_bench.data.sources import SourceFile
-from mtl_bench.data.thinning import thin
 
 REMEDY = "download PASCAL_MT.tgz again that github.com/facebookresearch/astmt (Maninis et al. 2019) links to"
 PERSON = 15  # of the 20 categories of VOC

@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Shaped
 
-from mtl_bench.data.canvas import MEAN_COLOUR, centred, placed
 from mtl_bench.data.fields import Arrays, Field
 from mtl_bench.data.formats.pascal_mt import (
     IN_NYU,
@@ -19,11 +18,12 @@ from mtl_bench.data.formats.pascal_mt import (
     read_parts,
 )
 from mtl_bench.data.formats.picture_files import read_photo, read_picture
+from mtl_bench.data.maps.canvas import MEAN_COLOUR, centred, placed
+from mtl_bench.data.maps.resizing import nearest, resized
 from mtl_bench.data.official import Inventory, OfficialDataset, Sample, take_stock
 from mtl_bench.data.official.held_out import hold_out
-from mtl_bench.data.resizing import nearest, resized
+from mtl_bench.data.official.split_lists import SplitLists, departure
 from mtl_bench.data.sources import SourceFile
-from mtl_bench.data.split_lists import SplitLists, departure
 from mtl_bench.errors import check_choices
 
 SIZE = (512, 512)

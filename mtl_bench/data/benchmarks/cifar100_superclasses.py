@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from mtl_bench.data.benchmarks.whole_files import WholeFiles, find_file, numbered
 from mtl_bench.data.fields import Arrays, Field
 from mtl_bench.data.formats.cifar_pickle import COARSE, FILES, FOLDER, REMEDY, SIDE, read_cifar
 from mtl_bench.data.official import Inventory, Sample, Tally
 from mtl_bench.data.sources import SourceFile
-from mtl_bench.data.whole_files import WholeFiles, find_file, numbered
 
 WHOLE = {"train": 50_000, "test": 10_000}
 NAMES = (  # the official ones in their order, the hyphens of two as underscores

@@ -9,11 +9,11 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Integer, Shaped
 
+from mtl_bench.data.benchmarks.whole_files import WholeFiles, find_file, numbered
 from mtl_bench.data.fields import Arrays, Field
 from mtl_bench.data.formats.array_pickle import read_arrays
 from mtl_bench.data.official import Inventory, Sample, Tally
 from mtl_bench.data.sources import SourceFile
-from mtl_bench.data.whole_files import WholeFiles, find_file, numbered
 from mtl_bench.errors import check_choices
 
 SIDE = 36

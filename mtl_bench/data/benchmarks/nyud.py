@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Shaped
 
-from mtl_bench.data.canvas import MEAN_COLOUR, centred, placed
 from mtl_bench.data.fields import Arrays, Field
 from mtl_bench.data.formats.nyud_mt import (
     REMEDY,
@@ -22,10 +21,11 @@ from mtl_bench.data.formats.nyud_mt import (
 )
 from mtl_bench.data.formats.nyuv2_normals import AXES
 from mtl_bench.data.formats.picture_files import read_photo
+from mtl_bench.data.maps.canvas import MEAN_COLOUR, centred, placed
 from mtl_bench.data.official import Inventory, OfficialDataset, Sample, take_stock
 from mtl_bench.data.official.held_out import hold_out
+from mtl_bench.data.official.split_lists import SplitLists, departure
 from mtl_bench.data.sources import SourceFile
-from mtl_bench.data.split_lists import SplitLists, departure
 from mtl_bench.errors import BenchError, check_choices
 
 COUNTS = {"train": 795, "test": 654}

@@ -6,12 +6,12 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from mtl_bench.data.cityscapes_npy import CityscapesNpy
+from mtl_bench.data.benchmarks.cityscapes_npy import CityscapesNpy
+from mtl_bench.data.benchmarks.hub_dataset import HeldOut
+from mtl_bench.data.benchmarks.nyuv2_npy import CLASSES, NYUv2Npy
 from mtl_bench.data.fields import Arrays, Field
 from mtl_bench.data.formats.mtan_npy import as_labels
 from mtl_bench.data.formats.parquet_rows import as_array
-from mtl_bench.data.hub_dataset import HeldOut
-from mtl_bench.data.nyuv2_npy import CLASSES, NYUv2Npy
 from mtl_bench.data.official import Sample
 from mtl_bench.errors import check_choices
 

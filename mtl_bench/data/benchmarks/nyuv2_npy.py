@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from mtl_bench.data.benchmarks.nyuv2_validation import Val, nyuv2_held_out
 from mtl_bench.data.fields import Arrays, Field
 from mtl_bench.data.formats.copies import misplaced
 from mtl_bench.data.formats.mtan_npy import REMEDY, npy_samples, read_labels, read_planes
-from mtl_bench.data.nyuv2_validation import Val, nyuv2_held_out
 from mtl_bench.data.official import Inventory, OfficialDataset, Sample, take_stock
 
 SIZE = (288, 384)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from mtl_bench.data.benchmarks.nyuv2_validation import Val, nyuv2_held_out
 from mtl_bench.data.formats.copies import misplaced
 from mtl_bench.data.formats.hub_copy import COPIES, ROWS, HubCopy
 from mtl_bench.data.formats.parquet_rows import read_row
-from mtl_bench.data.nyuv2_validation import Val, nyuv2_held_out
 from mtl_bench.data.official import Inventory, OfficialDataset, Sample
 from mtl_bench.data.sources import SourceFile
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from mtl_bench.data.benchmarks.whole_files import WholeFiles, find_file
 from mtl_bench.data.fields import Arrays, Field
 from mtl_bench.data.formats import gdb9_sdf
 from mtl_bench.data.formats.gdb9_sdf import (
@@ -23,7 +24,6 @@ from mtl_bench.data.formats.gdb9_sdf import (
     read_targets,
 )
 from mtl_bench.data.official import Inventory, Sample, Tally
-from mtl_bench.data.whole_files import WholeFiles, find_file
 from mtl_bench.errors import BenchError
 
 

@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from mtl_bench.data.benchmarks.whole_files import WholeFiles, find_file
 from mtl_bench.data.fields import Arrays, Field
 from mtl_bench.data.formats.census_csv import CATEGORIES, FILES, NUMBERS, Persons, census_remedy, read_census
 from mtl_bench.data.official import Inventory, Sample, Tally
-from mtl_bench.data.whole_files import WholeFiles, find_file
 from mtl_bench.errors import check_choices
 
 INPUTS = len(NUMBERS) + sum(CATEGORIES.values())

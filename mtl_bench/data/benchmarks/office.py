@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mtl_bench.data.celeba import read_photo
+from mtl_bench.data.benchmarks.celeba import read_photo
 from mtl_bench.data.fields import Arrays, Field
+from mtl_bench.data.maps.resizing import resized
 from mtl_bench.data.official import Inventory, OfficialDataset, Sample, Tally
-from mtl_bench.data.resizing import resized
 from mtl_bench.errors import BenchError
 
 SHARES = {"train": 0.6, "val": 0.2, "test": 0.2}  # of every domain, the last one takes what is left

@@ -9,14 +9,14 @@ import numpy as np
 from jaxtyping import Shaped
 from PIL import Image
 
+from mtl_bench.data.benchmarks.hub_dataset import HeldOut, HubDataset
+from mtl_bench.data.benchmarks.nyuv2 import BOX, HEIGHT, WIDTH
 from mtl_bench.data.fields import Arrays, Field
 from mtl_bench.data.formats.hub_copy import ROWS
 from mtl_bench.data.formats.nyuv2_mat import TO_13
 from mtl_bench.data.formats.parquet_rows import as_picture
-from mtl_bench.data.hub_dataset import HeldOut, HubDataset
-from mtl_bench.data.nyuv2 import BOX, HEIGHT, WIDTH
+from mtl_bench.data.maps.resizing import nearest, resized
 from mtl_bench.data.official import Sample
-from mtl_bench.data.resizing import nearest, resized
 from mtl_bench.data.sources import SourceFile
 from mtl_bench.errors import check_choices
 

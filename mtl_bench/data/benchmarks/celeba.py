@@ -19,8 +19,8 @@ from mtl_bench.data.formats.celeba_txt import (
     read_attributes,
     read_parts,
 )
+from mtl_bench.data.maps.resizing import resized
 from mtl_bench.data.official import Inventory, OfficialDataset, Sample, Tally, take_stock
-from mtl_bench.data.resizing import resized
 from mtl_bench.data.sources import SourceFile
 from mtl_bench.errors import BenchError
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from mtl_bench.data.benchmarks.nyuv2_validation import Val, nyuv2_held_out
 from mtl_bench.data.fields import Arrays, Field
 from mtl_bench.data.formats.copies import misplaced
 from mtl_bench.data.formats.nyuv2_mat import (
@@ -20,10 +21,9 @@ from mtl_bench.data.formats.nyuv2_mat import (
     read_splits,
 )
 from mtl_bench.data.formats.nyuv2_normals import AXES, FIELDS, NORMALS, read_normals
-from mtl_bench.data.nyuv2_validation import Val, nyuv2_held_out
+from mtl_bench.data.maps.plane_normals import Pinhole, plane_normals
+from mtl_bench.data.maps.resizing import nearest, resized
 from mtl_bench.data.official import Inventory, OfficialDataset, Sample, Tally, take_stock
-from mtl_bench.data.plane_normals import Pinhole, plane_normals
-from mtl_bench.data.resizing import nearest, resized
 from mtl_bench.errors import BenchError, check_choices
 
 HEIGHT, WIDTH = 480, 640

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Shaped
 
+from mtl_bench.data.benchmarks.taskonomy_views import BuildingPlace, Rows, Views
 from mtl_bench.data.fields import Arrays, Field
 from mtl_bench.data.formats.taskonomy_files import (
     LIST_REMEDY,
@@ -22,9 +23,8 @@ from mtl_bench.data.formats.taskonomy_files import (
     views_of,
 )
 from mtl_bench.data.formats.taskonomy_maps import IMAGE, MAPS, NONE, RGB, SIDE, STEPS, read_map
+from mtl_bench.data.maps.resizing import nearest, resized
 from mtl_bench.data.official import Inventory, OfficialDataset, Sample, Tally
-from mtl_bench.data.resizing import nearest, resized
-from mtl_bench.data.taskonomy_views import BuildingPlace, Rows, Views
 from mtl_bench.errors import BenchError, check_choices
 
 ELEVEN = tuple(task for task in MAPS if task != "segment_semantic")

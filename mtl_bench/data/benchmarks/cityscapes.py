@@ -25,9 +25,9 @@ from mtl_bench.data.formats.cityscapes_files import (
     read_picture,
 )
 from mtl_bench.data.formats.copies import misplaced
+from mtl_bench.data.maps.resizing import nearest, resized
 from mtl_bench.data.official import Inventory, OfficialDataset, Sample, Tally, take_stock
 from mtl_bench.data.official.held_out import hold_out
-from mtl_bench.data.resizing import nearest, resized
 from mtl_bench.errors import check_choices
 
 SPLITS = {"train": "train", "test": "val"}  # the labels of the official test frames are kept back
