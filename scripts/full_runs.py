@@ -38,14 +38,20 @@ TRAIN: Mapping[str, int] = {  # what is typed after `experiment=` → samples of
     "nyuv2_deeplab": NYUV2,
     "cityscapes_mtan": 2975,
     "cityscapes_segnet": 2975,
-    "celeba40": 162770,
-    "celeba9": 162770,
-    "census": 199523,
-    "cifar100_superclasses": 50000,
-    "multifashion_mnist_resnet18": 60000,
-    "office_home": 9000,
-    "office31": 2500,
-    "qm9": 110831,
+    "nyud_mtinet": NYUV2,
+    "nyud_vit": NYUV2,
+    "pascal_mtinet": 4998,
+    "pascal_vit": 4998,
+    "taskonomy_vit": 258_000,  # 30 buildings of 8,600 views, the mean of all
+    "taskonomy_xception": 851_000,  # 99 buildings
+    "celeba40": 162_770,
+    "celeba9": 162_770,
+    "census": 199_523,
+    "cifar100_superclasses": 50_000,
+    "multifashion_mnist_resnet18": 60_000,
+    "office_home": 9_353,
+    "office31": 2_466,
+    "qm9": 110_831,
     **{
         f"rooms_nyuv2 model={model}": NYUV2
         for model in ("segnet", "segnet_mtan", "deeplabv3plus", "vit", "mtinet_hrnet18", "mtinet_resnet18", "xception")
