@@ -7,18 +7,47 @@ import torch
 from torch.testing import assert_close
 
 from mtl_bench.errors import BenchError
-from mtl_bench.methods import GramianWeighting
-from mtl_bench.methods.mgda import MGDA
-from mtl_bench.methods.pcgrad import PCGrad
+from mtl_bench.methods import (
+    EGA,
+    IMTLG,
+    MGDA,
+    AlignedMTL,
+    CAGrad,
+    ConFIG,
+    DualProj,
+    FairGrad,
+    GradVac,
+    GramianWeighting,
+    NashMTL,
+    PCGrad,
+    UPGrad,
+    WPCGrad,
+)
 from tests.methods.assertions import CHECKS, Check, weights_of
 from tests.methods.toys import context, toy
 
 METHODS: dict[str, Callable[[], GramianWeighting]] = {
+    "aligned-mtl": AlignedMTL,
+    "aligned-mtl median": lambda: AlignedMTL(scale="median"),
+    "aligned-mtl rmse": lambda: AlignedMTL(scale="rmse"),
+    "cagrad": CAGrad,
+    "config": ConFIG,
+    "dualproj": DualProj,
+    "ega": EGA,
+    "fairgrad": FairGrad,
+    "fairgrad 1/2": lambda: FairGrad(alpha=0.5),
+    "gradvac": lambda: GradVac(beta=0.0),  # else every call moves its targets
+    "imtl-g": IMTLG,
     "mgda": MGDA,
     "mgda l2": lambda: MGDA(normalise="l2"),
     "mgda loss": lambda: MGDA(normalise="loss"),
     "mgda loss+": lambda: MGDA(normalise="loss+"),
+    "nash-mtl": NashMTL,
     "pcgrad": PCGrad,
+    "upgrad": UPGrad,
+    "wpcgrad": WPCGrad,
+    "wpcgrad protected": lambda: WPCGrad(variant="protected"),
+    "wpcgrad rest": lambda: WPCGrad(variant="protected", rest=True),
 }
 DOUBLE = torch.float64
 
@@ -45,7 +74,7 @@ def test_the_direction_is_the_weighted_sum_of_the_rows(make: Callable[[], Gramia
     generator = torch.Generator().manual_seed(2)  # the machine's
     weights = method.weights(rows @ rows.T, losses=losses.values, tasks=step.tasks, generator=generator)
     written = torch.cat([p.grad.reshape(-1) for p in problem.machine.shared.values() if p.grad is not None])
-    assert_close(written, method.scaled(weights) @ rows)
+    assert_close(written, method.bounded(method.scaled(weights), rows @ rows.T) @ rows)
 
 
 @pytest.mark.parametrize("scale_heads", [False, True])
