@@ -26,7 +26,7 @@ def conflict_averse(
     (c ‖g₀‖) that w is the min-norm point of {g_k + τ g₀}, and on the tasks it mixes τ has a closed form; so the
     search is over τ alone, and ends when those tasks are found (two tasks: all three faces are looked at). Where the
     best g_w is 0, a Pareto-stationary point, d is the nearest to g₀ that no task objects to, which is as good as any.
-    The gap is relative to ‖g₀‖ times the longest gradient.
+    The gap is relative to (1 + c) ‖g₀‖ times the longest gradient.
     """
     trace = float(np.trace(gramian))
     inner = gramian / trace if trace > 0 else gramian
@@ -35,21 +35,22 @@ def conflict_averse(
     radius = c * size
     if radius <= 1e-150:
         return preference, 0.0
-    best, smallest = preference, np.inf
+    unit, bound = (size + radius) * longest, np.inf
+    best, low = preference, float(pull.min())
     for mixed in _pair(inner, pull, radius) if len(inner) == 2 else _mixtures(inner, pull, radius, preference):
         length = float(np.sqrt(max(mixed @ inner @ mixed, 1e-300)))
         weights = preference + radius / length * mixed
         slopes = inner @ weights
-        gap = float(mixed @ slopes - slopes.min()) / (size * longest)
-        if gap < smallest:
-            best, smallest = weights, gap
-        if gap <= GOAL and length > VANISHING * longest:
-            return weights, max(gap, 0.0)
-    projected, missed = onto_dual_cone(inner, preference[None])
-    added = projected[0] - preference
-    if added @ inner @ added <= radius**2 * (1 + 1e-9):
-        return projected[0], missed
-    return best, smallest
+        bound = min(bound, float(mixed @ slopes))  # no d of the ball is better for its worst task
+        if slopes.min() > low:
+            best, low = weights, float(slopes.min())
+        if bound - low <= GOAL * unit and length > VANISHING * longest:
+            return best, max(bound - low, 0.0) / unit
+    projected = onto_dual_cone(inner, preference[None])[0][0]
+    added = projected - preference
+    if added @ inner @ added <= radius**2 * (1 + 1e-9) and (inner @ projected).min() >= low:
+        best, low = projected, float((inner @ projected).min())
+    return best, max(bound - low, 0.0) / unit
 
 
 def _pair(

@@ -27,4 +27,6 @@ def root(cosines: Float[np.ndarray, "k k"]) -> Float[np.ndarray, "r k"]:
         return triangle
     eigenvalues, vectors = np.linalg.eigh(cosines)
     kept = eigenvalues > len(cosines) * np.finfo(float).eps * eigenvalues[-1]
-    return np.sqrt(eigenvalues[kept])[:, None] * vectors[:, kept].T
+    rows: Float[np.ndarray, "r k"] = np.sqrt(eigenvalues[kept])[:, None] * vectors[:, kept].T
+    rows[:, cosines.diagonal() == 0] = 0  # a column of rounding would be as good as any to a least-squares solver
+    return rows
