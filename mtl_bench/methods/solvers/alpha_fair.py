@@ -9,6 +9,7 @@ from mtl_bench.methods.solvers.geometry import correlation
 GOAL, BOUND = 1e-12, 1e-8  # residual at which Newton stops, and above which there is no solution
 BLURRED = 1e-2  # rounding of the residual above which there is none either
 RIDGE = 1e-7  # on cosines, where there is none
+HOPELESS = 1e15  # times the weight that a task would have alone: there is no solution to go to
 ITERATIONS = 200
 
 
@@ -77,7 +78,7 @@ def _newton(inner: Float[np.ndarray, "k k"], own: Float[np.ndarray, "k"], beta: 
         stuck = smallest < BOUND and missed > smallest / 4  # what is left is rounding
         if missed < smallest:
             best, smallest = v, missed
-        if smallest <= GOAL or stuck:
+        if smallest <= GOAL or stuck or v.max() > HOPELESS:
             break
         hessian = inner.copy()
         hessian.flat[:: len(own) + 1] += beta * pull / v
