@@ -1,8 +1,8 @@
 """How long one training of the papers' experiments takes here: `python scripts/full_runs.py` writes the table.
 
 Each experiment as its YAML has it, on made-up samples of its dataset's fields: nothing is downloaded, and loaded
-weights are left out. Seconds are those of one thread's processor, so that what else the machine does counts little; a
-batch of `--samples` stands for the protocol's, in proportion.
+weights are left out. Seconds are those of one thread's processor, so that what else the machine does counts little.
+Of large images two stand for the batch, in proportion.
 """
 
 import argparse
@@ -24,19 +24,40 @@ from mtl_bench.tasks import Task
 from mtl_bench.training.assemble import Place, assemble
 from mtl_bench.training.budget import Budget
 from mtl_bench.training.build import build, build_tasks
+from mtl_bench.training.environment import processor
 from mtl_bench.training.loggers import NoLogger
 from mtl_bench.training.plan import NODES, Names, make_plan
 from mtl_bench.training.progress import ProgressBar
 from mtl_bench.training.trainer import Options, Trainer
 
 STEPS = 2  # timed, after one that is not
-TRAIN: Mapping[str, int] = {"nyuv2_mtan": 795, "nyuv2_deeplab": 795}  # experiment → samples of its training split
+LARGE = 256 * 256  # pixels
+NYUV2 = 795
+TRAIN: Mapping[str, int] = {  # what is typed after `experiment=` → samples of the training split
+    "nyuv2_mtan": NYUV2,
+    "nyuv2_deeplab": NYUV2,
+    "cityscapes_mtan": 2975,
+    "cityscapes_segnet": 2975,
+    "celeba40": 162770,
+    "celeba9": 162770,
+    "census": 199523,
+    "cifar100_superclasses": 50000,
+    "multifashion_mnist_resnet18": 60000,
+    "office_home": 9000,
+    "office31": 2500,
+    "qm9": 110831,
+    **{
+        f"rooms_nyuv2 model={model}": NYUV2
+        for model in ("segnet", "segnet_mtan", "deeplabv3plus", "vit", "mtinet_hrnet18", "mtinet_resnet18", "xception")
+    },
+    "rooms_nyuv2 model=cross_stitch": NYUV2,
+}
 PAGE = Path("results/experiments/README.md")
 HEAD = """# What a full training takes
 
-`ls`, one seed. Measured are seconds per sample of a training step on made-up samples ({where}, one thread,
-processor time, median of {steps} steps of {samples} samples); hours are those of the whole budget without evaluation,
-in proportion. A GPU is some hundred times faster: see [On a GPU](../gpu/README.md).
+`ls`, one seed, on made-up samples: {where}, one thread, processor time, median of {steps} steps; of images of
+256×256 pixels or more two stand for the batch, in proportion. Hours are those of the whole budget without evaluation,
+on this processor.
 
 ```bash
 python scripts/full_runs.py
@@ -47,17 +68,19 @@ python scripts/full_runs.py
 """
 
 
-def row(experiment: str, samples: int) -> str:
+def row(experiment: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
-        plain = dict(compose_job([f"experiment={experiment}"]).plain)
+        plain = dict(compose_job([f"experiment={experiment.split()[0]}", *experiment.split()[1:]]).plain)
         training = plain["protocol"]["training"]
         batch, budget = training["batch_size"], build(training["budget"], "budget", Budget)
-        seconds = per_step(trainer(plain, min(samples, batch), Path(folder))) / min(samples, batch)
+        _, height, width = build(plain["dataset"], "dataset", Dataset).image_shape
+        samples = 2 if height * width >= LARGE else batch
+        seconds = per_step(trainer(plain, samples, Path(folder))) / samples
     per_epoch = TRAIN[experiment] // batch
     steps = round(budget.amount * (per_epoch if budget.unit == "epochs" else 1))
     return (
-        f"| `{experiment}` | {TRAIN[experiment]:,} | {batch} | {steps:,} | {batch * seconds:.1f} | "
-        f"{steps * batch * seconds / 3600:,.0f} |"
+        f"| `{experiment}` | {TRAIN[experiment]:,} | {batch} | {steps:,} | {batch * seconds:.2g} | "
+        f"{steps * batch * seconds / 3600:,.1f} |"
     )
 
 
@@ -76,7 +99,7 @@ def trainer(plain: dict[str, Any], samples: int, folder: Path) -> Trainer:
 
 def make_up(dataset: Dataset, tasks: Mapping[str, Task], samples: int, folder: Path) -> None:
     arrays: Arrays = {name: drawn(field, tasks.get(name), samples) for name, field in dataset.fields.items()}
-    splits = dict.fromkeys(("train", "test"), arrays)
+    splits = dict.fromkeys(("train", "val", "test"), arrays)
     packed = folder / "packed" / dataset.folder_name
     write_packed(packed, dataset.name, splits, dataset.fields, "made up", dataset.parameters)
 
@@ -85,7 +108,7 @@ def drawn(field: Field, task: Task | None, samples: int) -> np.ndarray:
     """Stored numbers that mean something, and among classes some that are no label."""
     draw, shape, kind = np.random.RandomState(0), (samples, *field.shape), np.dtype(field.dtype)
     if field.encoding.categorical:
-        return draw.randint(-1, task.labels if task else 2, shape).astype(kind)
+        return draw.randint(0 if kind.kind == "u" else -1, task.labels if task else 2, shape).astype(kind)
     if kind.kind == "f":
         return draw.rand(*shape).astype(kind)
     return draw.randint(1, min(np.iinfo(kind).max, 30000), shape).astype(kind)
@@ -100,23 +123,17 @@ def per_step(built: Trainer) -> float:
     return statistics.median(seconds)
 
 
-def processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "a processor")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("experiments", nargs="*", default=list(TRAIN), help="printed, not written")
-    parser.add_argument("--samples", type=int, default=2)
     arguments = parser.parse_args()
     if arguments.experiments != list(TRAIN):
         for experiment in arguments.experiments:
-            print(row(experiment, arguments.samples), flush=True)
+            print(row(experiment), flush=True)
         return
     where = f"{processor()}, torch {torch.__version__}"
-    head = HEAD.format(where=where, steps=STEPS, samples=arguments.samples)
-    PAGE.write_text(head + "\n".join(row(experiment, arguments.samples) for experiment in TRAIN) + "\n")
+    PAGE.parent.mkdir(parents=True, exist_ok=True)
+    PAGE.write_text(HEAD.format(where=where, steps=STEPS) + "\n".join(map(row, TRAIN)) + "\n")
 
 
 if __name__ == "__main__":

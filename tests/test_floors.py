@@ -21,11 +21,12 @@ MAY_IMPORT: dict[str, set[str]] = {  # ground up
     "grouping": set(),
     "methods": {"grouping"},
     "step": {"methods"},
+    "cost": {"models", "methods", "step"},
     "training": {"pictures", "records", "tasks", "data", "models", "grouping", "methods", "step"},
     "results": {"pictures", "records", "tasks"},
     "pipeline": {"records", "tasks", "grouping", "training", "results"},
     "job": {"configuration", "records", "training", "results", "pipeline"},
-    "cli": {"configuration", "records", "data", "training", "results", "job"},
+    "cli": {"configuration", "records", "data", "models", "methods", "cost", "training", "results", "job"},
 }
 STANDARD_LIBRARY_ONLY = {"records"}
 

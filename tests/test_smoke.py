@@ -27,7 +27,10 @@ DENSE = [  # outputs are maps; models of published tables have tests of their ow
 ]
 MODELS = [model for model in YAMLS if model not in (*DENSE, *PAPER_MODELS)]
 TASK_NORMS = ["segnet", "resnet18_rooms"]  # of each class one
-ONE_PATH = ["graddrop"]  # methods that work at the features, which a path per task has K of
+ONE_PATH = [
+    "graddrop",
+    "gradnorm",
+]  # methods at the features or the last layer, which a path per task has K of
 REQUIRED = {
     "priority": ["method.priorities={left: 0.8, right: 0.2}"],
     "fixed": ["method.fixed={left: 1, right: 0.5}"],

@@ -1,4 +1,4 @@
-"""The Hydra jobs behind `train`, `group` and `prepare`: a composed configuration becomes explicit calls."""
+"""The Hydra jobs behind `train`, `group`, `prepare` and `cost`: a composed configuration becomes explicit calls."""
 
 import os
 import sys
@@ -37,7 +37,7 @@ def hydra_verb(verb: str, arguments: list[str], debug: bool = False) -> None:
     # 0.5 without. Nothing is lost: the store hands out copies of what it holds.
     ConfigStore.__deepcopy__ = lambda store, _: store  # type: ignore[attr-defined]
     failures: list[Exception] = []
-    job = _bounded({"train": _train, "group": _group, "prepare": _prepare}[verb], failures, debug)
+    job = _bounded({"train": _train, "group": _group, "prepare": _prepare, "cost": _cost}[verb], failures, debug)
     hydra.main(version_base="1.3", config_path=str(configs_folder()), config_name=verb)(job)()
     if failures:
         raise failures[0]
@@ -138,3 +138,9 @@ def _prepare(config: DictConfig, choices: Choices) -> None:
 
     plain = plain_of(config)
     prepare_as_asked(plain, paths_of(plain)["data"])
+
+
+def _cost(config: DictConfig, _: Choices) -> None:
+    from mtl_bench.cli.cost_table import cost_as_asked
+
+    cost_as_asked(plain_of(config))

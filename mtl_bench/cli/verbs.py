@@ -1,4 +1,4 @@
-"""`mtl-bench <verb>`: train, group, prepare, report, list, doctor."""
+"""`mtl-bench <verb>`: train, group, prepare, cost, report, list, doctor."""
 
 import argparse
 import logging
@@ -14,12 +14,13 @@ VERBS = {
     "train": "train one configuration (a Hydra job; -m sweeps) and leave one record",
     "group": "measure task affinities, choose groups within a budget, train them (a Hydra job) and leave one entry",
     "prepare": "read raw official files once and write packed arrays: dataset=NAME [source=FOLDER]",
+    "cost": "time a step of every method on a model, beside a plain step and K backward passes: model=NAME k=4",
     "report": "turn records into tables (terminal or Markdown) and plots",
     "list": "describe what can be chosen: every option of every group, or of one",
     "doctor": "say what is installed, which device and data are found, and what is wrong",
 }
 
-HYDRA = ("train", "group", "prepare")  # verbs whose arguments Hydra reads
+HYDRA = ("train", "group", "prepare", "cost")  # verbs whose arguments Hydra reads
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -1,7 +1,9 @@
 """Samples of a packed dataset with all their targets, as one picture."""
 
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,11 +19,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLUMN, ROW = 20 / 13, 1.24  # inches: rooms, an image and twelve targets, is 20 wide
+FEW = 6  # labels of a sample that are written with their values; of more, all yes or no, those that say yes
+LINE, LINES = 32, 11  # characters, and lines of them that fit beside an image
 LOOKS: Mapping[str, Kind] = {"depth": "depth", "normal": "normal"}  # kind of a field → how it is painted
 
 
 def draw_contact_sheet(packed: Packed, samples: Mapping[str, int], path: Path) -> None:
-    """One row per sample: the image, then every dense target; `samples` is how many of each split, its first ones.
+    """One row per sample: the image, its labels in words, every dense target; `samples` is how many of each split, its
+    first ones.
 
     One scale per target holds for all rows. The suffix of `path` chooses the format.
 
@@ -31,17 +36,21 @@ def draw_contact_sheet(packed: Packed, samples: Mapping[str, int], path: Path) -
 
     fields = packed.manifest.fields
     targets = [name for name in packed.manifest.targets if _is_dense(fields[name])]
-    splits = {name: Split(packed, [name], targets, "cpu") for name in samples}
+    words = [name for name in packed.manifest.targets if prod(fields[name].shape) == 1 and name not in targets]
+    splits = {name: Split(packed, [name], [*words, *targets], "cpu") for name in samples}
     batches = [split.batch(torch.arange(min(samples[name], split.size))) for name, split in splits.items()]
-    images = (255 * torch.cat([batch.image for batch in batches])).round().byte().numpy()
-    size = len(images), len(targets) + 1
+    images = (255 * torch.cat([batch.image for batch in batches])).round().clamp(0, 255).byte().numpy()
+    values = {name: torch.cat([batch.targets[name] for batch in batches]).numpy() for name in [*words, *targets]}
+    first = 1 + bool(words)
+    size = len(images), first + len(targets)
     figure = Figure(figsize=(COLUMN * size[1], ROW * size[0]), layout="constrained")
     axes = figure.subplots(*size, squeeze=False)
     for row, image in enumerate(images):
-        _show(axes[row, 0], photo(image), "image" if row == 0 else "")
-    for column, name in enumerate(targets, start=1):
-        values = torch.cat([batch.targets[name] for batch in batches]).numpy()
-        painted = look(Dense(_kind(fields[name]), fields[name].unit, values, values))
+        _show(axes[row, 0], photo(image), "image" if row == 0 else "", visible=image[0].size > 1)
+        if words:
+            _write(axes[row, 1], in_words({name: values[name][row].item() for name in words}))
+    for column, name in enumerate(targets, start=first):
+        painted = look(Dense(_kind(fields[name]), fields[name].unit, values[name], values[name]))
         for row in range(len(images)):
             _show(axes[row, column], painted.target(row), name if row == 0 else "")
     try:
@@ -49,6 +58,15 @@ def draw_contact_sheet(packed: Packed, samples: Mapping[str, int], path: Path) -
         figure.savefig(path, dpi=80)
     except (OSError, ValueError) as error:
         raise BenchError(f"The picture cannot be written to {path}: {error}; choose another path.") from error
+
+
+def in_words(labels: Mapping[str, float]) -> str:
+    """What is known of one sample: `left 3, right 7`, or the names of its attributes."""
+    known = {name: value for name, value in labels.items() if value >= 0 or isinstance(value, float)}
+    known = {name: value for name, value in known.items() if value == value}  # not NaN
+    if len(known) > FEW and set(known.values()) <= {0, 1}:
+        return ", ".join(name for name, value in known.items() if value) or "none of them"
+    return ", ".join(f"{name} {value:.5g}" for name, value in known.items()) or "no label"
 
 
 def _is_dense(field: Field) -> bool:
@@ -59,7 +77,14 @@ def _kind(field: Field) -> Kind:
     return "classes" if field.encoding.categorical else LOOKS.get(field.kind, "map")
 
 
-def _show(axes: "Axes", picture: RGB, title: str) -> None:
-    axes.imshow(picture, interpolation="nearest")
+def _write(axes: "Axes", text: str) -> None:
+    lines = wrap(text, LINE)
+    shown = lines if len(lines) <= LINES else [*lines[: LINES - 1], "…"]
+    axes.text(0, 1, "\n".join(shown), fontsize=6, verticalalignment="top", transform=axes.transAxes)
+    axes.axis("off")
+
+
+def _show(axes: "Axes", picture: RGB, title: str, visible: bool = True) -> None:
+    axes.imshow(picture, interpolation="nearest", visible=visible)  # not the one pixel of a table's row
     axes.set_title(title, fontsize=9)
     axes.axis("off")

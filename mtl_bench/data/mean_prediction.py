@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from mtl_bench.data.packed import Packed
 from mtl_bench.data.split import Split
-from mtl_bench.tasks import Task
+from mtl_bench.tasks import BinaryClassification, Task
 from mtl_bench.tasks.binary import BinaryTask
 from mtl_bench.tasks.dense_regression import DenseRegression
 
@@ -31,7 +31,7 @@ def mean_prediction(
         values = _as_output(task, target)
         total, count = total + values.nan_to_num().sum(dim=0), count + (~values.isnan()).sum(dim=0)
     mean = total / count.clamp(min=1)
-    if isinstance(task, BinaryTask):
+    if isinstance(task, BinaryTask | BinaryClassification):
         mean = mean.clamp(1e-4, 1 - 1e-4).logit()  # finite where all training samples agree
     totals = torch.zeros(task.totals, dtype=torch.float64)
     for target in _targets(packed, test, name):
@@ -51,7 +51,7 @@ def _as_output(task: Task, target: Shaped[Tensor, "batch *shape"]) -> Float[Tens
     if target.is_floating_point():
         encoding = task.encoding if isinstance(task, DenseRegression) else None
         return (encoding.encode(target) if encoding else target).where(valid, torch.nan)
-    if isinstance(task, BinaryTask):
+    if isinstance(task, BinaryTask | BinaryClassification):
         return target.unsqueeze(1).float().where(valid.unsqueeze(1), torch.nan)
     shares = F.one_hot(target.clamp(min=0), task.outputs).movedim(-1, 1).float()
     return shares.where(valid.unsqueeze(1), torch.nan)

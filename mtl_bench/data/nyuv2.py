@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Shaped, UInt8
-from PIL import Image
 
 from mtl_bench.data.fields import Arrays, Field
-from mtl_bench.data.formats.mtan_npy import is_mtan_folder
+from mtl_bench.data.formats.copies import misplaced
 from mtl_bench.data.formats.nyuv2_mat import (
     CLASSES_40,
     FRAMES,
@@ -25,6 +23,7 @@ from mtl_bench.data.formats.nyuv2_normals import AXES, FIELDS, NORMALS, read_nor
 from mtl_bench.data.nyuv2_validation import Val, nyuv2_held_out
 from mtl_bench.data.official import Inventory, OfficialDataset, Sample, Tally, take_stock
 from mtl_bench.data.plane_normals import Pinhole, plane_normals
+from mtl_bench.data.resizing import nearest, resized
 from mtl_bench.errors import BenchError, check_choices
 
 HEIGHT, WIDTH = 480, 640
@@ -92,10 +91,9 @@ class NYUv2(OfficialDataset):
             tallies.append(Tally("", name, int(path.is_file()), int(not path.is_file())))
             if not path.is_file():
                 fatal.append(f"{path} is missing; {REMEDIES[name]}.")
-        if is_mtan_folder(folder):
-            fatal = [f"{folder} holds MTAN's preprocessed copy; `mtl-bench prepare dataset=nyuv2_npy` packs that."]
         if fatal:
-            return Inventory(source, {}, tallies, fatal=fatal)
+            elsewhere = misplaced(folder, "nyuv2")
+            return Inventory(source, {}, tallies, fatal=[elsewhere] if elsewhere else fatal)
         read_class_ids(paths[CLASSES_40], self.classes)
         frames = read_splits(paths[SPLITS], check_frames(paths[FRAMES]))
         expected = nyuv2_held_out(
@@ -130,19 +128,6 @@ class NYUv2(OfficialDataset):
         if self.normals != "depth":
             files[NORMALS] = paths[FRAMES].parent / NORMALS / f"{number:04d}.{self.normals}"
         return Sample(f"{number:04d}", files, number - 1)
-
-
-def resized(image: UInt8[np.ndarray, "3 _ _"], size: tuple[int, int]) -> UInt8[np.ndarray, "3 height width"]:
-    """Bilinear with antialiasing, in Pillow's whole-number arithmetic: the same bytes on every machine."""
-    if image.shape[1:] == size:
-        return image
-    picture = Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0)))
-    return np.asarray(picture.resize(size[::-1], Image.Resampling.BILINEAR)).transpose(2, 0, 1)
-
-
-def nearest(new: int, old: int) -> Shaped[np.ndarray, "new"]:
-    """Where `new` pixels lie among `old` ones: the pixel that the middle of each falls into."""
-    return (2 * np.arange(new) + 1) * old // (2 * new)
 
 
 def _located(folder: Path, name: str) -> Path:

@@ -25,7 +25,7 @@ class GradVac(GramianWeighting):
     alone. β = 0 is PCGrad. A zero gradient changes nothing. `weights` moves ρ̂.
 
     `granularity`, which the paper compares: "whole" takes all shared parameters as one vector (LibMTL, TorchJD),
-    "layer" the tensors of each module, "matrix" each tensor, with targets of its own for every group. β = 0.5 is
+    "layer" the tensors of each module, "matrix" each tensor, with targets of its own for every group. `beta` = 0.5 is
     LibMTL's and TorchJD's; the paper's is not known here.
     Cost: 1 forward, k encoder backwards, k³ on the host for each group.
 

@@ -12,6 +12,7 @@ from mtl_bench.errors import BenchError
 from mtl_bench.methods.composable import ComposableMethod
 from mtl_bench.methods.gradient import require_shared
 from mtl_bench.methods.interface import Context, Step, TaskLosses
+from mtl_bench.methods.moco import nearest_in_simplex
 from mtl_bench.methods.priorities import Prioritised
 
 
@@ -23,8 +24,8 @@ class SDMGrad(ComposableMethod, Prioritised):
     The batch is split in three, with G₁, G₂, G₃. A = G₁G₂ᵀ / s², s the mean of √diag(G₁G₂ᵀ); `iterations` times,
     w ← Π(w − η (A w + λ A p)) with momentum, Π the projection onto the simplex, w kept from batch to batch;
     d = G₃ᵀ(w + λ p) / (1 + λ). p: `priorities` (published: 1/k). Weights sum to 1 (times k here; `raw_scale=True`: as
-    published). λ = 0.3, 20 iterations, η = 10, momentum 0.5 are the released runs' (LibMTL: η = 5); momentum starts at
-    0 for every batch (ours).
+    published). λ = `strength` 0.3, 20 iterations, η = `lr` 10 and momentum 0.5 are the released runs' (LibMTL: η = 5);
+    momentum starts at 0 for every batch (ours).
     In released code the three buffers are one and hold the last part's gradients, so that nothing is independent; it
     also clips d to norm 1 (here the protocol's `clip_norm`). Heads learn from the third part alone. One step sees three
     times the samples of each gradient: compare at equal samples. A task with fewer than three labels in a batch is
@@ -87,14 +88,7 @@ class SDMGrad(ComposableMethod, Prioritised):
         velocity = torch.zeros_like(w)
         for _ in range(self.iterations):
             velocity = self.momentum * velocity + scaled @ (w + self.strength * preference)
-            w = onto_simplex(w - self.lr * velocity)
+            w = nearest_in_simplex(w - self.lr * velocity)
         self.simplex = self.simplex.clone()
         self.simplex[chosen] = share * w
         return w
-
-
-def onto_simplex(point: Float[Tensor, "k"]) -> Float[Tensor, "k"]:
-    """The nearest point with non-negative entries of sum 1."""
-    falling = point.sort(descending=True).values
-    above = (falling.cumsum(dim=0) - 1) / torch.arange(1, len(point) + 1, dtype=point.dtype)
-    return (point - above[int((falling > above).sum()) - 1]).clamp(min=0)

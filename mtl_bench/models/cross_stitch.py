@@ -26,9 +26,9 @@ class CrossStitch(ConvolutionalModel):
     is one column. `pretrained` loads timm's ImageNet weights into every column; `task_norm` gives every task norms of
     its own in every column, K² of each.
 
-    What is called published was written from memory of the paper and is not yet compared with it.
-    Published: the unit, one number per pair of tasks, its start at 0.9 and 0.1 for two tasks. Inferred: a ResNet in
-    AlexNet's place with units after its four stages, and 0.1 shared among more than one other task. The paper's rate
+    One number per pair of tasks, as in eq. 1; the release of Vandenhende et al. (`models/cross_stitch.py`), which has
+    units behind a ResNet's stages as here, gives every channel its own. Start at 0.9 and 0.1 for two tasks, as there;
+    inferred: 0.1 shared among more than one other task. From memory of the paper and not compared with it: its rate
     for units, 100 to 1000 times the network's, is the optimizer's.
 
     Cost: K encoders in memory and time. Raises `BenchError` for options that `ResNetEncoder` refuses, for images of a

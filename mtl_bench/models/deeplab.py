@@ -26,10 +26,10 @@ class DeepLabV3Plus(ConvolutionalModel):
     convolution: DeepLabV3. `pretrained` loads timm's ImageNet weights; `task_norm` gives every task encoder norms of
     its own.
 
-    What is called published was written from memory of the paper and is not yet compared with it.
-    Published: layers, 256 channels, 48 of the low level, rates 6, 12, 18 (twice those at stride 8). Inferred: a head of
-    one's own for every task, from the pyramid on; the ResNet without the paper's multi-grid. Deviations: no depthwise
-    separable convolutions (the paper's Xception variant) and no dropout.
+    With `low_level=None` and `output_stride=8` layer by layer LibMTL's for NYUv2 (`DeepLabHead` on `resnet_dilated`:
+    256 channels, rates 12, 24, 36, a head of its own for every task), but for its dropout of 0.5 and aligned corners.
+    Written from memory of the paper and not compared with it: the decoder with the first stage's map and its 48
+    channels, rates 6, 12, 18 at stride 16. Deviations there: no depthwise separable convolutions and no multi-grid.
 
     Raises `BenchError` for options that `ResNetEncoder` refuses, for images of a single position in the last map, and
     for pretrained weights at another width or that are not to be had.

@@ -22,10 +22,11 @@ class MTINet(ConvolutionalModel):
     single-task runs have another one. `backbone`: `hrnet_w18` (any `hrnet_…` of timm's) or `resnet18` of `width`.
     `pretrained` loads timm's ImageNet weights; `task_norm` gives every task norms of its own outside heads.
 
-    What is called published was written from memory of the paper and is not yet compared with it.
-    Published: modules, HRNet-w18 with 18, 36, 72, 144 channels, equal weights of all supervision. Inferred: ResNet-18's
-    four stages as scales; squeeze and excitation reduced 16-fold; every auxiliary prediction at the image's size.
-    Deviation: attention starts drawn, not at zero. Images are padded to multiples of 32.
+    Layer by layer those of the authors' release (`models/mti_net.py` of Multi-Task-Learning-PyTorch), every scale's
+    prediction supervised at the image's size with the task's own weight. Deviations: the softmax of feature
+    propagation is over the tasks, as the paper says, where the release's `view` groups neighbouring channels of one
+    task; all tasks are scored and auxiliary at once, where the release trains edges through the initial predictions
+    alone. Inferred: ResNet-18's four stages as scales. Images are padded to multiples of 32.
 
     Raises `BenchError` for another backbone, and for weights that are not to be had.
     """

@@ -23,9 +23,10 @@ class SegNetMTAN(XavierModel):
     representation refuse the model. Passages keep running statistics per task (`TaskStatistics`; the release keeps one
     set, which all tasks update in turn). With `task_norm` trunk and passages have all of the norm per task.
 
-    The layers were written from memory of the paper and are not yet compared with it; their number of parameters is.
-    Published: layers, and 44.2 million parameters for 13 classes, depth and normals (44,229,073 with `biases`).
-    Deviations: those of SegNet, and enlargement bilinear without aligned corners. Raises `BenchError` as SegNet.
+    Layer by layer those of the release, and its 44.2 million parameters for 13 classes, depth and normals (44,229,073
+    with `biases`). Deviations: those of SegNet, and enlargement bilinear without aligned corners.
+
+    Raises `BenchError` as SegNet.
     """
 
     def __init__(

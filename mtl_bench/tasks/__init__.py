@@ -1,6 +1,7 @@
 """What is predicted, how wrong a prediction is (loss) and how good (metrics, with direction and unit)."""
 
 from mtl_bench.tasks.base import Metric, Task
+from mtl_bench.tasks.binary_classification import BinaryClassification
 from mtl_bench.tasks.classification import Classification
 from mtl_bench.tasks.dense_regression import DenseRegression
 from mtl_bench.tasks.depth import Depth
@@ -11,6 +12,7 @@ from mtl_bench.tasks.saliency import Saliency
 from mtl_bench.tasks.segmentation import Segmentation
 
 __all__ = [
+    "BinaryClassification",
     "Classification",
     "DenseRegression",
     "Depth",

@@ -49,6 +49,8 @@ class Last(SelectionRule):
 class BestVal(SelectionRule):
     """The weights at the evaluation with the best validation `metric`, averaged over tasks; earlier wins ties.
 
+    The best one is the largest, or the smallest where `higher_is_better` is false.
+
     Raises BenchError at the first evaluation when there is no validation split or a task lacks the metric.
     """
 

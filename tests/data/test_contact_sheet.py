@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib import image
 
-from mtl_bench.data.contact_sheet import COLUMN, ROW, draw_contact_sheet
+from mtl_bench.data.contact_sheet import COLUMN, ROW, draw_contact_sheet, in_words
 from mtl_bench.data.packed import Field, Packed, write_packed
 from mtl_bench.errors import BenchError
 
@@ -30,7 +30,22 @@ def test_a_row_per_sample_and_a_column_per_dense_target(made: Packed, tmp_path: 
     """Asked for more samples than there are, a split shows all of its own."""
     draw_contact_sheet(made, {"test": 9, "other": 1}, tmp_path / "deep" / "sheet.png")
     height, width = image.imread(tmp_path / "deep" / "sheet.png").shape[:2]
-    assert (height, width) == (int(80 * 3 * ROW), int(80 * 4 * COLUMN))
+    assert (height, width) == (int(80 * 3 * ROW), int(80 * 5 * COLUMN))  # image, labels in words, three maps
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ({"left": 3, "right": 0}, "left 3, right 0"),
+        ({"left": -1, "right": 0}, "right 0"),
+        ({"left": -1, "age": float("nan")}, "no label"),
+        ({"mu": -1.25, "gap": 0.5}, "mu -1.25, gap 0.5"),
+        ({**dict.fromkeys("abcdefg", 0), "Hat": 1, "Smile": 1}, "Hat, Smile"),
+        (dict.fromkeys("abcdefg", 0), "none of them"),
+    ],
+)
+def test_labels_in_words(labels: dict, said: str) -> None:
+    assert in_words(labels) == said
 
 
 def test_what_cannot_be_drawn(made: Packed, tmp_path: Path) -> None:

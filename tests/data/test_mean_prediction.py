@@ -12,7 +12,7 @@ from mtl_bench.data import mean_prediction as module
 from mtl_bench.data.mean_prediction import mean_prediction
 from mtl_bench.data.packed import Field, Packed, write_packed
 from mtl_bench.errors import BenchError
-from mtl_bench.tasks import Classification, Depth, Edges, Segmentation
+from mtl_bench.tasks import BinaryClassification, Classification, Depth, Edges, Segmentation
 from mtl_bench.tasks.encodings import Log
 
 Make = Callable[..., Packed]
@@ -38,6 +38,14 @@ def make(tmp_path: Path) -> Make:
 
 
 DEPTH = Field("float32", (1, 1, 2), "float", "m", "depth")
+
+
+def test_yes_or_no_per_sample_is_the_share_that_says_yes(make: Make) -> None:
+    """Three in four labelled training samples say yes, so the answer to all is yes."""
+    packed = make(Field("int8", (), "class"), [1, 1, 0, 1, -1], [1, 0, -1])
+    found = mean_prediction(packed, "target", BinaryClassification())
+    assert found["accuracy"] == 50
+    assert found["cross_entropy"] == pytest.approx(-(np.log(0.75) + np.log(0.25)) / 2)
 
 
 @pytest.mark.parametrize("together", [1, 2, 100])

@@ -87,3 +87,40 @@ def test_the_softmax_runs_over_all_tasks() -> None:
 def test_temperature_is_positive(temperature: float) -> None:
     with pytest.raises(BenchError, match="temperature must be positive"):
         ready(temperature)
+
+
+def windowed(window: int, batches: list[list[float]], tasks: tuple[int, ...] = ALL) -> DynamicWeightAverage:
+    method = DynamicWeightAverage(window=window)
+    method.setup(context())
+    for values in batches:
+        method.observe(torch.tensor(values), tasks=tasks)
+    return method
+
+
+def test_windows_of_batches() -> None:
+    batches = [[4.0, 2.0, 1.0], [2.0, 2.0, 3.0], [1.0, 2.0, 1.0], [2.0, 2.0, 5.0]]
+    assert weights_of(windowed(2, batches[:3])) == [1, 1, 1]  # the first window is not full
+    assert weights_of(windowed(2, batches)) == pytest.approx(by_hand([0.5, 1.0, 1.5]))
+    later = weights_of(windowed(2, [*batches, [6.0, 2.0, 3.0]]))
+    assert later == pytest.approx(by_hand([8 / 3, 1.0, 8 / 4]))  # they roll on
+
+
+def test_windows_hold_batches_with_a_label() -> None:
+    method = windowed(1, [[4.0, 2.0, 1.0]])
+    method.observe(torch.tensor([2.0, 3.0]), tasks=(0, 2))
+    assert weights_of(method) == pytest.approx(by_hand([0.5, 1.0, 3.0]))
+    method.observe(torch.tensor([torch.nan, 3.0]), tasks=(0, 2))
+    assert weights_of(method) == pytest.approx(by_hand([0.5, 1.0, 3.0]))
+
+
+def test_epochs_do_not_count_where_windows_do() -> None:
+    method = windowed(2, [])
+    for _ in range(2):
+        method.end_epoch(means(4.0, 2.0, 1.0))
+        method.end_epoch(means(1.0, 2.0, 1.0))
+    assert weights_of(method) == [1, 1, 1]
+
+
+def test_a_window_holds_a_batch_at_least() -> None:
+    with pytest.raises(BenchError, match="window is a number of batches from 1 on"):
+        windowed(0, [])

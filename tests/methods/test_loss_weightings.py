@@ -8,10 +8,16 @@ from torch.testing import assert_close
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods import LossWeighting
+from mtl_bench.methods.dtp import DynamicTaskPrioritization
 from mtl_bench.methods.dwa import DynamicWeightAverage
+from mtl_bench.methods.gls import GeometricLoss
+from mtl_bench.methods.go4align import GO4Align
+from mtl_bench.methods.imtl_l import IMTLL
 from mtl_bench.methods.linear_scalarization import LinearScalarization
 from mtl_bench.methods.loss_weighting import pick
 from mtl_bench.methods.rlw import RandomLossWeighting
+from mtl_bench.methods.si import ScaleInvariant
+from mtl_bench.methods.stch import STCH
 from mtl_bench.methods.uw import UncertaintyWeighting
 from tests.methods.toys import context, toy
 
@@ -21,7 +27,16 @@ METHODS: dict[str, Callable[[], LossWeighting]] = {
     "rlw": RandomLossWeighting,
     "uw": UncertaintyWeighting,
     "dwa": DynamicWeightAverage,
+    "dwa over windows": lambda: DynamicWeightAverage(window=1),
+    "dtp": DynamicTaskPrioritization,
+    "gls": GeometricLoss,
+    "go4align": lambda: GO4Align(beta=0.1),
+    "imtl_l": IMTLL,
+    "si": ScaleInvariant,
+    "stch": lambda: STCH(warmup=0),
+    "stch of losses": lambda: STCH(form="loss"),
 }
+
 ALL = (0, 1, 2)
 DOUBLE = torch.float64
 
@@ -42,12 +57,13 @@ def weights_of(method: LossWeighting, values: list[float], tasks: tuple[int, ...
 
 
 def test_weights_have_the_sum_they_declare(method: LossWeighting) -> None:
-    if method.natural_sum is not None and getattr(method, "fixed", None) is None:
+    agreeing = isinstance(method, GeometricLoss | GO4Align)  # theirs is the sum where tasks agree
+    if method.natural_sum is not None and getattr(method, "fixed", None) is None and not agreeing:
         assert_close(weights_of(method, [1.0, 2.0, 3.0]).sum().item(), 3.0)
 
 
 def test_equal_tasks_are_the_plain_sum() -> None:
-    for name in ("ls", "dwa"):
+    for name in ("ls", "dwa", "gls", "si", "imtl_l", "stch", "stch of losses"):
         made = METHODS[name]()
         made.setup(context())
         assert_close(weights_of(made, [1.0, 1.0, 1.0]), torch.ones(3))

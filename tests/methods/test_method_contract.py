@@ -17,10 +17,13 @@ from mtl_bench.methods.aligned_mtl import AlignedMTL
 from mtl_bench.methods.base import Method as Base
 from mtl_bench.methods.cso import CSO
 from mtl_bench.methods.dwa import DynamicWeightAverage
+from mtl_bench.methods.gradnorm import GradNorm
 from mtl_bench.methods.gradvac import GradVac
 from mtl_bench.methods.mgda import MGDA
+from mtl_bench.methods.moco import MoCo
 from mtl_bench.methods.pcgrad import PCGrad
 from mtl_bench.methods.rlw import RandomLossWeighting
+from mtl_bench.methods.stch import STCH
 from mtl_bench.methods.stgu import STGU
 from mtl_bench.methods.uw import UncertaintyWeighting
 from mtl_bench.methods.wpcgrad import WPCGrad
@@ -33,10 +36,15 @@ OPEN: dict[str, dict[str, Any]] = {  # what the user has to give
     "fixed": {"fixed": {"shape": 1.0, "depth": 0.5, "colour": 2.0}},
     "cso": {"linear": True},
     "ega": {"warmup": 0},
+    "stch": {"warmup": 1},  # as for stgu
     "stgu": {"warmup": 4, "decay": 0.2},  # else these short runs see nothing but its warm-up
     "stgu_causal": {"warmup": 4, "decay": 0.2},
 }
-PRESETS = {"round_robin": ("phase",), "stgu_causal": ("attribution",)}  # what they change in the class they name
+PRESETS = {
+    "imtl": ("weighting",),
+    "round_robin": ("phase",),
+    "stgu_causal": ("attribution",),
+}  # what they change in the class they name
 PER_TASK = ("cso", "cso, phase 2", "cso under uw")  # methods that ask for norms per task
 COMPOSED: dict[str, Callable[[], Method]] = {
     "pcgrad under uw": lambda: PCGrad(weighting=UncertaintyWeighting()),
@@ -47,6 +55,10 @@ COMPOSED: dict[str, Callable[[], Method]] = {
     "wpcgrad, dynamic": lambda: WPCGrad(variant="protected", gamma=2.0),
     "rgw": lambda: RandomLossWeighting(scale_heads=False),
     "stgu, full": lambda: STGU(attribution="full", warmup=3, decay=0.1, weighting=UncertaintyWeighting()),
+    "dwa over windows": lambda: DynamicWeightAverage(window=2),
+    "gradnorm at shared": lambda: GradNorm(at="shared", reference="epoch"),
+    "moco as released": lambda: MoCo(normalise="loss", projection="softmax"),
+    "stch of losses": lambda: STCH(form="loss", mu=0.5),
     "cso, phase 2": lambda: CSO(phase=2, linear=True),
     "cso under uw": lambda: CSO(phase="sequential", weighting=UncertaintyWeighting(), linear=True),
 }
@@ -64,8 +76,16 @@ COST = {
     "graddrop": (1, 1, 2),
     "gradvac": (1, 3, 4),
     "gradvac by matrix": (1, 3, 4),
+    "imtl": (1, 3, 4),
     "imtl_g": (1, 3, 4),
+    "adatask": (1, 3, 4),
+    "db_mtl": (1, 3, 4),
+    "excess_mtl": (1, 3, 4),
+    "gradnorm": (1, 1, 2),
+    "gradnorm at shared": (1, 3, 4),
     "mgda": (1, 3, 4),
+    "moco": (1, 3, 4),
+    "moco as released": (1, 3, 4),
     "pcgrad": (1, 3, 4),
     "pcgrad under uw": (1, 3, 4),
     "mgda under dwa": (1, 3, 4),
@@ -89,6 +109,7 @@ COST = {
 # TAG trains as the sum and measures beside it; DualProj leaves a sum that no task objects to, as here
 AS_THE_SUM = (("ls", "tag"), ("dualproj", "ls"), ("dualproj", "tag"))
 STEPS = dict.fromkeys(("stgu", "stgu_causal", "stgu, full"), 9) | {
+    "adatask": 6,
     "cso": 9,
     "cso under uw": 3 + 1 + 3,
     "round_robin": 9,

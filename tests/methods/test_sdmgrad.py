@@ -6,7 +6,7 @@ from torch.testing import assert_close
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods import SDMGrad
-from mtl_bench.methods.sdmgrad import onto_simplex
+from mtl_bench.methods.moco import nearest_in_simplex
 from tests.methods.toys import context, gramian_of, toy
 
 DOUBLE = torch.float64
@@ -28,7 +28,7 @@ def test_the_direction_is_that_of_three_parts() -> None:
     w, velocity = p, torch.zeros(3, dtype=DOUBLE)
     for _ in range(3):
         velocity = 0.5 * velocity + inner @ (w + 0.3 * p)
-        w = onto_simplex(w - 0.1 * velocity)
+        w = nearest_in_simplex(w - 0.1 * velocity)
     step.apply = lambda: None  # type: ignore[method-assign,assignment]
     method.update(step)
     written = torch.cat([q.grad.reshape(-1) for q in problem.machine.shared.values() if q.grad is not None])
@@ -77,18 +77,6 @@ def test_samples_that_disagree_give_finite_weights() -> None:
     for inner in (-torch.eye(3, dtype=DOUBLE), torch.zeros(3, 3, dtype=DOUBLE)):
         w = method_of().moved(inner, (0, 1, 2), torch.full((3,), 1 / 3, dtype=DOUBLE))
         assert_close(w.sum().item(), 1.0)
-
-
-def test_projection_onto_the_simplex() -> None:
-    for seed in range(50):
-        point = torch.randn(5, generator=torch.Generator().manual_seed(seed), dtype=DOUBLE)
-        found = onto_simplex(point)
-        assert found.min() >= 0
-        assert_close(found.sum().item(), 1.0)
-        shift = (point - found)[found > 0]
-        assert_close(shift, shift.mean().expand(len(shift)))
-        assert (point[found == 0] <= shift.mean() + 1e-12).all()
-    assert onto_simplex(torch.tensor([0.3], dtype=DOUBLE)).tolist() == [1.0]
 
 
 def test_a_batch_without_a_task_in_every_part_takes_no_step() -> None:

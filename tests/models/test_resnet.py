@@ -26,6 +26,17 @@ def test_parameters_are_resnet18_without_its_classifier() -> None:
     assert model.last_shared is model.get_parameter("encoder.layer4.1.conv2.weight")
 
 
+def test_one_more_layer_is_that_of_recons_release() -> None:
+    """Its `MnistResNet_recon`: ResNet-18 of one channel with 100 outputs, ReLU, a linear head per task."""
+    model = ResNet18({"left": 10, "right": 10}, (1, 36, 36), embedding=100)
+    shared = sum(value.numel() for value in model.shared_parameters().values())
+    assert shared == 11_689_512 - 513 * 1000 - 2 * 64 * 49 + 513 * 100
+    (feature,) = model.eval().encode(torch.randn(2, 1, 36, 36))
+    assert feature.shape == (2, 100)
+    assert (feature >= 0).all()
+    assert model.last_shared is model.get_parameter("encoder.fc.weight")
+
+
 def test_initialise_keeps_kaiming_fan_out() -> None:
     model = ResNet18({"left": 10}, (1, 32, 32))
     initialise(model, 0)

@@ -68,6 +68,10 @@ def test_a_stopped_run_is_the_undisturbed_one(
         ["method=cso", "method.phase=sequential", *REQUIRED["cso"]],
         ["method=tag", "method.period=4", "method.measure=all"],
         ["method=random_groups", "method.groups=2"],
+        ["method=stch", "method.warmup=0"],
+        ["method=dwa", "method.window=2", "dataset.labels=partial"],
+        ["method=gradnorm", "method.reference=epoch"],
+        ["method=excess_mtl", "method.warmup=4"],
     ],
     ids=" ".join,
 )

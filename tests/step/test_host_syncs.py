@@ -14,14 +14,23 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mtl_bench.methods.base import Method
+from mtl_bench.methods.db_mtl import DBMTL
+from mtl_bench.methods.dtp import DynamicTaskPrioritization
 from mtl_bench.methods.dwa import DynamicWeightAverage
+from mtl_bench.methods.excess_mtl import ExcessMTL
 from mtl_bench.methods.famo import FAMO
+from mtl_bench.methods.gls import GeometricLoss
 from mtl_bench.methods.graddrop import GradDrop
+from mtl_bench.methods.gradnorm import GradNorm
+from mtl_bench.methods.imtl_l import IMTLL
 from mtl_bench.methods.linear_scalarization import LinearScalarization
 from mtl_bench.methods.mgda import MGDA
+from mtl_bench.methods.moco import MoCo
 from mtl_bench.methods.pcgrad import PCGrad
 from mtl_bench.methods.repeated import Repeated
 from mtl_bench.methods.rlw import RandomLossWeighting
+from mtl_bench.methods.si import ScaleInvariant
+from mtl_bench.methods.stch import STCH
 from mtl_bench.methods.uw import UncertaintyWeighting
 from mtl_bench.models.base import MultiTaskModel
 from mtl_bench.step.epoch_means import EpochMeans
@@ -36,6 +45,12 @@ LOSS_WEIGHTINGS: list[Callable[[], Method]] = [
     UncertaintyWeighting,
     DynamicWeightAverage,
     RandomLossWeighting,
+    lambda: DynamicWeightAverage(window=1),
+    DynamicTaskPrioritization,
+    GeometricLoss,
+    IMTLL,
+    ScaleInvariant,
+    lambda: STCH(warmup=0),
     FAMO,
     Repeated,
 ]
@@ -120,10 +135,11 @@ def test_a_gramian_method_makes_one_packed_copy(
     assert all(len(shape) == 0 or max(shape) <= 12 for _, shape in reads)  # the rest happens on the host, in size K
 
 
-def test_a_direction_method_reads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("build", [GradDrop, MoCo, ExcessMTL, DBMTL, GradNorm])
+def test_a_direction_method_reads_nothing(build: Callable[[], Method], monkeypatch: pytest.MonkeyPatch) -> None:
     machine = make_machine(dtype=torch.float32)
     machine.mover.skips_on_device = True
-    method = GradDrop()
+    method = build()
     method.setup(make_context(machine))
     means = EpochMeans(3)
     with counted_reads(monkeypatch) as reads, Waits():

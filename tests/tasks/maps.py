@@ -10,6 +10,9 @@ from torch import Tensor
 from mtl_bench.tasks import DenseRegression, Depth, Edges, Normals, Saliency, Segmentation
 from mtl_bench.tasks.dense import DenseTask
 from mtl_bench.tasks.encodings import Affine, Log
+from mtl_bench.tasks.reported_loss import LossRegression, LossSegmentation
+from mtl_bench.tasks.taskonomy_quirks import LossDepth, LossNormals
+from mtl_bench.tasks.taskonomy_units import BlurredAffine, StoredLog
 
 CLASSES = 5
 SIZE = (6, 7)
@@ -86,4 +89,8 @@ CASES = [
     Case("saliency_balanced", partial(Saliency, pos_weight="balanced"), yes_or_no, -1, additive=False),
     Case("l1", partial(DenseRegression, 2, encoding=Affine([0.5, 0.1], [0.5, 2])), partial(numbers, 2)),
     Case("mse", partial(DenseRegression, 3, "mse", encoding=Affine(clip=[0.1, 0.9])), partial(numbers, 3)),
+    Case("segmentation_loss", partial(LossSegmentation, CLASSES), classes, -1),
+    Case("l1_loss", partial(LossRegression, 2, encoding=BlurredAffine(0.5, 0.1, 2)), partial(numbers, 2)),
+    Case("depth_loss", partial(LossDepth, encoding=StoredLog(65535, 512)), depths),
+    Case("cosine_loss", LossNormals, directions),
 ]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int8
+from jaxtyping import Float, Int8, Shaped
 
 from mtl_bench.data.official import Sample
 from mtl_bench.data.sources import SourceFile
@@ -12,8 +12,13 @@ from mtl_bench.data.sources import SourceFile
 REMEDY = "download the preprocessed folder again that the MTAN repository (github.com/lorenmt/mtan) links to"
 
 
-def is_mtan_folder(folder: Path) -> bool:
-    return all((folder / part / "image" / "0.npy").is_file() for part in ("train", "val"))
+def is_mtan_folder(folder: Path, size: tuple[int, int]) -> bool:
+    """Whether the first image of both parts is of that size; NYUv2 and Cityscapes have the same folders."""
+    try:
+        shapes = [np.load(folder / part / "image" / "0.npy", mmap_mode="r").shape for part in ("train", "val")]
+    except (OSError, ValueError, EOFError):
+        return False
+    return all(shape[:2] == size for shape in shapes)
 
 
 def npy_samples(folder: Path, kinds: Mapping[str, str], sizes: Mapping[str, int]) -> dict[str, list[Sample]]:
@@ -40,7 +45,11 @@ def read_planes(path: Path, shape: tuple[int, int, int]) -> Float[np.ndarray, "c
 
 def read_labels(path: Path, size: tuple[int, int], classes: int) -> Int8[np.ndarray, "height width"]:
     """Classes from 0 on; -1: unlabelled."""
-    labels = read_planes(path, (1, *size))[0]
+    return as_labels(read_planes(path, (1, *size))[0], classes, SourceFile(path, REMEDY))
+
+
+def as_labels(labels: Shaped[np.ndarray, "height width"], classes: int, file: SourceFile) -> Int8[np.ndarray, "h w"]:
+    """Raises BenchError for numbers that are neither a class nor -1."""
     right = bool(np.isin(labels, np.arange(-1, classes)).all())
-    SourceFile(path, REMEDY).require(right, f"holds other labels than -1 to {classes - 1}")
+    file.require(right, f"holds other labels than -1 to {classes - 1}")
     return labels.astype(np.int8)

@@ -38,10 +38,10 @@ def conflict_averse(
     unit, bound = (size + radius) * longest, np.inf
     best, low = preference, float(pull.min())
     for mixed in _pair(inner, pull, radius) if len(inner) == 2 else _mixtures(inner, pull, radius, preference):
-        length = float(np.sqrt(max(mixed @ inner @ mixed, 1e-300)))
-        weights = preference + radius / length * mixed
+        length = float(np.sqrt(max(mixed @ inner @ mixed, 0.0)))
+        bound = min(bound, float(mixed @ pull) + radius * length)  # no d of the ball is better for its worst task
+        weights = preference + radius / max(length, 1e-150) * mixed
         slopes = inner @ weights
-        bound = min(bound, float(mixed @ slopes))  # no d of the ball is better for its worst task
         if slopes.min() > low:
             best, low = weights, float(slopes.min())
         if bound - low <= GOAL * unit and length > VANISHING * longest:
@@ -60,6 +60,8 @@ def _pair(
         face = _on_face(inner, pull, radius, np.array(support))
         if face is not None and face[0].min() >= 0:
             yield face[0]
+        elif len(support) == 1:  # a zero gradient
+            yield np.eye(2)[support[0]]
 
 
 def _mixtures(

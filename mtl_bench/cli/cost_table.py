@@ -1,0 +1,77 @@
+"""What `mtl-bench cost` does: build the model, measure, and print one row per step."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, cast
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.table import Table
+
+from mtl_bench.configuration.configs_folder import configs_folder
+from mtl_bench.cost import StepCost, Workload, measure
+from mtl_bench.cost.peers import torchjd_steps
+from mtl_bench.errors import BenchError
+from mtl_bench.methods import Method
+from mtl_bench.models.initialise import initialise
+from mtl_bench.training.build import build, build_model
+from mtl_bench.training.environment import choose_device, configure, processor
+
+COUNTS = ("k", "outputs", "batch", "rounds")
+
+
+def cost_as_asked(plain: Mapping[str, Any]) -> None:
+    """`plain` is the configuration of the verb. Raises BenchError for whatever is wrong in it."""
+    for name in COUNTS:
+        if not isinstance(plain[name], int) or plain[name] < 1:
+            raise BenchError(f"{name} is a number from 1 on, got {plain[name]!r}.")
+    device = choose_device(plain["device"])
+    configure(device, plain["threads"], "fp32", deterministic=False)
+    outputs = {f"task_{k}": plain["outputs"] for k in range(plain["k"])}
+    model = build_model(plain["model"], outputs, plain["shape"])
+    initialise(model, 0)
+    image = torch.randn(plain["batch"], *plain["shape"], generator=torch.Generator().manual_seed(0))
+    workload = Workload(model.to(device), image.to(device))
+    methods, refused = _methods(plain["methods"])
+    costs, further = measure(workload, methods, plain["rounds"], torchjd_steps(workload, tuple(plain["peers"])))
+    console = Console(highlight=False)
+    console.print(_table(costs, _title(plain, device)))
+    for name, sentence in sorted({**refused, **further}.items()):
+        console.print(f"{name}: {sentence}", markup=False)
+
+
+def _methods(chosen: str | list[str]) -> tuple[dict[str, Callable[[], Method]], dict[str, str]]:
+    """How to make each method, and which ones need a choice that nobody made."""
+    paths = {path.stem: path for path in sorted((configs_folder() / "method").glob("*.yaml"))}
+    names = list(paths) if chosen == "all" else [chosen] if isinstance(chosen, str) else list(chosen)
+    if unknown := [name for name in names if name not in paths]:
+        raise BenchError(f"There is no method {unknown[0]!r}; `mtl-bench list method` names all.")
+    made: dict[str, Callable[[], Method]] = {}
+    refused = {}
+    for name in names:
+        node = cast(DictConfig, OmegaConf.load(paths[name]))
+        if missing := OmegaConf.missing_keys(node):
+            refused[name] = f"left out, for it needs a value for {', '.join(sorted(missing))}."
+        else:
+            plain = cast(dict[str, Any], OmegaConf.to_container(node, resolve=True))
+            made[name] = partial(build, plain, "method", Method)
+    return made, refused
+
+
+def _title(plain: Mapping[str, Any], device: torch.device) -> str:
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{processor()}, {plain['threads']} thread"
+    shape = "×".join(map(str, [plain["batch"], *plain["shape"]]))
+    name = plain["model"]["_target_"].rpartition(".")[2]
+    return f"{name}, {plain['k']} tasks, {shape}; {where}, torch {torch.__version__}; {plain['rounds']} rounds"
+
+
+def _table(costs: Mapping[str, StepCost], title: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("step", no_wrap=True)
+    for name in ("ms", "× plain sum", "× K backwards", "MB above plain sum"):
+        table.add_column(name, justify="right")
+    for name, cost in costs.items():
+        numbers = f"{cost.over_plain:.2f}", f"{cost.over_k_backward:.2f}", f"{cost.memory / 1e6:.1f}"
+        table.add_row(name, f"{1000 * cost.seconds:.1f}", *numbers)
+    return table

@@ -1,0 +1,36 @@
+"""Timing of things that are compared: in one process, in shuffled rounds, so that what else runs slows all alike."""
+
+import random
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+import torch
+
+Steps = Mapping[str, Callable[[], object]]
+
+
+def timed(steps: Steps, rounds: int, warmup: int = 2) -> dict[str, list[float]]:
+    """Seconds of one call each, by name, one number per round; each round in an order of its own."""
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    order, shuffle = list(steps), random.Random(0)
+    for number in range(warmup + rounds):
+        shuffle.shuffle(order)
+        for name in order:
+            _wait()
+            started = time.perf_counter()
+            steps[name]()
+            _wait()
+            if number >= warmup:
+                seconds[name].append(time.perf_counter() - started)
+    return seconds
+
+
+def ratio(mine: list[float], theirs: list[float]) -> float:
+    """Median over rounds of the quotient within a round."""
+    return statistics.median(a / b for a, b in zip(mine, theirs, strict=True))
+
+
+def _wait() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
