@@ -11,7 +11,7 @@ from mtl_bench.methods.solvers.dual_cone import onto_dual_cone
 from mtl_bench.methods.solvers.geometry import correlation, root
 
 GOAL = 1e-11  # gap at which the search ends
-VANISHING = 1e-7  # length of a mixture, of the longest gradient, below which its direction is rounding
+ROUNDING = 10 * np.finfo(float).eps  # of a product with weights, which are large where a mixture all but vanishes
 ROUNDS = 60
 
 Face = tuple[Float[np.ndarray, "k"], float]  # a mixture on it, and its τ
@@ -41,10 +41,10 @@ def conflict_averse(
         length = float(np.sqrt(max(mixed @ inner @ mixed, 0.0)))
         bound = min(bound, float(mixed @ pull) + radius * length)  # no d of the ball is better for its worst task
         weights = preference + radius / max(length, 1e-150) * mixed
-        slopes = inner @ weights
-        if slopes.min() > low:
-            best, low = weights, float(slopes.min())
-        if bound - low <= GOAL * unit and length > VANISHING * longest:
+        certain = float((inner @ weights - ROUNDING * (np.abs(inner) @ weights)).min())
+        if certain > low:
+            best, low = weights, certain
+        if bound - low <= GOAL * unit:
             return best, max(bound - low, 0.0) / unit
     projected = onto_dual_cone(inner, preference[None])[0][0]
     added = projected - preference
