@@ -21,6 +21,12 @@ def weights_of(method: GramianWeighting, gramian: Float[Tensor, "k k"], seed: in
     return method.scaled(method.weights(gramian, losses=losses, tasks=tuple(range(k)), generator=generator))
 
 
+def relative_weights(method: GramianWeighting, gramian: Float[Tensor, "k k"]) -> Float[Tensor, "k"]:
+    """`weights_of`; of a method without a fixed sum, whose scale is its own, up to scale."""
+    weights = weights_of(method, gramian)
+    return weights * (len(weights) / weights.sum()) if method.natural_sum is None else weights
+
+
 def mean_weights(method: GramianWeighting, gramian: Float[Tensor, "k k"], draws: int) -> Float[Tensor, "2 k"]:
     """Mean over draws and its standard error."""
     found = torch.stack([weights_of(method, gramian, seed) for seed in range(draws)])
@@ -46,19 +52,19 @@ def assert_weights_are_host_float64_and_repeatable(method: GramianWeighting) -> 
 def assert_identical_gradients_give_their_sum(method: GramianWeighting) -> None:
     """d = Gᵀw with rows g is (Σw) g: parallel always, and the plain sum k g on the common scale."""
     for k in (2, 3, 7):
-        weights = weights_of(method, torch.full((k, k), 2.5, dtype=torch.float64))
+        weights = relative_weights(method, torch.full((k, k), 2.5, dtype=torch.float64))
         assert_close(weights.sum().item(), float(k))
 
 
 def assert_orthogonal_equal_norms_give_equal_weights(method: GramianWeighting) -> None:
     for k in (2, 3, 8):
-        weights = weights_of(method, 3.0 * torch.eye(k, dtype=torch.float64))
+        weights = relative_weights(method, 3.0 * torch.eye(k, dtype=torch.float64))
         assert_close(weights, torch.ones(k, dtype=torch.float64))
 
 
 def assert_one_task_is_plain_descent(method: GramianWeighting) -> None:
     for square in (1e-12, 1.0, 1e12):
-        assert_close(weights_of(method, torch.tensor([[square]], dtype=torch.float64)).item(), 1.0)
+        assert_close(relative_weights(method, torch.tensor([[square]], dtype=torch.float64)).item(), 1.0)
 
 
 def assert_permutation_equivariant(method: GramianWeighting) -> None:

@@ -7,18 +7,49 @@ import torch
 from torch.testing import assert_close
 
 from mtl_bench.errors import BenchError
-from mtl_bench.methods import GramianWeighting
-from mtl_bench.methods.mgda import MGDA
-from mtl_bench.methods.pcgrad import PCGrad
+from mtl_bench.methods import (
+    EGA,
+    IMTLG,
+    MGDA,
+    AlignedMTL,
+    CAGrad,
+    ConFIG,
+    DualProj,
+    FairGrad,
+    GradVac,
+    GramianWeighting,
+    NashMTL,
+    PCGrad,
+    UPGrad,
+    WPCGrad,
+)
+from mtl_bench.step import check_step
 from tests.methods.assertions import CHECKS, Check, weights_of
 from tests.methods.toys import context, toy
+from tests.step.test_check_step import Loop
 
 METHODS: dict[str, Callable[[], GramianWeighting]] = {
+    "aligned-mtl": AlignedMTL,
+    "aligned-mtl median": lambda: AlignedMTL(scale="median"),
+    "aligned-mtl rmse": lambda: AlignedMTL(scale="rmse"),
+    "cagrad": CAGrad,
+    "config": ConFIG,
+    "dualproj": DualProj,
+    "ega": EGA,
+    "fairgrad": FairGrad,
+    "fairgrad 1/2": lambda: FairGrad(alpha=0.5),
+    "gradvac": lambda: GradVac(beta=0.0),  # else every call moves its targets
+    "imtl-g": IMTLG,
     "mgda": MGDA,
     "mgda l2": lambda: MGDA(normalise="l2"),
     "mgda loss": lambda: MGDA(normalise="loss"),
     "mgda loss+": lambda: MGDA(normalise="loss+"),
+    "nash-mtl": NashMTL,
     "pcgrad": PCGrad,
+    "upgrad": UPGrad,
+    "wpcgrad": WPCGrad,
+    "wpcgrad protected": lambda: WPCGrad(variant="protected"),
+    "wpcgrad rest": lambda: WPCGrad(variant="protected", rest=True),
 }
 DOUBLE = torch.float64
 
@@ -45,7 +76,28 @@ def test_the_direction_is_the_weighted_sum_of_the_rows(make: Callable[[], Gramia
     generator = torch.Generator().manual_seed(2)  # the machine's
     weights = method.weights(rows @ rows.T, losses=losses.values, tasks=step.tasks, generator=generator)
     written = torch.cat([p.grad.reshape(-1) for p in problem.machine.shared.values() if p.grad is not None])
-    assert_close(written, method.scaled(weights) @ rows)
+    assert_close(written, method.bounded(method.scaled(weights), rows @ rows.T) @ rows)
+
+
+def test_check_step_knows_it(make: Callable[[], GramianWeighting]) -> None:
+    """A loop that does what the method says is accepted, the plain sum is not (DualProj: unless it is the sum)."""
+    loop = Loop()
+
+    def written(plain: bool) -> None:
+        losses, method = loop.losses(), make()
+        rows = torch.stack([torch.cat([g.flatten() for g in row]) for row in loop.rows(losses)])
+        values = torch.stack([loss.detach() for loss in losses])
+        given = method.weights(rows @ rows.T, losses=values, generator=torch.Generator().manual_seed(3))
+        weights = torch.ones(3, dtype=DOUBLE) if plain else method.bounded(method.scaled(given), rows @ rows.T)
+        loop.plain()
+        pieces = (weights @ rows).split([p.numel() for p in loop.shared])
+        for parameter, piece in zip(loop.shared, pieces, strict=True):
+            parameter.grad = piece.view_as(parameter)
+
+    given = (loop.losses, loop.shared, loop.own)
+    found = check_step(*given, lambda: written(plain=False), method=make(), tolerance=1e-6)
+    assert found.ok, str(found)
+    assert isinstance(make(), DualProj) or not check_step(*given, lambda: written(plain=True), method=make()).ok
 
 
 @pytest.mark.parametrize("scale_heads", [False, True])

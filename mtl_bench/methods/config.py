@@ -1,0 +1,39 @@
+"""Conflict-free inverse gradients."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mtl_bench.methods.aligned_mtl import FLOAT32
+from mtl_bench.methods.gradient import GramianWeighting
+from mtl_bench.methods.imtl_g import equal_cosines
+from mtl_bench.methods.interface import GramianProblem
+from mtl_bench.methods.priorities import Prioritised
+
+
+@dataclass(kw_only=True, eq=False)
+class ConFIG(GramianWeighting, Prioritised):
+    """The direction with the same cosine to every task's gradient, as long as the sum of the gradients' projections on
+    it (Liu et al., ICLR 2025).
+
+    d̂ = U⁺1 / ‖U⁺1‖ with rows u_k = g_k / ‖g_k‖ (0 for a zero gradient), d = (Σ_k g_k · d̂) d̂. `priorities` make the
+    cosines proportional to p. In the Gramian: with cosines C, d̂ ∝ Σ_k (C⁺1)_k u_k; eigenvalues of C below k `eps` of
+    the largest count as 0 (`eps`: the rounding of float32 rows). Dependent gradients have equal cosines in least
+    squares only; for two opposite ones d = 0. The direction of IMTL-G with another length; weights sum to k when the
+    tasks agree. M-ConFIG, one task's momentum per step, is another method and not here.
+    Cost: 1 forward, k encoder backwards.
+    """
+
+    natural_sum: ClassVar[Literal["k"]] = "k"
+
+    eps: float = FLOAT32
+
+    def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
+        gramian, k = problem.gramian, len(problem.gramian)
+        towards = equal_cosines(gramian, k * self.preference(problem.tasks, k), self.eps)
+        products = gramian @ towards
+        square = towards @ products  # ‖U⁺1‖²
+        return towards * (products.sum() / square) if square > 0 else torch.zeros_like(towards)

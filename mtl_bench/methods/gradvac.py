@@ -1,0 +1,124 @@
+"""Gradient vaccine."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mtl_bench.errors import BenchError
+from mtl_bench.methods.gradient import GramianWeighting
+from mtl_bench.methods.interface import Context, GramianProblem, Step, TaskGradients
+
+EDGE = 1 - 1e-4  # of a target similarity: at 1 the correction divides by 0
+
+
+@dataclass(kw_only=True, eq=False)
+class GradVac(GramianWeighting):
+    """Gradients are turned towards each other until their cosines reach targets that follow the cosines seen (Wang et
+    al., ICLR 2021, alg. 1).
+
+    For each i, over the other tasks j in random order: ρ = cos(p_i, g_j); if ρ < ρ̂_ij, p_i gets ‖p_i‖ (ρ̂ √(1 − ρ²) −
+    ρ √(1 − ρ̂²)) / (‖g_j‖ √(1 − ρ̂²)) of g_j, so that their cosine is ρ̂; then ρ̂_ij ← (1 − β) ρ̂_ij + β ρ. d = Σ_i p_i.
+    ρ̂ starts at 0, is not symmetric, stays within ±(1 − 1e-4) and belongs to a pair of tasks, also of those in a batch
+    alone. β = 0 is PCGrad. A zero gradient changes nothing. `weights` moves ρ̂.
+
+    `granularity`, which the paper compares: "whole" takes all shared parameters as one vector (LibMTL, TorchJD),
+    "layer" the tensors of each module, "matrix" each tensor, with targets of its own for every group. `beta` = 0.5 is
+    LibMTL's and TorchJD's; the paper's is not known here.
+    Cost: 1 forward, k encoder backwards, k³ on the host for each group.
+
+    Raises BenchError for β outside [0, 1], and for `scale_heads` or `max_norm` with another granularity than "whole".
+    """
+
+    natural_sum: ClassVar[Literal["k"]] = "k"
+    state: ClassVar[tuple[str, ...]] = ("targets",)
+
+    beta: float = 0.5
+    granularity: Literal["whole", "layer", "matrix"] = "whole"
+    targets: Float[Tensor, "groups K K"] = field(
+        default_factory=lambda: torch.zeros(1, 0, 0, dtype=torch.float64), init=False, repr=False
+    )
+
+    def setup(self, context: Context) -> None:
+        super().setup(context)
+        if not 0 <= self.beta <= 1:
+            raise BenchError(f"method.beta lies in [0, 1], got {self.beta}.")
+        if self.granularity != "whole" and (self.scale_heads or self.max_norm is not None):
+            raise BenchError("scale_heads and max_norm need one weight per task: use granularity=whole.")
+
+    def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
+        return self.group_weights(problem.gramian[None], problem.tasks, problem.generator)[0]
+
+    def write(self, gradients: TaskGradients, step: Step) -> None:
+        if self.granularity == "whole":
+            super().write(gradients, step)
+            return
+        groups = gradients.matrix().split(self._sizes(gradients), dim=1)
+        gramians = torch.stack([rows @ rows.T for rows in groups]).double().cpu()
+        if not gramians.isfinite().all():
+            gradients.assign(torch.full_like(gradients.matrix()[0], torch.nan))  # skipped; the targets must not see it
+            return
+        weights = self.group_weights(gramians, gradients.tasks, step.generator).to(groups[0])
+        gradients.assign(torch.cat([w @ rows for w, rows in zip(weights, groups, strict=True)]))
+
+    def _sizes(self, gradients: TaskGradients) -> list[int]:
+        """How many coordinates of a row each group has; the tensors of a module follow one another."""
+        sizes: list[int] = []
+        former: str | None = None
+        for name, rows in gradients.layers():
+            group = name.rpartition(".")[0] if self.granularity == "layer" else name
+            if group != former:
+                sizes.append(0)
+            sizes[-1] += rows[0].numel()
+            former = group
+        return sizes
+
+    def group_weights(
+        self,
+        gramians: Float[Tensor, "groups k k"],
+        tasks: tuple[int, ...] | None,
+        generator: torch.Generator | None,
+    ) -> Float[Tensor, "groups k"]:
+        """Weights of each group's rows; moves the targets."""
+        chosen = torch.tensor(range(gramians.shape[-1]) if tasks is None else tasks)
+        self.targets = enlarged(self.targets, len(gramians), 1 + int(chosen.max()))
+        found = []
+        for gramian, every in zip(gramians, self.targets, strict=True):
+            targets = every[chosen[:, None], chosen]
+            found.append(vaccinated(gramian, targets, self.beta, generator))
+            every[chosen[:, None], chosen] = targets
+        return torch.stack(found)
+
+
+def enlarged(targets: Float[Tensor, "g n n"], groups: int, size: int) -> Float[Tensor, "groups K K"]:
+    """As many groups and tasks as have been seen; new targets are 0."""
+    if len(targets) >= groups and targets.shape[-1] >= size:
+        return targets.clone()  # a state_dict may hold the former
+    found = targets.new_zeros(max(groups, len(targets)), *[max(size, targets.shape[-1])] * 2)
+    found[: len(targets), : targets.shape[1], : targets.shape[2]] = targets
+    return found
+
+
+def vaccinated(
+    gramian: Float[Tensor, "k k"], targets: Float[Tensor, "k k"], beta: float, generator: torch.Generator | None
+) -> Float[Tensor, "k"]:
+    """w = Cᵀ1 with p_i = Σ_j C_ij g_j; moves `targets` in place."""
+    k, inner, target = len(gramian), gramian.numpy(), targets.numpy()
+    coefficients = torch.eye(k, dtype=torch.float64).numpy()
+    for i in range(k):
+        others = [j for j in range(k) if j != i]
+        for j in (others[n] for n in torch.randperm(k - 1, generator=generator).tolist()):
+            along = coefficients[i] @ inner[:, j]
+            squares = (coefficients[i] @ inner @ coefficients[i], inner[j, j])
+            if min(squares) <= 0:
+                continue
+            seen = float(max(-1.0, min(1.0, along / (squares[0] * squares[1]) ** 0.5)))
+            wanted = target[i, j]
+            if seen < wanted:
+                rest = ((1 - wanted**2) ** 0.5, (1 - seen**2) ** 0.5)
+                turned = (wanted * rest[1] - seen * rest[0]) / rest[0]
+                coefficients[i, j] += turned * (squares[0] / squares[1]) ** 0.5
+            target[i, j] = max(-EDGE, min(EDGE, (1 - beta) * wanted + beta * seen))
+    return torch.from_numpy(coefficients.sum(axis=0))
