@@ -10,7 +10,7 @@ from torch import Tensor
 from mtl_bench.methods.aligned_mtl import FLOAT32
 from mtl_bench.methods.gradient import GramianWeighting
 from mtl_bench.methods.interface import GramianProblem
-from mtl_bench.methods.solvers.geometry import correlation
+from mtl_bench.methods.solvers.cosines import cosines_of
 
 
 @dataclass(kw_only=True, eq=False)
@@ -39,7 +39,7 @@ class IMTLG(GramianWeighting):
 
 def equal_cosines(gramian: Float[Tensor, "k k"], shares: Float[Tensor, "k"], eps: float) -> Float[Tensor, "k"]:
     """Weights whose d has d · g_k / ‖g_k‖ = `shares`, in least squares of unit gradients; 0 for a zero gradient."""
-    cosines, inverse = map(torch.from_numpy, correlation(gramian.numpy()))
+    cosines, inverse = map(torch.from_numpy, cosines_of(gramian.numpy()))
     shares = shares * (inverse > 0)
     towards = torch.linalg.pinv(cosines, rtol=len(gramian) * eps, hermitian=True) @ shares
     if towards.norm() <= 1e-10 * shares.norm():  # what opposite gradients leave is rounding

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from mtl_bench.methods.solvers import alpha_fair as solver
 from mtl_bench.methods.solvers.alpha_fair import BOUND, alpha_fair
-from mtl_bench.methods.solvers.geometry import correlation
+from mtl_bench.methods.solvers.cosines import cosines_of
 from mtl_bench.methods.solvers.min_norm import min_norm
 
 COUNT = 1000
@@ -31,7 +31,7 @@ def conflicting(count: int) -> list[Float[np.ndarray, "k k"]]:
 
 def shortest_mixture(gramian: Float[np.ndarray, "k k"]) -> float:
     """Of unit gradients: 0 says that there is no solution."""
-    cosines, _ = correlation(gramian)
+    cosines, _ = cosines_of(gramian)
     weights, _ = min_norm(cosines)
     return float(np.sqrt(max(weights @ cosines @ weights, 0.0)))
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
-from PIL import Image
 
 from mtl_bench.data.fields import Arrays, Field
 from mtl_bench.data.formats.celeba_txt import (
@@ -19,9 +17,9 @@ from mtl_bench.data.formats.celeba_txt import (
     read_attributes,
     read_parts,
 )
+from mtl_bench.data.formats.picture_files import read_photo
 from mtl_bench.data.maps.resizing import resized
 from mtl_bench.data.official import Inventory, OfficialDataset, Sample, Tally, take_stock
-from mtl_bench.data.sources import SourceFile
 from mtl_bench.errors import BenchError
 
 
@@ -75,12 +73,6 @@ class CelebA(OfficialDataset):
             **{name: np.array(value, np.int8) for name, value in values.items()},
             "number": np.array(int(number) if number.isdecimal() else sample.row + 1, np.int32),
         }
-
-
-def read_photo(path: Path, remedy: str) -> UInt8[np.ndarray, "3 height width"]:
-    """A colour image of any kind. Raises BenchError when it is damaged."""
-    with SourceFile(path, remedy).structure("no image"), Image.open(path) as picture:
-        return np.asarray(picture.convert("RGB")).transpose(2, 0, 1)
 
 
 def _located(folder: Path, inside: str, name: str) -> Path:

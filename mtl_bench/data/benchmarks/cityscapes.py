@@ -22,7 +22,7 @@ from mtl_bench.data.formats.cityscapes_files import (
     read_disparity,
     read_focal_baseline,
     read_ids,
-    read_picture,
+    read_street,
 )
 from mtl_bench.data.formats.copies import misplaced
 from mtl_bench.data.maps.resizing import nearest, resized
@@ -122,7 +122,7 @@ class Cityscapes(OfficialDataset):
         else:
             depth = disparity
         return {
-            "image": resized(read_picture(sample.files["image"]), self.size),
+            "image": resized(read_street(sample.files["image"]), self.size),
             "segmentation": ids[read_ids(sample.files["segmentation"])[rows[:, None], cols]],
             "depth": depth[None],
             "frame": np.array(frame_number(sample.name), np.int32),

@@ -21,7 +21,7 @@ from mtl_bench.data.formats.nyud_mt import (
 )
 from mtl_bench.data.formats.nyuv2_normals import AXES
 from mtl_bench.data.formats.picture_files import read_photo
-from mtl_bench.data.maps.canvas import MEAN_COLOUR, centred, placed
+from mtl_bench.data.maps.canvas import MEAN_COLOUR, centred, on_canvas
 from mtl_bench.data.official import Inventory, OfficialDataset, Sample, take_stock
 from mtl_bench.data.official.held_out import hold_out
 from mtl_bench.data.official.split_lists import SplitLists, departure
@@ -134,11 +134,11 @@ class NYUD(OfficialDataset):
     def _framed(self, array: np.ndarray, blank: float | tuple[float, ...]) -> Shaped[np.ndarray, "*channels _ _"]:
         whole, part = FRAMES["full"], FRAMES["cropped"]
         if self.frame == "full":
-            return array if array.shape[-2:] == whole else placed(array, whole, BOX, blank)
+            return array if array.shape[-2:] == whole else on_canvas(array, whole, BOX, blank)
         (row, column), (height, width) = BOX, part
         if array.shape[-2:] == whole:
             array = array[..., row : row + height, column : column + width]
-        return placed(array, self.size, centred(part, self.size), blank)
+        return on_canvas(array, self.size, centred(part, self.size), blank)
 
 
 def _known(path: Path, size: tuple[int, int]) -> str:

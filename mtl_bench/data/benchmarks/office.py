@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mtl_bench.data.benchmarks.celeba import read_photo
 from mtl_bench.data.fields import Arrays, Field
+from mtl_bench.data.formats.picture_files import read_photo
 from mtl_bench.data.maps.resizing import resized
 from mtl_bench.data.official import Inventory, OfficialDataset, Sample, Tally
 from mtl_bench.errors import BenchError

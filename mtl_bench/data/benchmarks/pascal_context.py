@@ -14,11 +14,11 @@ from mtl_bench.data.formats.pascal_mt import (
     REMEDY,
     edges_between,
     read_classes,
+    read_human_parts,
     read_label_map,
-    read_parts,
 )
 from mtl_bench.data.formats.picture_files import read_photo, read_picture
-from mtl_bench.data.maps.canvas import MEAN_COLOUR, centred, placed
+from mtl_bench.data.maps.canvas import MEAN_COLOUR, centred, on_canvas
 from mtl_bench.data.maps.resizing import nearest, resized
 from mtl_bench.data.official import Inventory, OfficialDataset, Sample, take_stock
 from mtl_bench.data.official.held_out import hold_out
@@ -105,7 +105,7 @@ class PascalContext(OfficialDataset):
         arrays = {
             "image": image,
             "segmentation": _sized(read_classes(files["segmentation"]), size),
-            "human_parts": _sized(read_parts(files["human_parts"], (labels.shape[0], labels.shape[1])), size),
+            "human_parts": _sized(read_human_parts(files["human_parts"], (labels.shape[0], labels.shape[1])), size),
             "saliency": _sized((saliency > 127).astype(np.int8), size),  # v / 255 > 0.5
             "normal": np.where(known, _sized(normal.transpose(2, 0, 1), size), np.uint8(GREY)),
             "edge": _sized(edges_between(labels).astype(np.int8), size),
@@ -132,7 +132,7 @@ def _sized(array: Shaped[np.ndarray, "*channels _ _"], size: tuple[int, int]) ->
 
 def _padded(name: str, array: np.ndarray) -> np.ndarray:
     start = centred((array.shape[-2], array.shape[-1]), SIZE)
-    return placed(array, SIZE, start, BLANK.get(name, -1))
+    return on_canvas(array, SIZE, start, BLANK.get(name, -1))
 
 
 def _stretched(name: str, array: np.ndarray) -> np.ndarray:

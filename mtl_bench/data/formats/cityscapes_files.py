@@ -80,7 +80,7 @@ def frame_number(name: str) -> list[int]:
     return [CITIES.index(city) if city in CITIES else -1, int(sequence), int(frame)]
 
 
-def read_picture(path: Path) -> UInt8[np.ndarray, "3 1024 2048"]:
+def read_street(path: Path) -> UInt8[np.ndarray, "3 1024 2048"]:
     return _pixels(path, "image", (*SIZE, 3)).transpose(2, 0, 1)
 
 

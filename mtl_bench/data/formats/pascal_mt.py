@@ -57,7 +57,7 @@ def edges_between(labels: Int64[np.ndarray, "height width"]) -> Bool[np.ndarray,
     return thin(ndimage.laplace(labels, mode="mirror") != 0)
 
 
-def read_parts(path: Path, size: tuple[int, int]) -> Int8[np.ndarray, "height width"]:
+def read_human_parts(path: Path, size: tuple[int, int]) -> Int8[np.ndarray, "height width"]:
     """0: no part of a person, 1 to 6: the parts; -1 everywhere where nobody in the picture has one.
 
     Parts are painted in the order of the file, over those before.

@@ -11,7 +11,7 @@ def centred(size: tuple[int, int], canvas: tuple[int, int]) -> tuple[int, int]:
     return (canvas[0] - size[0]) // 2, (canvas[1] - size[1]) // 2
 
 
-def placed(
+def on_canvas(
     picture: Shaped[np.ndarray, "*channels _ _"],
     canvas: tuple[int, int],
     start: tuple[int, int],

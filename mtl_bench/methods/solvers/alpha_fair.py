@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg.lapack import dposv
 
-from mtl_bench.methods.solvers.geometry import correlation
+from mtl_bench.methods.solvers.cosines import cosines_of
 
 GOAL, BOUND = 1e-12, 1e-8  # residual at which Newton stops, and above which there is no solution
 BLURRED = 1e-2  # rounding of the residual above which there is none either
@@ -37,7 +37,7 @@ def alpha_fair(
     found = _pair(inner) if len(kept) == 2 and alpha == 1 else _newton(inner, own, beta)
     residual, rounding = _missed(inner, own, beta, found)
     if residual > BOUND or rounding > BLURRED:
-        eigenvalues, vectors = np.linalg.eigh(correlation(inner)[0])
+        eigenvalues, vectors = np.linalg.eigh(cosines_of(inner)[0])
         cosines = (vectors * eigenvalues.clip(min=0)) @ vectors.T + RIDGE * np.eye(len(kept))
         inner = cosines * np.sqrt(np.outer(own, own))
         found = _newton(inner, own, beta)

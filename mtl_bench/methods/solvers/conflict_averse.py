@@ -7,8 +7,8 @@ from jaxtyping import Float
 from scipy.linalg.lapack import dgesv
 from scipy.optimize import nnls
 
+from mtl_bench.methods.solvers.cosines import cosines_of, root
 from mtl_bench.methods.solvers.dual_cone import onto_dual_cone
-from mtl_bench.methods.solvers.geometry import correlation, root
 
 GOAL = 1e-11  # gap at which the search ends
 ROUNDING = 10 * np.finfo(float).eps  # of a product with weights, which are large where a mixture all but vanishes
@@ -68,7 +68,7 @@ def _mixtures(
     inner: Float[np.ndarray, "k k"], pull: Float[np.ndarray, "k"], radius: float, preference: Float[np.ndarray, "k"]
 ) -> Iterator[Float[np.ndarray, "k"]]:
     """Ever better mixtures: of the tasks at a τ, with the τ that is right for these tasks."""
-    rows = root(correlation(inner)[0]) * np.sqrt(inner.diagonal().clip(min=0))
+    rows = root(cosines_of(inner)[0]) * np.sqrt(inner.diagonal().clip(min=0))
     mean = rows @ preference
     low, high, tau = 0.0, np.inf, float(np.sqrt(preference @ pull)) / radius
     points, target = np.ones((len(rows) + 1, len(inner))), np.zeros(len(rows) + 1)

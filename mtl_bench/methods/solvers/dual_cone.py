@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import nnls
 
-from mtl_bench.methods.solvers.geometry import correlation, root
+from mtl_bench.methods.solvers.cosines import cosines_of, root
 
 
 def onto_dual_cone(
@@ -19,7 +19,7 @@ def onto_dual_cone(
     conflicts = ((weights @ gramian) < 0).any(axis=1)
     if not conflicts.any():
         return weights, 0.0
-    cosines, inverse = correlation(gramian)
+    cosines, inverse = cosines_of(gramian)
     start = weights * np.sqrt(gramian.diagonal().clip(min=0))  # of unit gradients
     slopes = start @ cosines
     sizes = np.sqrt((start * slopes).sum(axis=1, keepdims=True).clip(min=1e-300))  # ‖Gᵀw‖

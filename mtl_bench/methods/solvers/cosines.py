@@ -7,7 +7,7 @@ from scipy.linalg.lapack import dpotrf
 INDEPENDENT = 1e-5  # least distance of a unit gradient from the span of those before it, for a triangular root
 
 
-def correlation(gramian: Float[np.ndarray, "k k"]) -> tuple[Float[np.ndarray, "k k"], Float[np.ndarray, "k"]]:
+def cosines_of(gramian: Float[np.ndarray, "k k"]) -> tuple[Float[np.ndarray, "k k"], Float[np.ndarray, "k"]]:
     """Cosines between gradients, and 1 / ‖g_k‖; both are 0 for a zero gradient.
 
     Problems that do not care how long gradients are become well scaled in cosines.
