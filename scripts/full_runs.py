@@ -139,7 +139,10 @@ def main() -> None:
         return
     where = f"{processor()}, torch {torch.__version__}"
     PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(HEAD.format(where=where, steps=STEPS) + "\n".join(map(row, TRAIN)) + "\n")
+    PAGE.write_text(HEAD.format(where=where, steps=STEPS))
+    for experiment in TRAIN:
+        with PAGE.open("a") as page:  # row by row: it takes an hour
+            page.write(f"{row(experiment)}\n")
 
 
 if __name__ == "__main__":

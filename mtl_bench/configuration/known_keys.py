@@ -20,7 +20,7 @@ FURTHER = {"protocol": {"training", "reporting"}}  # of the nodes that no job's 
 
 def check_keys(config: DictConfig) -> None:
     """Raises BenchError for a key that no job reads and that no other key refers to."""
-    known = _known()
+    known = _known(config)
     for place in ("", *known):
         node = OmegaConf.select(config, place) if place else config
         if isinstance(node, DictConfig):
@@ -35,11 +35,13 @@ def keys_ending_in(name: str, config: DictConfig) -> list[str]:
     return [place for place in places if place.endswith(f".{name}") and not place.startswith("hydra.")][:3]
 
 
-def _known() -> dict[str, set[str]]:
-    """Dotted node → its keys, of the whole and of the nodes that have no class."""
+def _known(config: DictConfig) -> dict[str, set[str]]:
+    """Dotted node → its keys, of the whole and of the nodes that have no class, as the job writes them that it is."""
     known: dict[str, set[str]] = {"": set(option_groups()) - set(WHOLE), **FURTHER}
     for job in JOBS:
         written = cast(DictConfig, OmegaConf.load(configs_folder() / f"{job}.yaml"))
+        if not {key for key in map(str, written) if key not in ("defaults", "hydra")} <= set(map(str, config)):
+            continue
         for key, value in written.items_ex(resolve=False):
             known[""].add(str(key))
             if isinstance(value, DictConfig) and "_target_" not in value and key != "hydra":

@@ -45,8 +45,8 @@ def _nothing_finished_is_lost(folder: Path, cell: Path) -> Iterator[None]:
 
 
 CONFIGURATION = {  # what is typed after `mtl-bench train`, and what the sentence says
-    "unknown method": (["method=nothing"], "There is no method 'nothing'; choose among cso, dwa,"),
-    "unknown experiment": (["experiment=nothing"], "There is no experiment 'nothing'; choose among multidigits,"),
+    "unknown method": (["method=nothing"], "There is no method 'nothing'; choose among adatask, aligned_mtl,"),
+    "unknown experiment": (["experiment=nothing"], "There is no experiment 'nothing'; choose among celeba40,"),
     "misspelt experiment": (["experiment=room"], "There is no experiment 'room'; did you mean rooms, rooms5,"),
     "unknown model": (["model=nothing"], "There is no model 'nothing'; choose among cross_stitch,"),
     "unknown logger": (["logger=nothing"], "There is no logger 'nothing'; choose among none,"),
@@ -384,7 +384,7 @@ def test_source_that_is_nowhere(mtl_bench: Type) -> None:
 
 
 def test_dataset_that_is_nowhere(mtl_bench: Type) -> None:
-    refused(mtl_bench("prepare", "dataset=nothing"), "There is no dataset 'nothing'; choose among multidigits,")
+    refused(mtl_bench("prepare", "dataset=nothing"), "There is no dataset 'nothing'; choose among celeba,")
 
 
 def test_damaged_record(cell: Path, train: Type) -> None:

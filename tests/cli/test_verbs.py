@@ -64,7 +64,7 @@ def test_questions_are_answered_at_once(argument: str, tmp_path: Path) -> None:
     assert min(asked) < 0.5 * min(imported)
     typed = ask(python=["-X", "importtime"])
     assert typed.returncode == 0, typed.stderr
-    assert ("method: cso," if argument == "--help" else "_target_: torch.optim.Adam") in typed.stdout
+    assert ("method: adatask," if argument == "--help" else "_target_: torch.optim.Adam") in typed.stdout
     modules = {line.rpartition("|")[2].strip() for line in typed.stderr.splitlines()}
     assert "hydra" in modules
     assert not modules & HEAVY
