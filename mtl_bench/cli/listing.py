@@ -6,8 +6,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from mtl_bench.cli.method_facts import facts
 from mtl_bench.configuration.configs_folder import configs_folder, option_groups
 from mtl_bench.errors import BenchError
+
+METHODS = "method"
 
 
 def describe(path: Path) -> str:
@@ -30,7 +33,24 @@ def show_listing(group: str | None) -> None:
         table = Table(title=f"{name}=…", title_justify="left", title_style="bold", box=None, show_header=False)
         table.add_column(style="cyan", no_wrap=True)
         table.add_column()
-        for path in sorted((configs_folder() / name).glob("*.yaml")):
-            table.add_row(path.stem, describe(path))
+        paths = sorted((configs_folder() / name).glob("*.yaml"))
+        if group == METHODS:
+            _describe_methods(table, paths)
+        else:
+            for path in paths:
+                table.add_row(path.stem, describe(path))
         console.print(table)
         console.print()
+
+
+def _describe_methods(table: Table, paths: list[Path]) -> None:
+    """With the family, the cost per batch, and a p where a method takes `priorities`."""
+    table.show_header = True
+    for column, title in zip(table.columns, ("", "what it is"), strict=True):
+        column.header = title
+    table.add_column("family", no_wrap=True)
+    table.add_column("p", justify="center")
+    table.add_column("cost per batch")
+    for path in paths:
+        family, priorities, cost = facts(path)
+        table.add_row(path.stem, describe(path), family, "p" if priorities else "", cost)
