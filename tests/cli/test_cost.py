@@ -37,6 +37,7 @@ def test_a_method_that_the_model_cannot_serve_is_named() -> None:
     assert "path per task" in refused["feature"]
 
 
+@pytest.mark.filterwarnings("ignore:Full backward hook")  # of the input, which needs no gradient
 @pytest.mark.parametrize("task_norm", [False, True])
 def test_both_baselines_are_what_they_say(task_norm: bool) -> None:
     """Counted at the encoder's first convolution: K backwards reach it K times, a plain step once per path."""
