@@ -80,7 +80,7 @@ def cut(folder: Path) -> None:
         (remove(f"Anno/{ATTRIBUTES}"), r"celeba\.txt is missing; download Anno/list_attr_celeba\.txt from the CelebA"),
         (remove(f"Eval/{PARTS}"), r"partition\.txt is missing; download Eval/list_eval_partition\.txt from the CelebA"),
         (remove(f"Img/{IMAGES}/000003.jpg"), r"000003\.jpg is missing; download Img/img_align_celeba\.zip from"),
-        (cut, r"Sample 000002\.jpg: .*000002\.jpg is no image .*; download Img/img_align_celeba\.zip"),
+        (cut, r"Sample 000002\.jpg: .*000002\.jpg is no picture .*; download Img/img_align_celeba\.zip"),
         (replace(f"Anno/{ATTRIBUTES}", "5\n", "202599\n"), "holds 5 images and announces 202599; download Anno/"),
         (replace(f"Anno/{ATTRIBUTES}", "Bald ", ""), "does not name the 40 attributes in its line 2; download"),
         (replace(f"Anno/{ATTRIBUTES}", "000004.jpg -1", "000004.jpg 0"), r"does not give 000004\.jpg 40 values of 1"),
