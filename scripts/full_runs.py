@@ -85,7 +85,7 @@ def row(experiment: str) -> str:
     per_epoch = TRAIN[experiment] // batch
     steps = round(budget.amount * (per_epoch if budget.unit == "epochs" else 1))
     return (
-        f"| `{experiment}` | {TRAIN[experiment]:,} | {batch} | {steps:,} | {batch * seconds:.2g} | "
+        f"| `{experiment}` | {TRAIN[experiment]:,} | {batch} | {steps:,} | {batch * seconds:.3g} | "
         f"{steps * batch * seconds / 3600:,.1f} |"
     )
 
@@ -94,7 +94,8 @@ def trainer(plain: dict[str, Any], samples: int, folder: Path) -> Trainer:
     """Of the experiment, on as many made-up samples as a step takes."""
     plain["model"] = {key: value for key, value in plain["model"].items() if key != "pretrained"}
     training = {**plain["protocol"]["training"], "batch_size": samples}
-    plain["protocol"] = {**plain["protocol"], "training": training}
+    reporting = {key: value for key, value in plain["protocol"]["reporting"].items() if key != "single_model"}
+    plain["protocol"] = {"training": training, "reporting": reporting}
     make_up(build(plain["dataset"], "dataset", Dataset), build_tasks(plain["tasks"], plain["tasks"]), samples, folder)
     plan = make_plan(Names("made up", "ls"), {name: plain[name] for name in NODES}, 0, None, folder)
     plan.folder(folder).create()
