@@ -72,6 +72,6 @@ def _table(costs: Mapping[str, StepCost], title: str) -> Table:
     for name in ("ms", "× plain sum", "× K backwards", "MB above plain sum"):
         table.add_column(name, justify="right")
     for name, cost in costs.items():
-        numbers = f"{cost.over_plain:.2f}", f"{cost.over_k_backward:.2f}", f"{cost.memory / 1e6:.1f}"
+        numbers = f"{cost.over_plain:.2f}", f"{cost.over_k_backward:.2f}", f"{round(cost.memory / 1e6, 1) + 0.0:.1f}"
         table.add_row(name, f"{1000 * cost.seconds:.1f}", *numbers)
     return table
