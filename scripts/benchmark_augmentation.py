@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from interleaved import interleaved
 from torch import Tensor
 from torch.nn import functional as F
 
+from mtl_bench.cost.rounds import timed
 from mtl_bench.data.augmentation import Chain, ColourJitter, HorizontalFlip, RandomScaleCrop
 from mtl_bench.data.packed import Packed, write_packed
 from mtl_bench.data.rooms.targets import fields
@@ -118,9 +118,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         packed = pack(Path(folder) / "packed")
         for size in (8, 32):
-            ours, theirs = (make(packed, size, arguments.device) for make in (batched, per_sample))
-            times = interleaved((ours, theirs), arguments.rounds, steps=1, warmup=3)
-            found = [size / statistics.median(kept) for kept in times]
+            steps = {make.__name__: make(packed, size, arguments.device) for make in (batched, per_sample)}
+            found = [size / statistics.median(kept) for kept in timed(steps, arguments.rounds, warmup=3).values()]
             print(
                 f"batch {size:2d}   batched {found[0]:7.0f} images/s   per sample {found[1]:7.0f} images/s   "
                 f"ratio {found[0] / found[1]:.2f} (at least {BAR})"

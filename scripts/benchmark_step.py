@@ -15,10 +15,10 @@ from itertools import count
 from pathlib import Path
 
 import torch
-from interleaved import interleaved
 from torch import Tensor
 from torch.nn import functional as F
 
+from mtl_bench.cost.rounds import ratio, timed
 from mtl_bench.data.split import Batch
 from mtl_bench.job import compose_plan
 from mtl_bench.methods import PCGrad
@@ -152,8 +152,9 @@ def main() -> None:
         ):
             built = trainer(arguments.experiment, method, Path(folder), arguments.data, arguments.device)
             ours = through_a_stepper if reference is through_the_trainer else through_the_trainer
-            mine, theirs = interleaved((ours(built), reference(built)), arguments.blocks, arguments.steps, warmup=1)
-            found = statistics.median(a / b for a, b in zip(mine, theirs, strict=True))
+            steps = {"mine": ours(built), "theirs": reference(built)}
+            mine, theirs = timed(steps, arguments.blocks, warmup=1, calls=arguments.steps).values()
+            found = ratio(mine, theirs)
             shown = [1000 * statistics.median(kept) for kept in (mine, theirs)]
             label = method[0].removeprefix("method=") + (" in a loop" if ours is through_a_stepper else "")
             print(f"{label:16s} {shown[0]:7.2f} ms   {name:23s} {shown[1]:7.2f} ms   ratio {found:.3f} (at most {bar})")

@@ -61,8 +61,9 @@ TRAIN: Mapping[str, int] = {  # what is typed after `experiment=` → samples of
 PAGE = Path("results/experiments/README.md")
 HEAD = """# What a full training takes
 
-`ls`, one seed, on made-up samples: {where}, one thread, processor time, median of {steps} steps; of images of
-256×256 pixels or more two stand for the batch, in proportion. Hours are those of the whole budget without evaluation,
+`ls`, one seed, on made-up samples: {where},
+one thread, processor time, median of {steps} steps; of images of 256×256 pixels or more two stand for the batch, in
+proportion. Hours are those of the whole budget without evaluation,
 on this processor.
 
 ```bash

@@ -10,8 +10,8 @@ import torch
 Steps = Mapping[str, Callable[[], object]]
 
 
-def timed(steps: Steps, rounds: int, warmup: int = 2) -> dict[str, list[float]]:
-    """Seconds of one call each, by name, one number per round; each round in an order of its own."""
+def timed(steps: Steps, rounds: int, warmup: int = 2, calls: int = 1) -> dict[str, list[float]]:
+    """Seconds per call of each, by name: one number per round of `calls` in a row; every round has its own order."""
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     order, shuffle = list(steps), random.Random(0)
     for number in range(warmup + rounds):
@@ -19,10 +19,11 @@ def timed(steps: Steps, rounds: int, warmup: int = 2) -> dict[str, list[float]]:
         for name in order:
             _wait()
             started = time.perf_counter()
-            steps[name]()
+            for _ in range(calls):
+                steps[name]()
             _wait()
             if number >= warmup:
-                seconds[name].append(time.perf_counter() - started)
+                seconds[name].append((time.perf_counter() - started) / calls)
     return seconds
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from mtl_bench.errors import BenchError
 from mtl_bench.models.convolutional import ConvolutionalModel
 from mtl_bench.models.heads import build_heads
 from mtl_bench.models.mtinet_head import DistillingHead
@@ -41,8 +40,6 @@ class MTINet(ConvolutionalModel):
         task_norm: bool = False,
     ) -> None:
         channels, *image = input_shape
-        if backbone != "resnet18" and not backbone.startswith("hrnet"):
-            raise BenchError(f"MTINet has no backbone {backbone!r}: set model.backbone to resnet18 or hrnet_w18.")
         trunk, widths = backbone_of(backbone, channels, width, pretrained)
         tasks, size = list(outputs), (image[0], image[1])
         places = iter(range(len(tasks)))  # heads are built in the order of the tasks

@@ -6,7 +6,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mtl_bench.errors import BenchError
 from mtl_bench.models.convolutional import ConvolutionalModel
 from mtl_bench.models.dense_head import Readout, enlarge
 from mtl_bench.models.heads import build_heads
@@ -38,8 +37,6 @@ class MultiScaleNet(ConvolutionalModel):
         task_norm: bool = False,
     ) -> None:
         channels, *image = input_shape
-        if backbone != "resnet18" and not backbone.startswith("hrnet"):
-            raise BenchError(f"MultiScaleNet has no backbone {backbone!r}: set backbone to resnet18 or an hrnet_….")
         trunk, widths = backbone_of(backbone, channels, width, pretrained)
         size = (image[0], image[1])
         heads = build_heads(outputs, lambda n: FusingHead(sum(widths), n, size))

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mtl_bench.errors import BenchError
 from mtl_bench.models.dense_head import enlarge
 from mtl_bench.models.feature_propagation import FeaturePropagation
 from mtl_bench.models.padding import padded
@@ -63,7 +64,12 @@ class Copy(nn.Module):
 
 
 def backbone_of(name: str, channels: int, width: int, pretrained: bool) -> tuple[nn.Module, list[int]]:
-    """A backbone that gives maps at strides 4, 8, 16 and 32, and their channels; `width` is a ResNet's."""
+    """A backbone that gives maps at strides 4, 8, 16 and 32, and their channels; `width` is a ResNet's.
+
+    Raises BenchError for another name, and for weights that are not to be had.
+    """
+    if name != "resnet18" and not name.startswith("hrnet"):
+        raise BenchError(f"There is no backbone {name!r} here: set model.backbone to resnet18 or hrnet_w18.")
     if name == "resnet18":
         resnet = ResNetScales(channels, 18, width)
         if pretrained:

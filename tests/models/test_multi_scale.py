@@ -42,5 +42,5 @@ def test_single_task_and_multi_task_models_share_their_backbone() -> None:
 
 
 def test_another_backbone_is_refused() -> None:
-    with pytest.raises(BenchError, match="set backbone to resnet18 or an hrnet"):
+    with pytest.raises(BenchError, match="There is no backbone 'vgg16' here"):
         MultiScaleNet(TASKS, (3, 32, 64), "vgg16")

@@ -19,14 +19,14 @@ from mtl_bench.data.formats.nyud_mt import (
     read_vectors,
     suffixes_in,
 )
-from mtl_bench.data.formats.nyuv2_normals import AXES
+from mtl_bench.data.formats.nyuv2_normals import AXES, check_axes
 from mtl_bench.data.formats.picture_files import read_photo
 from mtl_bench.data.maps.canvas import MEAN_COLOUR, centred, on_canvas
 from mtl_bench.data.official import Inventory, OfficialDataset, Sample, take_stock
 from mtl_bench.data.official.held_out import hold_out
 from mtl_bench.data.official.split_lists import SplitLists, departure
 from mtl_bench.data.sources import SourceFile
-from mtl_bench.errors import BenchError, check_choices
+from mtl_bench.errors import check_choices
 
 COUNTS = {"train": 795, "test": 654}
 FRAMES = {"full": (480, 640), "cropped": (425, 560)}
@@ -69,8 +69,7 @@ class NYUD(OfficialDataset):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choices(self, f"Dataset {self.name}: ")
-        if sorted(map(abs, self.axes)) != list(AXES):
-            raise BenchError(f"Dataset {self.name}: axes name channels 1, 2 and 3, each once, got {list(self.axes)}.")
+        check_axes(self.name, self.axes)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -20,11 +20,11 @@ from mtl_bench.data.formats.nyuv2_mat import (
     read_frame,
     read_splits,
 )
-from mtl_bench.data.formats.nyuv2_normals import AXES, FIELDS, NORMALS, read_normals
+from mtl_bench.data.formats.nyuv2_normals import AXES, FIELDS, NORMALS, check_axes, read_normals
 from mtl_bench.data.maps.plane_normals import Pinhole, plane_normals
 from mtl_bench.data.maps.resizing import nearest, resized
 from mtl_bench.data.official import Inventory, OfficialDataset, Sample, Tally, take_stock
-from mtl_bench.errors import BenchError, check_choices
+from mtl_bench.errors import check_choices
 
 HEIGHT, WIDTH = 480, 640
 BOX = (slice(45, 471), slice(41, 601))  # what both cameras see; outside lie a white frame and made-up depths
@@ -66,8 +66,7 @@ class NYUv2(OfficialDataset):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choices(self, f"Dataset {self.name}: ")
-        if sorted(map(abs, self.axes)) != list(AXES):
-            raise BenchError(f"Dataset {self.name}: axes name channels 1, 2 and 3, each once, got {list(self.axes)}.")
+        check_axes(self.name, self.axes)
 
     @property
     def size(self) -> tuple[int, int]:

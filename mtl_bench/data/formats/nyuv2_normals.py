@@ -10,6 +10,7 @@ from PIL import Image
 from mtl_bench.data.encoding import NormalBytes
 from mtl_bench.data.fields import Field
 from mtl_bench.data.sources import SourceFile
+from mtl_bench.errors import BenchError
 
 NORMALS = "normals"  # the folder
 AXES = (1, 2, 3)  # channels that point right, down and away, as the package has them
@@ -18,6 +19,12 @@ FIELDS: Mapping[str, Callable[[tuple[int, int], tuple[int, ...]], Field]] = {
     "png": lambda size, axes: Field("uint8", (3, *size), NormalBytes(_turned(axes)), "", "normal"),
     "npy": lambda size, _: Field("float32", (3, *size), "float", "", "normal"),
 }
+
+
+def check_axes(name: str, axes: Sequence[int]) -> None:
+    """Raises BenchError for axes of dataset `name` that are not each of the three channels once."""
+    if sorted(map(abs, axes)) != list(AXES):
+        raise BenchError(f"Dataset {name}: axes name channels 1, 2 and 3, each once, got {list(axes)}.")
 
 
 def read_normals(path: Path, axes: Sequence[int]) -> Shaped[np.ndarray, "3 480 640"]:
