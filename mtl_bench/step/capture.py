@@ -23,11 +23,17 @@ from mtl_bench.step.stepper import Stepper
 class Captured:
     """Rows of plain autograd; the directions that a method may write by its random draws; gradients of the heads."""
 
+    method: Method  # set up, before its first step
     rows: Float[Tensor, "k P"]
     sizes: list[int]  # of the shared parameters, which a row runs through
     losses: Float[Tensor, "k"]
     directions: list[Float[Tensor, "P"]]
     heads: list[Float[Tensor, "p"]]
+
+    def problem(self, rows: Float[Tensor, "k p"] | None = None) -> GramianProblem:
+        """What weights are found from; of `rows` where only some coordinates are asked about."""
+        rows = self.rows if rows is None else rows
+        return GramianProblem((rows @ rows.T).double().cpu(), self.losses, tuple(range(len(rows))))
 
 
 class _Caught(Exception):
@@ -45,8 +51,9 @@ def captured(
     shared: Sequence[nn.Parameter],
     heads: Sequence[Sequence[nn.Parameter]],
     draws: int,
+    **known: Any,
 ) -> Captured:
-    """Asked under `draws` random states; a method that draws nothing is asked once.
+    """Asked under `draws` random states; a method that draws nothing is asked once. `known` goes to `Stepper`.
 
     Raises BenchError for a method whose first step on a batch does not have every task in it.
     """
@@ -55,21 +62,23 @@ def captured(
     filled = [torch.cat([_or_zero(g, p).reshape(-1) for g, p in zip(row, shared, strict=True)]) for row in rows]
     directions: list[Tensor] = []
     for seed in range(draws):
-        direction, own, drew = _once(method, losses_fn, shared, heads, seed)
-        if not any(torch.equal(direction, known) for known in directions):
+        direction, own, drew = _once(method, losses_fn, shared, heads, seed=seed, **known)
+        if not any(torch.equal(direction, other) for other in directions):
             directions.append(direction)
         if seed == 0:
             found = own
         if not drew:
             break
     stacked, values = torch.stack(filled), torch.stack([loss.detach() for loss in losses]).double().cpu()
+    method = _stepper(method, shared, heads, **known).method
+    result = Captured(method, stacked, [p.numel() for p in shared], values, directions, found)
     if isinstance(method, GramianWeighting):
-        gramian = (stacked @ stacked.T).double().cpu()
-        for weights in method.outcomes(GramianProblem(gramian, values)):
-            direction = method.bounded(method.scaled(weights), gramian).to(stacked) @ stacked
-            if not any(torch.allclose(direction, known, rtol=1e-9) for known in directions):
+        problem = result.problem()
+        for weights in method.outcomes(problem):
+            direction = method.bounded(method.scaled(weights), problem.gramian).to(stacked) @ stacked
+            if not any(torch.allclose(direction, other, rtol=1e-9) for other in directions):
                 directions.append(direction)
-    return Captured(stacked, [p.numel() for p in shared], values, directions, found)
+    return result
 
 
 def _once(
@@ -77,12 +86,10 @@ def _once(
     losses_fn: Callable[[], Sequence[Tensor] | Tensor],
     shared: Sequence[nn.Parameter],
     heads: Sequence[Sequence[nn.Parameter]],
-    seed: int,
+    **known: Any,
 ) -> tuple[Tensor, list[Tensor], bool]:
     """The direction, the gradients of the heads, and whether the method drew random numbers for them."""
-    every = [*shared, *(parameter for head in heads for parameter in head)]
-    optimizer = torch.optim.SGD([parameter for parameter in every if parameter.requires_grad], lr=1.0)
-    stepper = Stepper(deepcopy(method), optimizer=optimizer, shared=shared, heads=heads, seed=seed, total_steps=1)
+    stepper = _stepper(method, shared, heads, **known)
     before = stepper.state_dict()
     with suppress(_Caught):
         stepper.step(losses_fn, kind=_Catching)
@@ -92,9 +99,16 @@ def _once(
         raise BenchError(f"{type(method).__name__} takes several steps on a batch; check_step compares a single one.")
     groups = [[_or_zero(p.grad, p).reshape(-1) for p in group] for group in (shared, *heads)]
     found = [torch.cat(group) if group else torch.empty(0) for group in groups]
-    for parameter in every:
-        parameter.grad = None
+    stepper.optimizer.zero_grad()
     return found[0], found[1:], drew
+
+
+def _stepper(
+    method: Method, shared: Sequence[nn.Parameter], heads: Sequence[Sequence[nn.Parameter]], **known: Any
+) -> Stepper:
+    every = [*shared, *(parameter for head in heads for parameter in head)]
+    optimizer = torch.optim.SGD([parameter for parameter in every if parameter.requires_grad], lr=1.0)
+    return Stepper(deepcopy(method), optimizer=optimizer, shared=shared, heads=heads, total_steps=1, **known)
 
 
 def _or_zero(gradient: Tensor | None, parameter: nn.Parameter) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -10,7 +11,6 @@ from torch import Tensor, nn
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.base import Method
 from mtl_bench.methods.gradient import GramianWeighting
-from mtl_bench.methods.interface import GramianProblem
 from mtl_bench.methods.linear_scalarization import LinearScalarization
 from mtl_bench.step.capture import Captured, captured
 from mtl_bench.step.snapshot import Snapshot, global_random_state, set_global_random_state
@@ -49,6 +49,7 @@ def check_step(
     method: Method | None = None,
     lr: float | None = None,
     tolerance: float = 1e-4,
+    **known: Any,
 ) -> StepReport:
     """Runs your step on a batch and compares the gradients it leaves with those of `method` (None: the losses' sum).
 
@@ -56,7 +57,8 @@ def check_step(
     with the global random state it finds. Compared is what it leaves in `.grad`; a step that clears its gradients is
     read off the parameters' change under plain SGD with `lr`. Gradients count as equal within `tolerance` of their
     norm, which fp32 needs; use fp64 to be sure. The step of a random method is run often: what it draws must be what
-    the method may draw. Parameters and gradients are afterwards as before (buffers are not).
+    the method may draw. Parameters and gradients are afterwards as before (buffers are not). What the method asks to
+    know of the tasks goes to `Stepper`: `tasks=[…]` for priorities, `likelihoods=[…]`, `static_weights={…}`.
 
     Raises BenchError for a step or lists that leave nothing to compare, and for a method of several steps per batch.
     """
@@ -85,14 +87,14 @@ def check_step(
         first = theirs()
         after = global_random_state(every[0].device)
         set_global_random_state(every[0].device, random)
-        ours = captured(method, losses_fn, groups[0], groups[1:], DRAWS)
+        ours = captured(method, losses_fn, groups[0], groups[1:], DRAWS, **known)
         set_global_random_state(every[0].device, after)
         again = [theirs()[0] for _ in range(REPEATS)] if len(ours.directions) > 1 else []
     finally:
         for parameter in every:
             parameter.grad = former[id(parameter)]
     stale = [_flat(group, [former[id(parameter)] for parameter in group]) for group in groups]
-    differences = [*_shared([first[0], *again], ours, method, stale[0], tolerance)]
+    differences = [*_shared([first[0], *again], ours, stale[0], tolerance)]
     differences += _heads(first[1:], ours, stale[1:], tolerance)
     return StepReport(type(method).__name__, tuple(differences))
 
@@ -116,18 +118,18 @@ def _flat(group: Sequence[nn.Parameter], gradients: Sequence[Tensor | None]) -> 
 
 
 def _shared(
-    observed: Sequence[Float[Tensor, "P"]], ours: Captured, method: Method, stale: Float[Tensor, "P"], tolerance: float
+    observed: Sequence[Float[Tensor, "P"]], ours: Captured, stale: Float[Tensor, "P"], tolerance: float
 ) -> Iterator[str]:
     """`observed` are the gradients of one batch from several steps, which random methods need."""
     wrong = next((found for found in observed if not _among(found, ours.directions, tolerance)), None)
     if wrong is None:
-        yield from _too_few(observed, ours, method, tolerance)
+        yield from _too_few(observed, ours, tolerance)
         return
-    for sentence, candidate in _mistakes(ours, method, stale):
+    for sentence, candidate in _mistakes(ours, stale):
         if _near(wrong, candidate, tolerance):
             yield f"shared parameters: {sentence}"
             return
-    if isinstance(method, GramianWeighting) and _tensor_by_tensor(wrong, ours, method, tolerance):
+    if _tensor_by_tensor(wrong, ours, tolerance):
         yield "shared parameters: the method is applied tensor by tensor, not to all of them as one vector"
         return
     if not wrong.any():
@@ -146,13 +148,13 @@ def _shared(
     )
 
 
-def _too_few(observed: Sequence[Float[Tensor, "P"]], ours: Captured, method: Method, tolerance: float) -> Iterator[str]:
+def _too_few(observed: Sequence[Float[Tensor, "P"]], ours: Captured, tolerance: float) -> Iterator[str]:
     """A mistake that shows in no single step: only some of the outcomes of a random method ever come up."""
     constant = all(_near(found, observed[0], tolerance) for found in observed)
-    if constant or not isinstance(method, GramianWeighting):
+    if constant or not isinstance(ours.method, GramianWeighting):
         return
     sets: dict[str, list[Tensor]] = {}
-    for sentence, weights in method.mistakes(_problem(ours)):
+    for sentence, weights in ours.method.mistakes(ours.problem()):
         sets.setdefault(sentence, []).append(weights.to(ours.rows) @ ours.rows)
     for sentence, candidates in sets.items():
         possible = [direction for direction in ours.directions if _among(direction, candidates, tolerance)]
@@ -162,7 +164,7 @@ def _too_few(observed: Sequence[Float[Tensor, "P"]], ours: Captured, method: Met
             return
 
 
-def _mistakes(ours: Captured, method: Method, stale: Float[Tensor, "P"]) -> Iterator[tuple[str, Float[Tensor, "P"]]]:
+def _mistakes(ours: Captured, stale: Float[Tensor, "P"]) -> Iterator[tuple[str, Float[Tensor, "P"]]]:
     """Gradients that known mistakes leave, with what to say of them; the more particular ones first."""
     K = len(ours.rows)
     for direction in ours.directions:
@@ -177,15 +179,18 @@ def _mistakes(ours: Captured, method: Method, stale: Float[Tensor, "P"]) -> Iter
     yield "the plain mean of the task gradients: the method had no effect, and they are averaged", total / K
     for task, row in enumerate(ours.rows):
         yield f"the gradient of task {task} alone: the others were cleared or overwritten", row
-    if isinstance(method, GramianWeighting):
-        for sentence, weights in method.mistakes(_problem(ours)):
+    if isinstance(ours.method, GramianWeighting):
+        for sentence, weights in ours.method.mistakes(ours.problem()):
             yield sentence, weights.to(ours.rows) @ ours.rows
 
 
-def _tensor_by_tensor(wrong: Float[Tensor, "P"], ours: Captured, method: GramianWeighting, tolerance: float) -> bool:
-    """Whether each shared tensor has a gradient that the method may give it for its own rows alone."""
+def _tensor_by_tensor(wrong: Float[Tensor, "P"], ours: Captured, tolerance: float) -> bool:
+    """Whether each shared tensor has a gradient that a Gramian method may give it for its own rows alone."""
+    method = ours.method
+    if not isinstance(method, GramianWeighting):
+        return False
     for rows, found in zip(ours.rows.split(ours.sizes, dim=1), wrong.split(ours.sizes), strict=True):
-        problem = GramianProblem((rows @ rows.T).double().cpu(), ours.losses)
+        problem = ours.problem(rows)
         outcomes = list(method.outcomes(problem)) or [method.weights(problem)]
         if not _among(found, [method.scaled(weights).to(rows) @ rows for weights in outcomes], tolerance):
             return False
@@ -207,10 +212,6 @@ def _heads(
             yield f"head {task}: its gradient is {factor:.4g} times that of its own loss"
         else:
             yield f"head {task}: its gradient is not that of its own loss (cosine {_cosine(found, right):.4f})"
-
-
-def _problem(ours: Captured) -> GramianProblem:
-    return GramianProblem((ours.rows @ ours.rows.T).double().cpu(), ours.losses)
 
 
 def _among(one: Tensor, others: Sequence[Tensor], tolerance: float) -> bool:

@@ -1,14 +1,15 @@
 """`check_step`: eight correct loops pass, and eight mistakes that people make are named."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
-from mtl_bench.methods import MGDA, STGU, LinearScalarization, Method, PCGrad
-from mtl_bench.step import check_step
+from mtl_bench.methods import MGDA, STGU, LinearScalarization, Method, PCGrad, UPGrad
+from mtl_bench.step import Stepper, check_step
 
 LR = 0.1
 AVERAGED = "shared parameters: ours divided by 3: the losses or gradients are averaged where they should be summed"
@@ -111,7 +112,7 @@ def _projected(rows: list[Tensor], orders: Sequence[Sequence[int]], onto_project
     return torch.stack(found).sum(dim=0)
 
 
-def report(step: Callable[[Loop], None], method: Method | None = None, **options: float) -> list[str]:
+def report(step: Callable[[Loop], None], method: Method | None = None, **options: Any) -> list[str]:
     loop = Loop()
     before = [p.detach().clone() for p in loop.every]
     found = check_step(loop.losses, loop.shared, loop.own, lambda: step(loop), method=method, tolerance=1e-6, **options)
@@ -235,6 +236,22 @@ def test_other_weights_of_the_tasks_are_said_in_numbers() -> None:
     said = report(lambda loop: weigh(loop, (1, 1, 0)))
     assert said[0] == "shared parameters: the gradients of the tasks count 1, 1, 0 times, in their order"
     assert report(detach) == ["shared parameters: they have no gradient and stay untouched"]
+
+
+def test_priorities_go_by_the_names_of_the_tasks() -> None:
+    names, important = ["a", "b", "c"], {"b": 5.0}
+
+    def upgrad(loop: Loop, priorities: dict[str, float] | None = None) -> None:
+        stepper = Stepper(
+            UPGrad(priorities=priorities), optimizer=loop.sgd, shared=loop.shared, heads=loop.own, tasks=names
+        )
+        stepper.step(loop.losses)
+
+    asked: dict[str, Any] = {"method": UPGrad(priorities=important), "lr": LR, "tasks": names}
+    assert report(lambda loop: upgrad(loop, important), **asked) == []
+    assert report(upgrad, **asked)[0].startswith("shared parameters: the gradients of the tasks count")
+    with pytest.raises(BenchError, match="priorities name b, but the tasks are task_0"):
+        report(upgrad, **{**asked, "tasks": None})
 
 
 def test_modules_and_frozen_layers() -> None:
