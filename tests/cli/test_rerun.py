@@ -1,0 +1,53 @@
+"""`mtl-bench rerun`: a record's command is typed again and its numbers compared."""
+
+import json
+from pathlib import Path
+
+from tests.cli.conftest import Type
+
+
+def test_a_run_is_repeated_to_the_last_digit(mtl_bench: Type, folder: Path) -> None:
+    (path,) = (folder / "runs").rglob("record.json")
+    typed = mtl_bench("rerun", str(path.parent))
+    assert typed.status == 0, typed.err
+    assert "mtl-bench train experiment=multidigits model=mlp method=ls" in typed.words
+    assert "protocol.training.budget.amount=2" in typed.words
+    assert typed.words.endswith("Every result is that of the record, to the last digit.")
+    assert len(list((folder / "reruns").rglob("record.json"))) == 1
+
+
+def test_the_command_alone(mtl_bench: Type, folder: Path) -> None:
+    (path,) = (folder / "runs").rglob("record.json")
+    typed = mtl_bench("rerun", str(path), "--print", "options.device=cpu")
+    assert typed.status == 0
+    assert typed.words.endswith("seed=0 options.device=cpu")
+    assert not (folder / "reruns").exists()
+
+
+def test_other_numbers_are_named(mtl_bench: Type, folder: Path) -> None:
+    (path,) = (folder / "runs").rglob("record.json")
+    record = json.loads(path.read_text())
+    record["test"]["left"]["accuracy"] += 1
+    path.write_text(json.dumps(record))
+    typed = mtl_bench("rerun", str(path))
+    assert typed.status == 1
+    assert "test.left.accuracy:" in typed.out
+    assert typed.sentence == "mtl-bench: 1 values differ from the record."
+
+
+def test_what_means_another_run_today_is_said_so(mtl_bench: Type, folder: Path) -> None:
+    (path,) = (folder / "runs").rglob("record.json")
+    record = json.loads(path.read_text())
+    record["hash"] = "0" * 64
+    path.write_text(json.dumps(record))
+    typed = mtl_bench("rerun", str(path))
+    assert typed.status == 1
+    assert "means another run today" in typed.sentence
+    assert not (folder / "reruns").exists()
+
+
+def test_no_record_is_one_sentence(mtl_bench: Type, folder: Path) -> None:
+    typed = mtl_bench("rerun", str(folder / "nowhere.json"))
+    assert typed.status == 1
+    assert len(typed.err.splitlines()) == 1
+    assert "nowhere.json" in typed.sentence
