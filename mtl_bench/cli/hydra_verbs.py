@@ -5,6 +5,9 @@ import sys
 import traceback
 from collections.abc import Callable
 from math import inf
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -19,6 +22,10 @@ from mtl_bench.configuration.configs_folder import configs_folder, option_groups
 from mtl_bench.configuration.plain import paths_of, plain_of
 from mtl_bench.errors import BenchError
 
+if TYPE_CHECKING:
+    from mtl_bench.job import Job
+    from mtl_bench.records.folder import RunFolder
+
 Task = Callable[[DictConfig, Choices], float | None]
 MINIMISING = {  # how a sweeper says that it minimises, which most do unless told otherwise: how to tell it
     ("direction", "minimize"): "direction=maximize",  # Optuna
@@ -29,6 +36,23 @@ MINIMISING = {  # how a sweeper says that it minimises, which most do unless tol
 
 def hydra_verb(verb: str, arguments: list[str], debug: bool = False) -> None:
     """Hand the arguments to Hydra. User classes are found in the working directory and in --config-dir."""
+    _run(verb, {"train": _train, "group": _group, "prepare": _prepare, "cost": _cost}[verb], arguments, debug)
+
+
+def cells_of_sweep(arguments: list[str], debug: bool = False) -> list["RunFolder"]:
+    """Where the runs of a sweep lie or would lie, baselines first; nothing is trained."""
+    found: dict[tuple[str, int], RunFolder] = {}
+
+    def collect(config: DictConfig, choices: Choices) -> None:
+        for plan in _job(config, choices).plans():
+            found.setdefault((plan.hash, plan.seed), plan.folder(Path(config.paths.runs)))
+
+    with TemporaryDirectory() as nowhere:  # a sweep leaves a file of its own
+        _run("train", collect, [*arguments, f"hydra.sweep.dir={nowhere}", "hydra/launcher=basic"], debug)
+    return list(found.values())
+
+
+def _run(verb: str, task: Task, arguments: list[str], debug: bool) -> None:
     _check_form(arguments)
     sys.path[:0] = [os.getcwd(), *_config_dirs(arguments)]
     sys.argv = [f"mtl-bench {verb}", *sorted(arguments, key=_is_override)]  # Hydra wants its flags in one place
@@ -37,7 +61,7 @@ def hydra_verb(verb: str, arguments: list[str], debug: bool = False) -> None:
     # 0.5 without. Nothing is lost: the store hands out copies of what it holds.
     ConfigStore.__deepcopy__ = lambda store, _: store  # type: ignore[attr-defined]
     failures: list[Exception] = []
-    job = _bounded({"train": _train, "group": _group, "prepare": _prepare, "cost": _cost}[verb], failures, debug)
+    job = _bounded(task, failures, debug)
     hydra.main(version_base="1.3", config_path=str(configs_folder()), config_name=verb)(job)()
     if failures:
         raise failures[0]
@@ -97,11 +121,10 @@ def _train(config: DictConfig, choices: Choices) -> float | None:
     In a sweep a run that was given up is −∞ and one line, so that a search goes on: its record is there, and the same
     command would not train it again. None for a cell that another process trains.
     """
-    from mtl_bench.job import Job
     from mtl_bench.records.lock import RunLocked
     from mtl_bench.training.trainer import Diverged
 
-    job = Job.of(plain_of(config), choices)
+    job = _job(config, choices)
     _check_direction(HydraConfig.get().sweeper)
     try:
         return job.score(job.train())
@@ -117,6 +140,12 @@ def _train(config: DictConfig, choices: Choices) -> float | None:
         return -inf
 
 
+def _job(config: DictConfig, choices: Choices) -> "Job":
+    from mtl_bench.job import Job
+
+    return Job.of(plain_of(config), choices)
+
+
 def _check_direction(sweeper: DictConfig) -> None:
     for (key, minimises), instead in MINIMISING.items():
         value = OmegaConf.select(sweeper, key)
@@ -125,12 +154,11 @@ def _check_direction(sweeper: DictConfig) -> None:
 
 
 def _group(config: DictConfig, choices: Choices) -> None:
-    from mtl_bench.job import Job
     from mtl_bench.job.task_groups import group
 
     if any(one.startswith(("seed=", "+seed=")) for one in choices.typed):
         raise BenchError("A grouping is measured and trained with several seeds; give them as seeds=[0,1,2].")
-    group(Job.of(plain_of(config), choices))
+    group(_job(config, choices))
 
 
 def _prepare(config: DictConfig, choices: Choices) -> None:

@@ -17,10 +17,10 @@ BESIDE = ("created_by", "environment", "resumed_elsewhere")  # no results, thoug
 
 def add_rerun_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("record", type=Path, help="a record.json, or the folder that it lies in")
-    parser.add_argument("overrides", nargs="*", help="more of Hydra's, such as paths.data=FOLDER options.device=cpu")
     parser.add_argument("--print", action="store_true", help="only print the command")
     parser.add_argument("--into", type=Path, default=Path("reruns"), metavar="FOLDER", help="for runs (reruns)")
     parser.add_argument("--config-dir", action="append", type=Path, default=[], help="where YAMLs of yours lie")
+    parser.epilog = "Whatever else is typed goes to the command as it is, such as paths.data=FOLDER."
 
 
 def rerun(parsed: argparse.Namespace) -> None:

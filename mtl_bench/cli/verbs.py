@@ -1,4 +1,4 @@
-"""`mtl-bench <verb>`: train, group, prepare, cost, report, rerun, list, doctor."""
+"""`mtl-bench <verb>`: train, group, prepare, cost, status, report, rerun, list, doctor."""
 
 import argparse
 import logging
@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from mtl_bench.cli.report import add_report_arguments, report
 from mtl_bench.cli.rerun import add_rerun_arguments, rerun
+from mtl_bench.cli.status import add_status_arguments, status, status_of_sweep
 from mtl_bench.configuration.configs_folder import option_groups
 
 VERBS = {
@@ -16,6 +17,7 @@ VERBS = {
     "group": "measure task affinities, choose groups within a budget, train them (a Hydra job) and leave one entry",
     "prepare": "read raw official files once and write packed arrays: dataset=NAME [source=FOLDER]",
     "cost": "time a step of every method on a model, beside a plain step and K backward passes: model=NAME k=4",
+    "status": "where runs stand and how long they still take: [FOLDER …] or -m and a sweep; --watch looks again",
     "report": "turn records into tables (terminal or Markdown) and plots",
     "rerun": "train again what a record says, print the command, and compare: RECORD",
     "list": "describe what can be chosen: every option of every group, or of one",
@@ -49,12 +51,19 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _run(arguments: list[str], debug: bool) -> None:
     verb = arguments[0] if arguments else ""
+    if verb == "status" and not {"-m", "--multirun"}.isdisjoint(arguments):
+        status_of_sweep(arguments[1:], debug)
+        return
     if verb in HYDRA:  # Hydra reads the rest
         from mtl_bench.cli.hydra_verbs import hydra_verb
 
         hydra_verb(verb, arguments[1:], debug)
         return
-    parsed = _parser().parse_args(arguments or ["--help"])
+    parser = _parser()
+    parsed, rest = parser.parse_known_args(arguments or ["--help"])
+    if any(override.startswith("-") or "=" not in override for override in rest) or (rest and verb != "rerun"):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    parsed.overrides = rest  # wherever they stand among the flags, as Hydra takes them
     action: Callable[[argparse.Namespace], None] = parsed.action
     action(parsed)
 
@@ -64,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for verb in HYDRA:  # shown here; `_run` hands them to Hydra
         verbs.add_parser(verb, help=VERBS[verb], add_help=False)
+    standing = verbs.add_parser("status", help=VERBS["status"], description=VERBS["status"])
+    add_status_arguments(standing)
+    standing.set_defaults(action=status)
     reporting = verbs.add_parser("report", help=VERBS["report"], description=VERBS["report"])
     add_report_arguments(reporting)
     reporting.set_defaults(action=report)

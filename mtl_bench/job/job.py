@@ -66,19 +66,24 @@ class Job:
         names = Names(self.choices.name("experiment"), name)
         return make_plan(names, nodes, self.plain["seed"] if seed is None else seed, tasks, self.paths["data"])
 
+    def plans(self) -> list[Plan]:
+        """What `train` would train where nothing is finished yet, in its order."""
+        plan = self.plan()
+        alone = self.plain["single_task"] and not plan.single
+        return [*(self.plan(only=[task]) for task in plan.reporting.scored(plan.tasks) if alone), plan]
+
     def train(self) -> Record:
         """Train the configured cell, before it the missing single-task baselines where `single_task` asks for them.
 
         Raises RunLocked when another process trains the cell, Diverged when it was given up (its record says so), and
         at the end Damaged when a baseline's record cannot be used. A baseline that is locked or was given up is named.
         """
-        plan = self.plan()
+        *baselines, plan = self.plans()
         check_objective(self.plain["objective"], plan)
         damaged: list[Damaged] = []
-        if self.plain["single_task"] and not plan.single:
-            for task in plan.reporting.scored(plan.tasks):
-                with noting(damaged):
-                    self._baseline(task)
+        for baseline in baselines:
+            with noting(damaged):
+                self._baseline(baseline)
         record = self.cell(plan)
         if damaged:
             raise damaged[0]
@@ -109,9 +114,9 @@ class Job:
     def _roots(self) -> list[Path]:
         return [self.paths["runs"], self.paths["reference"]]
 
-    def _baseline(self, task: str) -> None:
+    def _baseline(self, plan: Plan) -> None:
         try:
-            self.cell(self.plan(only=[task]), quiet=True)
+            self.cell(plan, quiet=True)
         except RunLocked as error:
             print(f"{error} Left alone.")
         except Diverged as error:  # as when it is found again: its record is there, and Δm is left out

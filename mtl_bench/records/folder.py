@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mtl_bench.errors import BenchError
-from mtl_bench.records.lock import RunLock
+from mtl_bench.records.lock import LOCK_NAME, RunLock
 from mtl_bench.records.record import RECORD_NAME, load_record
 
 HISTORY_NAME = "history.jsonl"
@@ -60,7 +60,7 @@ class RunFolder:
 
     def lock(self) -> RunLock:
         """The lock of this run; the folder must exist."""
-        return RunLock(self.path / "lock")
+        return RunLock(self.path / LOCK_NAME)
 
     def finished(self) -> bool:
         """Whether a record of exactly this identity lies here; Damaged when it cannot be used."""

@@ -7,6 +7,8 @@ from typing import Self
 
 from mtl_bench.errors import BenchError
 
+LOCK_NAME = "lock"
+
 
 class RunLocked(BenchError):
     """Another process holds the lock; a sweep leaves that cell alone."""

@@ -1,12 +1,19 @@
-"""What a person sees while a run trains."""
+"""What a person sees while a run trains, and what the run says to others."""
 
+import time
 from collections.abc import Iterator
+from math import inf
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
+
+from mtl_bench.records.presence import note_presence
+
+PERIOD = 2.0  # seconds between two notes
 
 
 class NamedBars(Progress):
@@ -19,9 +26,13 @@ class NamedBars(Progress):
 
 
 class ProgressBar:
-    """Name and losses; bar, share of the budget, milliseconds per step, time left. Silent off a terminal."""
+    """Name and losses; bar, share of the budget, milliseconds per step, time left. Silent off a terminal.
 
-    def __init__(self, name: str, shown: bool) -> None:
+    How far the run is also goes to `note`, its lock file, for `mtl-bench status`.
+    """
+
+    def __init__(self, name: str, shown: bool, note: Path | None = None) -> None:
+        self._note, self._noted = note, -inf
         console = Console(stderr=True)
         self._bar = NamedBars(
             BarColumn(bar_width=30),
@@ -44,7 +55,13 @@ class ProgressBar:
     ) -> None:
         self._bar.stop()
 
-    def update(self, progress: float, losses: dict[str, float], seconds_per_step: float) -> None:
+    def update(self, progress: float, losses: dict[str, float], seconds: float, batches: int) -> None:
+        """`seconds` is what `batches` took."""
+        now = time.monotonic()
+        if self._note is not None and now - self._noted >= PERIOD:
+            note_presence(self._note, progress, seconds)
+            self._noted = now
         if not self._bar.disable:
             text = "  ".join(f"{task} {loss:.3f}" for task, loss in losses.items())
-            self._bar.update(self._task, completed=progress, losses=text, pace=f"{1000 * seconds_per_step:.0f} ms/step")
+            pace = f"{1000 * seconds / max(1, batches):.0f} ms/step"
+            self._bar.update(self._task, completed=progress, losses=text, pace=pace)

@@ -12,6 +12,7 @@ import torch
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.base import Method
 from mtl_bench.records.history import History
+from mtl_bench.records.lock import LOCK_NAME
 from mtl_bench.step.epoch_means import EpochMeans
 from mtl_bench.step.snapshot import global_random_state, set_global_random_state
 from mtl_bench.training.checkpoint import load_checkpoint, restore_optimizer, restoring, save_checkpoint
@@ -155,7 +156,8 @@ class Trainer:
         checkpoint.
         """
         saved_at = time.monotonic()
-        with Interrupts() as interrupts, ProgressBar(self.name, self.options.progress) as bar:
+        progress = ProgressBar(self.name, self.options.progress, self.checkpoint.with_name(LOCK_NAME))
+        with Interrupts() as interrupts, progress as bar:
             self.machine.model.train()
             self._give_up(
                 float(self.machine.ledger.failures.totals[1])
@@ -256,11 +258,11 @@ class Trainer:
             return
         batch, values = seen
         losses = dict(zip(self.machine.names, values, strict=False))
-        pace = self.state.seconds / max(1, self.machine.ledger.counts.batches)
-        bar.update(self.progress, losses, pace)
-        if self.options.log_every and self.machine.ledger.counts.batches % self.options.log_every == 0:
+        seconds, batches = self.state.seconds, self.machine.ledger.counts.batches
+        bar.update(self.progress, losses, seconds, batches)
+        if self.options.log_every and batches % self.options.log_every == 0:
             found = {f"train/{task}/loss": loss for task, loss in losses.items()}
-            self.logger.log(found | {"seconds_per_step": pace, "lr": self.lr}, batch)
+            self.logger.log(found | {"seconds_per_step": seconds / max(1, batches), "lr": self.lr}, batch)
 
     def _in_a_row(self) -> float:
         """Steps skipped in a row, as far as the host knows without waiting for the device."""

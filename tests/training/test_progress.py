@@ -15,7 +15,7 @@ def test_losses_of_many_tasks_push_nothing_out_of_the_terminal(width: int, monke
     monkeypatch.setattr("sys.stderr", io.StringIO())
     monkeypatch.setenv("FORCE_COLOR", "1")
     bar = ProgressBar("rooms11_task_norm · round_robin (phase=1) · seed 0", shown=True)
-    bar.update(0.25, dict.fromkeys(TASKS, 0.1234), 0.35)
+    bar.update(0.25, dict.fromkeys(TASKS, 0.1234), 3.5, 10)
     stream = io.StringIO()
     Console(file=stream, width=width, color_system=None).print(bar._bar.get_renderable())
     lines = stream.getvalue().splitlines()
