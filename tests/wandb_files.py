@@ -9,9 +9,11 @@ from typing import Any
 from wandb.proto.wandb_internal_pb2 import Record
 
 
-def written(folder: Path) -> dict[str, Any]:
-    """What `wandb sync` would read from the one offline run below `folder`."""
-    (path,) = folder.glob("wandb/offline-run-*/*.wandb")
+def written(folder: Path, part: int = 0, parts: int = 1) -> dict[str, Any]:
+    """What `wandb sync` would read from the offline run below `folder`, one of so many parts in the order of time."""
+    paths = sorted(folder.glob("wandb/offline-run-*/*.wandb"))
+    assert len(paths) == parts
+    path = paths[part]
     found: dict[str, Any] = {"config": {}, "history": [], "summary": {}, "metrics": [], "kinds": set()}
     for record in records(path.read_bytes()):
         found["kinds"].add(record.WhichOneof("record_type"))

@@ -27,6 +27,9 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--findings", type=Path, metavar="FILE", help="draw affinities, conflicts, groups and priorities over time"
     )
+    parser.add_argument(
+        "--wandb", action="store_true", help="write Δm into the W&B runs that were logged before it was"
+    )
     parser.add_argument("--method", help="with --predictions or --findings: runs of this method")
 
 
@@ -70,6 +73,19 @@ def _report_rest(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
         _write(parsed.markdown, "\n".join(markdown(board) for board in boards))
     _draw_predictions(parsed, boards, records, damaged)
     _draw_findings(parsed, damaged)
+    if parsed.wandb:
+        _fill_wandb(parsed.folders, damaged)
+
+
+def _fill_wandb(folders: list[Path], damaged: list[Damaged]) -> None:
+    from mtl_bench.job.late_summary import late_delta_m
+
+    found = late_delta_m(folders, damaged)
+    if not found:
+        raise BenchError(f"No run below {', '.join(map(str, folders))} was logged to W&B; train with logger=wandb.")
+    for folder, change in found:
+        what = "its single-task baselines are missing or did not converge" if change is None else f"Δm {change:+.2f} %"
+        print(f"{folder}: {what}", file=sys.stderr)
 
 
 def _check_pictures(parsed: argparse.Namespace) -> None:

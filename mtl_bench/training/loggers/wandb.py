@@ -1,5 +1,6 @@
 """Weights & Biases."""
 
+import json
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -8,7 +9,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Literal, TypeVar, get_args
 
-from mtl_bench.errors import BenchError
+from mtl_bench.errors import BenchError, Damaged
+from mtl_bench.records.atomic import write_atomic
 from mtl_bench.training.loggers.base import Draw, Logger, RunInfo
 
 log = logging.getLogger(__name__)
@@ -16,6 +18,7 @@ log = logging.getLogger(__name__)
 Mode = Literal["offline", "online", "disabled"]
 Result = TypeVar("Result")
 
+TARGET = "wandb/target.json"  # below a run folder: where its W&B run went
 GRACE = 5.0  # seconds that wandb's own process may need on top of its network timeout; about 0.5 measured
 
 
@@ -62,6 +65,8 @@ class WandbLogger(Logger):
             self._run = self._begin(wandb, info, "offline")
             reason = " ".join(str(error).split())
             log.warning("W&B is out of reach and this run goes offline: wandb sync %s (%s)", self._kept(), reason)
+        target = {"project": self.project, "entity": self.entity, "mode": self.mode}
+        write_atomic(info.folder / TARGET, json.dumps(target))
         self._run.define_metric("batch", hidden=True)
         self._run.define_metric("*", step_metric="batch")
         if self._run.url:
@@ -104,6 +109,17 @@ class WandbLogger(Logger):
             )
 
         return within(self.timeout + GRACE, begin)
+
+
+def logged_to(folder: Path) -> WandbLogger | None:
+    """A logger that goes on where the run of this folder was logged; None where it was not. Raises Damaged."""
+    path = folder / TARGET
+    if not path.is_file():
+        return None
+    try:
+        return WandbLogger(**json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
+        raise Damaged(f"{path} is damaged ({error}); delete it.") from error
 
 
 def quiet_settings(wandb: Any, timeout: float) -> Any:

@@ -1,0 +1,61 @@
+"""Δm into W&B runs that ended before their single-task baselines were trained."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mtl_bench.errors import BenchError, Damaged, noting
+from mtl_bench.records import Record
+from mtl_bench.records.record import RECORD_NAME, SINGLE, has_converged, load_record
+from mtl_bench.results.baselines import find_baselines, single_task_means
+from mtl_bench.results.change import delta_m
+from mtl_bench.training.loggers import RunInfo, WandbLogger
+from mtl_bench.training.loggers.wandb import logged_to
+
+
+def late_delta_m(roots: Sequence[Path], damaged: list[Damaged] | None = None) -> list[tuple[Path, float | None]]:
+    """Continues every finished run below the roots that was logged to W&B, and gives its summary `delta_m`.
+
+    A run goes where it went, under its id; offline ones leave another folder beside their first, which `wandb sync`
+    merges. Returns each run's folder and Δm, None for one whose baselines are missing or did not converge.
+    """
+    found: list[tuple[Path, float | None]] = []
+    for path in sorted({path.resolve() for root in roots for path in root.rglob(RECORD_NAME)}):
+        folder = path.parent
+        logger = logged_to(folder)
+        if logger is None:
+            continue
+        with noting(damaged):
+            record = load_record(path)
+            if record["method"]["name"] == SINGLE:
+                continue
+            change = _change(record, find_baselines(record, roots, damaged))
+            if change is not None:
+                _write(logger, record, folder, change)
+            found.append((folder, change))
+    return found
+
+
+def _change(record: Record, singles: Sequence[Record]) -> float | None:
+    means, setting = single_task_means(record, singles), record["delta_m"]
+    if not has_converged(record) or set(record["baselines"]) - set(means):
+        return None
+    better = {t: {name: info["higher_is_better"] for name, info in m.items()} for t, m in record["metrics"].items()}
+    try:
+        return delta_m(record["test"], means, better, setting["definition"], setting["terms"])
+    except BenchError:  # a baseline of zero
+        return None
+
+
+def _write(logger: WandbLogger, record: Record, folder: Path, change: float) -> None:
+    experiment, method = record["experiment"]["name"], record["method"]["name"]
+    logger.start(
+        RunInfo(
+            name=f"{experiment}/{method}/seed-{record['seed']}",
+            group=record["hash"],
+            id=f"{record['hash'][:12]}-{record['seed']}",
+            folder=folder,
+            config=record["config"],
+            tags=(experiment, method),
+        )
+    )
+    logger.finish({"delta_m": change})
