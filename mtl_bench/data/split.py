@@ -132,9 +132,7 @@ def _statistics(normalise: Normalisation | None, channels: int, device: torch.de
     return mean, std
 
 
-def _label_table(
-    packed: Packed, parts: Sequence[str], tasks: Sequence[str]
-) -> Bool[np.ndarray, "size tasks"] | None:
+def _label_table(packed: Packed, parts: Sequence[str], tasks: Sequence[str]) -> Bool[np.ndarray, "size tasks"] | None:
     columns = [np.concatenate([label_facts(packed, part, task).labelled for part in parts]) for task in tasks]
     table = np.stack(columns, axis=1)
     return None if table.all() else table

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from mtl_bench.data.dataset import Dataset
 from mtl_bench.data.fields import Arrays
@@ -27,9 +28,12 @@ class OfficialDataset(Dataset):
     `limit` packs the first complete samples of every split only, into a folder of its own. Where so many are complete,
     others may be missing; where they are too few, those that are missing are told as ever.
 
+    `pictured` says whether samples are pictures, which people look at on a contact sheet.
+
     Raises BenchError for a limit below 1.
     """
 
+    pictured: ClassVar[bool] = True
     limit: int | None = None
 
     def __post_init__(self) -> None:
