@@ -32,7 +32,7 @@ def prepare_as_asked(plain: Mapping[str, Any], root: Path) -> None:
     packed = prepare(dataset, root, source, partial(dataset.pack, packing=packing) if official else None)
     if plain["verify"]:
         packed.verify()
-    if official:
+    if isinstance(dataset, OfficialDataset) and dataset.pictured:
         _draw(packed, packed.folder / SHEET)
     for line in _summary(packed, plain["verify"]):
         console.print(line)

@@ -7,6 +7,8 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import Int64
+from torch import Tensor
 
 from mtl_bench.data.fields import Field
 from mtl_bench.data.packed import Packed
@@ -25,8 +27,8 @@ LOOKS: Mapping[str, Kind] = {"depth": "depth", "normal": "normal"}  # kind of a 
 
 
 def draw_contact_sheet(packed: Packed, samples: Mapping[str, int], path: Path) -> None:
-    """One row per sample: the image, its labels in words, every dense target; `samples` is how many of each split, its
-    first ones.
+    """One row per sample: the image, its labels in words, every dense target; `samples` is how many of each split,
+    spread evenly over it, since neighbours in official files often show the same.
 
     One scale per target holds for all rows. The suffix of `path` chooses the format.
 
@@ -38,7 +40,7 @@ def draw_contact_sheet(packed: Packed, samples: Mapping[str, int], path: Path) -
     targets = [name for name in packed.manifest.targets if _is_dense(fields[name])]
     words = [name for name in packed.manifest.targets if prod(fields[name].shape) == 1 and name not in targets]
     splits = {name: Split(packed, [name], [*words, *targets], "cpu") for name in samples}
-    batches = [split.batch(torch.arange(min(samples[name], split.size))) for name, split in splits.items()]
+    batches = [split.batch(_spread(samples[name], split.size)) for name, split in splits.items()]
     images = (255 * torch.cat([batch.image for batch in batches])).round().clamp(0, 255).byte().numpy()
     values = {name: torch.cat([batch.targets[name] for batch in batches]).numpy() for name in [*words, *targets]}
     first = 1 + bool(words)
@@ -46,7 +48,7 @@ def draw_contact_sheet(packed: Packed, samples: Mapping[str, int], path: Path) -
     figure = Figure(figsize=(COLUMN * size[1], ROW * size[0]), layout="constrained")
     axes = figure.subplots(*size, squeeze=False)
     for row, image in enumerate(images):
-        _show(axes[row, 0], photo(image), "image" if row == 0 else "", visible=image[0].size > 1)
+        _show(axes[row, 0], photo(image), "image" if row == 0 else "")
         if words:
             _write(axes[row, 1], in_words({name: values[name][row].item() for name in words}))
     for column, name in enumerate(targets, start=first):
@@ -69,6 +71,11 @@ def in_words(labels: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.5g}" for name, value in known.items()) or "no label"
 
 
+def _spread(count: int, size: int) -> Int64[Tensor, "rows"]:
+    count = min(count, size)
+    return torch.arange(count) * size // max(1, count)
+
+
 def _is_dense(field: Field) -> bool:
     return len(field.shape) == (2 if field.encoding.categorical else 3)
 
@@ -84,7 +91,7 @@ def _write(axes: "Axes", text: str) -> None:
     axes.axis("off")
 
 
-def _show(axes: "Axes", picture: RGB, title: str, visible: bool = True) -> None:
-    axes.imshow(picture, interpolation="nearest", visible=visible)  # not the one pixel of a table's row
+def _show(axes: "Axes", picture: RGB, title: str) -> None:
+    axes.imshow(picture, interpolation="nearest")
     axes.set_title(title, fontsize=9)
     axes.axis("off")

@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from mtl_bench.data.encoding import Numbers, pieces, write
-from mtl_bench.data.fields import Field, strange
+from mtl_bench.data.encoding import Numbers, write
+from mtl_bench.data.fields import Field
+from mtl_bench.data.label_facts import label_facts
 from mtl_bench.data.packed import Packed
 from mtl_bench.data.residency import Residency, open_store, send, widened
 from mtl_bench.errors import BenchError
@@ -75,7 +76,7 @@ class Split:
         opened = [packed.arrays(part) for part in parts]
         columns = {field: [arrays[field] for arrays in opened] for field in self.decoders}
         self.size = sum(packed.manifest.splits[part] for part in parts)
-        self.labelled = _label_table(packed, parts, {task: columns[task] for task in tasks})
+        self.labelled = _label_table(packed, parts, tasks)
         self.normalise = _statistics(normalise, fields["image"].shape[0], self.device)
         self.store = open_store(columns, self.device, residency)
 
@@ -131,27 +132,7 @@ def _statistics(normalise: Normalisation | None, channels: int, device: torch.de
     return mean, std
 
 
-def _label_table(
-    packed: Packed, parts: Sequence[str], targets: Mapping[str, Sequence[np.ndarray]]
-) -> Bool[np.ndarray, "size tasks"] | None:
-    columns = [
-        [_labelled(packed, part, task, array) for part, array in zip(parts, arrays, strict=True)]
-        for task, arrays in targets.items()
-    ]
-    table = np.stack([np.concatenate(column) for column in columns], axis=1)
+def _label_table(packed: Packed, parts: Sequence[str], tasks: Sequence[str]) -> Bool[np.ndarray, "size tasks"] | None:
+    columns = [np.concatenate([label_facts(packed, part, task).labelled for part in parts]) for task in tasks]
+    table = np.stack(columns, axis=1)
     return None if table.all() else table
-
-
-def _labelled(packed: Packed, part: str, task: str, array: np.ndarray) -> Bool[np.ndarray, "size"]:
-    """Which samples have a label in any of their elements."""
-    field = packed.manifest.fields[task]
-    found: list[np.ndarray] = [np.empty(0, bool)]
-    for piece in pieces(array):
-        if wrong := strange(f"split `{part}`", task, field, piece):
-            raise BenchError(f"{packed.folder}: {wrong}, delete the folder and prepare the dataset again.")
-        found.append(_any(field.encoding.labelled(piece)))
-    return np.concatenate(found)
-
-
-def _any(known: Bool[np.ndarray, "size *shape"]) -> Bool[np.ndarray, "size"]:
-    return np.any(known.reshape(len(known), -1), axis=1)

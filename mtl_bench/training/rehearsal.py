@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from mtl_bench.data.encoding import Classes
+from mtl_bench.data.label_facts import label_facts
 from mtl_bench.data.packed import Packed
 from mtl_bench.data.split import Batch, Split
 from mtl_bench.errors import BenchError, unforeseen
@@ -37,13 +38,12 @@ def check_model(model: MultiTaskModel, tasks: Mapping[str, Task]) -> None:
 def check_targets(packed: Packed, tasks: Mapping[str, Task]) -> None:
     """Raises BenchError for a stored class that a task does not know: on a GPU it would end the whole process."""
     for split in packed.manifest.splits:
-        arrays = packed.arrays(split)
         for name, task in tasks.items():
             encoding = packed.manifest.fields[name].encoding
             if task.likelihood != "classification" or not isinstance(encoding, Classes):
                 continue
-            low, high = encoding.span(arrays[name])
-            if low < -1 or high >= task.labels:
+            low, high = label_facts(packed, split, name).span
+            if high >= task.labels:
                 raise BenchError(
                     f"Task {name} has {task.labels} classes, but split `{split}` holds labels from {low} to {high}; "
                     f"classes count from 0, and -1 is no label: mend the data or tasks.{name}, or let the field's "

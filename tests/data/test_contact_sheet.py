@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from matplotlib import image
 
+from mtl_bench.data import contact_sheet
 from mtl_bench.data.contact_sheet import COLUMN, ROW, draw_contact_sheet, in_words
 from mtl_bench.data.packed import Field, Packed, write_packed
 from mtl_bench.errors import BenchError
@@ -31,6 +32,20 @@ def test_a_row_per_sample_and_a_column_per_dense_target(made: Packed, tmp_path: 
     draw_contact_sheet(made, {"test": 9, "other": 1}, tmp_path / "deep" / "sheet.png")
     height, width = image.imread(tmp_path / "deep" / "sheet.png").shape[:2]
     assert (height, width) == (int(80 * 3 * ROW), int(80 * 5 * COLUMN))  # image, labels in words, three maps
+
+
+def test_samples_are_spread_over_their_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    count = {"train": 10, "val": 2, "test": 0}
+    splits = {
+        split: {name: np.ones((size, *field.shape), field.dtype) for name, field in FIELDS.items()}
+        | {"kind": np.arange(size, dtype=np.int8)}
+        for split, size in count.items()
+    }
+    write_packed(tmp_path / "made", "made", splits, FIELDS, "ones", {})
+    said: list[str] = []
+    monkeypatch.setattr(contact_sheet, "_write", lambda _, text: said.append(text))
+    draw_contact_sheet(Packed.open(tmp_path / "made"), dict.fromkeys(count, 3), tmp_path / "sheet.png")
+    assert said == [f"kind {row}" for row in (0, 3, 6, 0, 1)]
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,22 @@ def test_a_limit_is_another_folder(tmp_path: Path, source: Path) -> None:
         Tiles(limit=0)
 
 
+def test_a_limit_asks_for_so_many_complete_samples_and_no_more(tmp_path: Path, source: Path) -> None:
+    """Too few, and the missing ones are named; none at all, and the sentence still says which file it is."""
+    (source / "train" / "depth" / "4.npy").unlink()
+    few = pack(tmp_path / "data", source, Tiles(limit=6))
+    assert few.arrays("train")["row"].tolist() == [0, 1, 2, 3, 5, 6]
+    assert few.manifest.label == "the first 6 complete ones of every split"
+    with pytest.raises(BenchError, match=r"depth/4\.npy is missing; download depths\.zip from Tilers\. on_error=skip"):
+        pack(tmp_path / "data", source, Tiles(limit=12))
+    most = pack(tmp_path / "data", source, Tiles(limit=12), on_error="skip")
+    assert [len(told) for told in most.manifest.skipped.values()] == [1]
+    assert most.manifest.label == "the first 12 of every split, 1 sample left out as missing or unreadable"
+    shutil.rmtree(source / "test" / "image")
+    with pytest.raises(BenchError, match=r"Split `test` has no complete sample: .*test/image/0\.npy is missing; down"):
+        pack(tmp_path / "data", source, Tiles(limit=4), on_error="skip")
+
+
 def test_nothing_starts_on_a_disk_that_is_too_small(
     tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,11 +51,8 @@ def test_an_ignore_index_is_refused_like_any_other_stranger(dtype: str, tmp_path
     fields = {"segmentation": Field(dtype, (2, 3), "class")}
     write_packed(tmp_path / "packed", "maps", {"train": {"segmentation": labels.clip(-1)}}, fields, "made up", {})
     np.save(tmp_path / "packed" / "train.segmentation.npy", labels)
-    with pytest.raises(BenchError) as refusal:
+    with pytest.raises(BenchError, match=r"`segmentation` of split `train` holds the label -100; .*`ignore`"):
         check_targets(Packed.open(tmp_path / "packed"), {"segmentation": TASKS["segmentation"]})
-    said = "Task segmentation has 13 classes, but split `train` holds labels from -100 to 12; classes count from 0"
-    assert str(refusal.value).startswith(said)
-    assert "`ignore`" in str(refusal.value)
 
 
 @pytest.mark.parametrize("ignored", [255, -100])

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -34,6 +34,7 @@ class Census(WholeFiles):
     Raises BenchError for other `rows`.
     """
 
+    pictured: ClassVar[bool] = False
     name: str = "census"
     rows: Literal["all", "test"] = "all"
     data_seed: int = 0

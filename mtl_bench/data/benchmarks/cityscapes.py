@@ -24,7 +24,7 @@ from mtl_bench.data.formats.cityscapes_files import (
     read_ids,
     read_street,
 )
-from mtl_bench.data.formats.copies import misplaced
+from mtl_bench.data.formats.copies import check_place
 from mtl_bench.data.maps.resizing import nearest, resized
 from mtl_bench.data.official import Inventory, OfficialDataset, Sample, Tally, take_stock
 from mtl_bench.data.official.held_out import hold_out
@@ -89,10 +89,11 @@ class Cityscapes(OfficialDataset):
         folders = official_folders(folder, kinds)
         names = {split: frame_names(folders, part) for split, part in SPLITS.items()}
         if not any(names.values()):
+            check_place(folder, "cityscapes")
             zips = ", ".join(ARCHIVES[kind].zip for kind in kinds)
             nothing = f"{folder} holds no official file; download {zips} from {PAGE} and unpack them there."
             tallies = [Tally("", ARCHIVES[kind].folder, 0, missing=1) for kind in kinds]
-            return Inventory(source, {}, tallies, fatal=[misplaced(folder, "cityscapes") or nothing])
+            return Inventory(source, {}, tallies, fatal=[nothing])
         expected = hold_out(
             {
                 split: [Sample(name, frame_files(folders, SPLITS[split], name)) for name in names[split]]

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from mtl_bench.data.fields import Arrays, Field
-from mtl_bench.data.formats.copies import misplaced
+from mtl_bench.data.formats.copies import check_place
 from mtl_bench.data.formats.mtan_npy import REMEDY, npy_samples, read_labels, read_planes
 from mtl_bench.data.official import Inventory, OfficialDataset, Sample, take_stock
 from mtl_bench.data.official.held_out import hold_out
@@ -52,8 +52,7 @@ class CityscapesNpy(OfficialDataset):
 
     def find(self, folder: Path) -> Inventory:
         variant = "MTAN's preprocessed copy of Cityscapes"
-        if elsewhere := misplaced(folder, "cityscapes_npy"):
-            return Inventory(variant, {}, [], fatal=[elsewhere])
+        check_place(folder, "cityscapes_npy")
         kinds = {"image": "image", "segmentation": self._labels(folder), "depth": "depth"}
         expected = hold_out(npy_samples(folder, kinds, COUNTS), self.val, self.data_seed)
         return take_stock(variant, expected, dict.fromkeys(kinds, REMEDY), variant)

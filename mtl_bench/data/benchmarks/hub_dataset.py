@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from mtl_bench.data.benchmarks.nyuv2_validation import Val, nyuv2_held_out
-from mtl_bench.data.formats.copies import misplaced
+from mtl_bench.data.formats.copies import check_place
 from mtl_bench.data.formats.hub_copy import COPIES, ROWS, HubCopy
 from mtl_bench.data.formats.parquet_rows import read_row
 from mtl_bench.data.official import Inventory, OfficialDataset, Sample
@@ -30,8 +30,7 @@ class HubDataset(OfficialDataset):
         return COPIES[self.copy]
 
     def find(self, folder: Path) -> Inventory:
-        if elsewhere := misplaced(folder, self.copy):
-            return Inventory(self.owner.variant, {}, [], fatal=[elsewhere])
+        check_place(folder, self.copy)
         return self.owner.stock(folder, list(self.columns.values()))
 
     def cells(self, sample: Sample) -> Mapping[str, Any]:

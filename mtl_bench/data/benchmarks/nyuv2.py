@@ -9,7 +9,7 @@ import numpy as np
 
 from mtl_bench.data.benchmarks.nyuv2_validation import Val, nyuv2_held_out
 from mtl_bench.data.fields import Arrays, Field
-from mtl_bench.data.formats.copies import misplaced
+from mtl_bench.data.formats.copies import check_place
 from mtl_bench.data.formats.nyuv2_mat import (
     CLASSES_40,
     FRAMES,
@@ -91,8 +91,8 @@ class NYUv2(OfficialDataset):
             if not path.is_file():
                 fatal.append(f"{path} is missing; {REMEDIES[name]}.")
         if fatal:
-            elsewhere = misplaced(folder, "nyuv2")
-            return Inventory(source, {}, tallies, fatal=[elsewhere] if elsewhere else fatal)
+            check_place(folder, "nyuv2")
+            return Inventory(source, {}, tallies, fatal=fatal)
         read_class_ids(paths[CLASSES_40], self.classes)
         frames = read_splits(paths[SPLITS], check_frames(paths[FRAMES]))
         expected = nyuv2_held_out(

@@ -8,7 +8,7 @@ import numpy as np
 
 from mtl_bench.data.benchmarks.nyuv2_validation import Val, nyuv2_held_out
 from mtl_bench.data.fields import Arrays, Field
-from mtl_bench.data.formats.copies import misplaced
+from mtl_bench.data.formats.copies import check_place
 from mtl_bench.data.formats.mtan_npy import REMEDY, npy_samples, read_labels, read_planes
 from mtl_bench.data.official import Inventory, OfficialDataset, Sample, take_stock
 
@@ -45,8 +45,7 @@ class NYUv2Npy(OfficialDataset):
 
     def find(self, folder: Path) -> Inventory:
         variant = "MTAN's preprocessed copy of NYUv2"
-        if elsewhere := misplaced(folder, "nyuv2_npy"):
-            return Inventory(variant, {}, [], fatal=[elsewhere])
+        check_place(folder, "nyuv2_npy")
         expected = nyuv2_held_out(npy_samples(folder, FOLDERS, COUNTS), self.val, self.data_seed)
         return take_stock(variant, expected, dict.fromkeys(FOLDERS, REMEDY), variant)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -40,6 +41,7 @@ class QM9(WholeFiles):
     Raises BenchError for a `val` or `test` below 1, and in `find` when they leave no training molecule.
     """
 
+    pictured: ClassVar[bool] = False
     name: str = "qm9"
     val: int = 10_000
     test: int = 10_000

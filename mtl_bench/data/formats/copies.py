@@ -8,20 +8,19 @@ from mtl_bench.data.formats.cityscapes_files import ARCHIVES, official_folders
 from mtl_bench.data.formats.hub_copy import COPIES, columns_in
 from mtl_bench.data.formats.mtan_npy import is_mtan_folder
 from mtl_bench.data.formats.nyuv2_mat import FRAMES
+from mtl_bench.errors import BenchError
 
 
-def misplaced(folder: Path, mine: str) -> str:
-    """The sentence that names the dataset whose files lie there; empty where that is `mine` or none that is known.
-
-    Raises BenchError for a parquet file that cannot be looked into.
+def check_place(folder: Path, mine: str) -> None:
+    """Raises BenchError with the name of the dataset whose files lie there, unless that is `mine` or none that is
+    known, and for a parquet file that cannot be looked into.
     """
     if HOLDS[mine](folder):
-        return ""
+        return
     for name, holds in HOLDS.items():
         if holds(folder):
             what = TOLD.get(name) or COPIES[name].variant
-            return f"{folder} holds {what}; `mtl-bench prepare dataset={name}` packs that."
-    return ""
+            raise BenchError(f"{folder} holds {what}; `mtl-bench prepare dataset={name}` packs that.")
 
 
 def _has_nyuv2(folder: Path) -> bool:

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from mtl_bench.data.dataset import Dataset
 from mtl_bench.data.fields import Arrays
@@ -24,11 +25,15 @@ class OfficialDataset(Dataset):
     `read` is called in other processes, so that the dataset's arguments must be picklable; what it returns depends on
     the sample alone. Both raise BenchError, one sentence that names the file and what to download from whom.
 
-    `limit` packs the first samples of every split only, into a folder of its own.
+    `limit` packs the first complete samples of every split only, into a folder of its own. Where so many are complete,
+    others may be missing; where they are too few, those that are missing are told as ever.
+
+    `pictured` says whether samples are pictures, which people look at on a contact sheet.
 
     Raises BenchError for a limit below 1.
     """
 
+    pictured: ClassVar[bool] = True
     limit: int | None = None
 
     def __post_init__(self) -> None:
@@ -72,10 +77,13 @@ class OfficialDataset(Dataset):
         """As much of it as is asked for."""
         if self.limit is None:
             return inventory
+        lost = {
+            split: told for split, told in inventory.lost.items() if len(inventory.splits.get(split, ())) < self.limit
+        }
         splits = {split: samples[: self.limit] for split, samples in inventory.splits.items()}
-        part = f"the first {self.limit} of every split"
+        part = f"the first {self.limit}{' complete ones' if lost != inventory.lost else ''} of every split"
         variant = f"{inventory.variant}, {part}" if inventory.variant else part
-        return replace(inventory, splits=splits, lost={}, variant=variant)
+        return replace(inventory, splits=splits, lost=lost, variant=variant)
 
 
 def _told(read: Ahead, before: int, tell: Callable[[int], None]) -> Callable[[range], Arrays]:
