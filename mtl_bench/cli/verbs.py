@@ -1,4 +1,4 @@
-"""`mtl-bench <verb>`: train, group, prepare, cost, report, list, doctor."""
+"""`mtl-bench <verb>`: train, group, prepare, cost, report, reproduce, list, doctor."""
 
 import argparse
 import logging
@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from mtl_bench.cli.report import add_report_arguments, report
+from mtl_bench.cli.reproduce import add_reproduce_arguments, reproduce
 from mtl_bench.configuration.configs_folder import option_groups
 
 VERBS = {
@@ -16,6 +17,7 @@ VERBS = {
     "prepare": "read raw official files once and write packed arrays: dataset=NAME [source=FOLDER]",
     "cost": "time a step of every method on a model, beside a plain step and K backward passes: model=NAME k=4",
     "report": "turn records into tables (terminal or Markdown) and plots",
+    "reproduce": "published tables: what their cells say of their Δm, and our numbers beside them",
     "list": "describe what can be chosen: every option of every group, or of one",
     "doctor": "say what is installed, which device and data are found, and what is wrong",
 }
@@ -65,6 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     reporting = verbs.add_parser("report", help=VERBS["report"], description=VERBS["report"])
     add_report_arguments(reporting)
     reporting.set_defaults(action=report)
+    reproducing = verbs.add_parser("reproduce", help=VERBS["reproduce"], description=VERBS["reproduce"])
+    add_reproduce_arguments(reproducing)
+    reproducing.set_defaults(action=reproduce)
     listing = verbs.add_parser("list", help=VERBS["list"], description=VERBS["list"])
     listing.add_argument("group", nargs="?", help=", ".join(option_groups()))
     listing.set_defaults(action=_list)
