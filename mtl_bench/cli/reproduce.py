@@ -28,7 +28,9 @@ def add_reproduce_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--records", type=Path, action="append", metavar="FOLDER", help="where records lie (results/reference, runs)"
     )
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="with --audit: write GitHub Markdown there")
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="with --audit: write GitHub Markdown there (-: stdout)"
+    )
     parser.add_argument("--published", type=Path, metavar="FOLDER", help="where published tables lie (the package's)")
 
 
@@ -75,9 +77,12 @@ def _audit(tables: "Mapping[str, PaperTable]", folder: Path, parsed: argparse.Na
 
     reasons = known_exceptions(folder)
     if parsed.markdown is not None:
-        from mtl_bench.records.atomic import write_atomic
+        from mtl_bench.cli.report import write_text
 
-        write_atomic(parsed.markdown, audit_markdown(tables, reasons))
+        if str(parsed.markdown) == "-":
+            print(audit_markdown(tables, reasons))
+        else:
+            write_text(parsed.markdown, audit_markdown(tables, reasons))
         return
     from mtl_bench.cli.reproduce_screen import show_audit, show_rows_audited
 

@@ -21,7 +21,7 @@ Metrics = Mapping[str, Mapping[str, str]]  # task → printed name of the metric
 
 
 @dataclass(frozen=True)
-class Setting:
+class Demand:
     """What a table's experiment needs: the data, and processor hours of one run as `results/experiments` has them.
 
     `page` of the documentation says where the data come from.
@@ -64,7 +64,7 @@ class PaperTable:
     other_units: bool = False
     needs: str | None = None
     differs: str | None = None
-    setting: Setting | None = None
+    demand: Demand | None = None
     order: bool = False
 
     @property
@@ -75,8 +75,8 @@ class PaperTable:
     @property
     def hours(self) -> float | None:
         """Of one processor for one run; None where it was not measured with these overrides."""
-        told = any(override.startswith(("model.", "protocol.training.")) for override in self.overrides)
-        return None if told or self.setting is None else self.setting.hours
+        told = any(override.startswith(("model=", "model.", "protocol.training.")) for override in self.overrides)
+        return None if told or self.demand is None else self.demand.hours
 
     def ours(self, metric: str) -> tuple[str, str] | None:
         """Task and name of our metric; None where we measure none like it."""
@@ -102,10 +102,13 @@ def published_tables(folder: Path) -> dict[str, PaperTable]:
     except (OSError, yaml.YAMLError) as error:
         raise BenchError(f"{path} cannot be read ({' '.join(str(error).split())}); name the folder that holds the "
                          "published tables with --published.") from error  # fmt: skip
-    settings = {name: Setting(**entry) for name, entry in catalogue["experiments"].items()}
+    demands = {name: Demand(**entry) for name, entry in catalogue["experiments"].items()}
     made: dict[str, PaperTable] = {}
     for name, entry in catalogue["tables"].items():
-        made[name] = _table(name, entry, folder, settings, made)
+        try:
+            made[name] = _table(name, entry, folder, demands, made)
+        except (KeyError, TypeError) as error:
+            raise BenchError(f"{path}: the entry {name} has a key too few, or one that none reads: {error}.") from error
     return made
 
 
@@ -119,7 +122,7 @@ def published_table(tables: Mapping[str, PaperTable], name: str) -> PaperTable:
 
 
 def _table(
-    name: str, entry: Mapping[str, Any], folder: Path, settings: Mapping[str, Setting], made: Mapping[str, PaperTable]
+    name: str, entry: Mapping[str, Any], folder: Path, demands: Mapping[str, Demand], made: Mapping[str, PaperTable]
 ) -> PaperTable:
     told = dict(entry)
     wanted = told.pop("rows")
@@ -144,7 +147,7 @@ def _table(
         rank=told.pop("rank", None),
         baseline=against,
         baseline_name=base,
-        setting=settings[experiment] if experiment else None,
+        demand=demands[experiment] if experiment else None,
         **told,
     )
 

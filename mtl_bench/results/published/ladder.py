@@ -45,9 +45,9 @@ def audited(table: PaperTable) -> str:
 
 def needed(table: PaperTable) -> str:
     """The data, and what one run takes, in short."""
-    assert table.setting is not None
-    hours = f", {table.hours:,.0f} h" if table.hours else ""
-    return f"{table.needs or table.setting.needs}{hours}"
+    assert table.demand is not None
+    hours = f", {table.hours:,.1f} h" if table.hours else ""
+    return f"{table.needs or table.demand.needs}{hours}"
 
 
 def methods_to_train(table: PaperTable, names: PrintedNames) -> list[str]:
@@ -93,8 +93,8 @@ def _trained(one: Trained, table: PaperTable, names: PrintedNames) -> str:
 
 
 def _missing(table: PaperTable, trained: Sequence[Trained]) -> list[str]:
-    if table.setting is None or any(not one.departures for one in trained):
+    if table.demand is None or any(not one.departures for one in trained):
         return []
-    hours = f"about {table.hours:,.0f} hours of one processor a run" if table.hours else "its hours were not measured"
-    data = table.needs or table.setting.needs
-    return [f"Not run at the full protocol: needs {data} ({table.setting.page}), {hours}."]
+    hours = f"about {table.hours:,.1f} hours of one processor a run" if table.hours else "its hours were not measured"
+    data = table.needs or table.demand.needs
+    return [f"Not run at the full protocol: needs {data} ({table.demand.page}), {hours}."]
