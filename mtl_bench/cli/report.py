@@ -70,7 +70,7 @@ def _report_rest(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
     elif str(parsed.markdown) == "-":
         print("\n".join(markdown(board) for board in boards))
     else:
-        _write(parsed.markdown, "\n".join(markdown(board) for board in boards))
+        write_text(parsed.markdown, "\n".join(markdown(board) for board in boards))
     _draw_predictions(parsed, boards, records, damaged)
     _draw_findings(parsed, damaged)
     if parsed.wandb:
@@ -130,7 +130,7 @@ def _draw_findings(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
         )
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
     from mtl_bench.records.atomic import write_atomic
 
     if path.is_symlink() or path.is_fifo() or path.is_char_device():

@@ -30,7 +30,7 @@ def rerun(parsed: argparse.Namespace) -> None:
     number differs.
     """
     from mtl_bench.job import compose_job
-    from mtl_bench.job.rerun import overrides_of, searching
+    from mtl_bench.job.command import overrides_of, searching
 
     path: Path = parsed.record
     record = load_record(path / "record.json" if path.is_dir() else path)

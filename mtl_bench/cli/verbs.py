@@ -1,4 +1,4 @@
-"""`mtl-bench <verb>`: train, group, prepare, cost, status, report, rerun, list, doctor."""
+"""`mtl-bench <verb>`: one line each is in VERBS."""
 
 import argparse
 import logging
@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from mtl_bench.cli.report import add_report_arguments, report
+from mtl_bench.cli.reproduce import add_reproduce_arguments, reproduce
 from mtl_bench.cli.rerun import add_rerun_arguments, rerun
 from mtl_bench.cli.status import add_status_arguments, status, status_of_sweep
 from mtl_bench.configuration.configs_folder import option_groups
@@ -20,6 +21,7 @@ VERBS = {
     "status": "where runs stand and how long they still take: [FOLDER …] or -m and a sweep; --watch looks again",
     "report": "turn records into tables (terminal or Markdown) and plots",
     "rerun": "train again what a record says, print the command, and compare: RECORD",
+    "reproduce": "published tables: what their cells say of their Δm, and our numbers beside them",
     "list": "describe what can be chosen: every option of every group, or of one",
     "doctor": "say what is installed, which device and data are found, and what is wrong",
 }
@@ -71,23 +73,19 @@ def _run(arguments: list[str], debug: bool) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mtl-bench", description=__doc__, epilog="--debug shows tracebacks.")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for verb in HYDRA:  # shown here; `_run` hands them to Hydra
-        verbs.add_parser(verb, help=VERBS[verb], add_help=False)
-    standing = verbs.add_parser("status", help=VERBS["status"], description=VERBS["status"])
-    add_status_arguments(standing)
-    standing.set_defaults(action=status)
-    reporting = verbs.add_parser("report", help=VERBS["report"], description=VERBS["report"])
-    add_report_arguments(reporting)
-    reporting.set_defaults(action=report)
-    rerunning = verbs.add_parser("rerun", help=VERBS["rerun"], description=VERBS["rerun"])
-    add_rerun_arguments(rerunning)
-    rerunning.set_defaults(action=rerun)
-    listing = verbs.add_parser("list", help=VERBS["list"], description=VERBS["list"])
-    listing.add_argument("group", nargs="?", help=", ".join(option_groups()))
-    listing.set_defaults(action=_list)
-    doctor = verbs.add_parser("doctor", help=VERBS["doctor"], description=VERBS["doctor"])
-    doctor.set_defaults(action=_doctor)
+    for verb, text in VERBS.items():
+        if verb in HYDRA:  # shown here; `_run` hands them to Hydra
+            verbs.add_parser(verb, help=text, add_help=False)
+            continue
+        own = verbs.add_parser(verb, help=text, description=text)
+        add_arguments, action = PARSED[verb]
+        add_arguments(own)
+        own.set_defaults(action=action)
     return parser
+
+
+def _add_listing_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("group", nargs="?", help=", ".join(option_groups()))
 
 
 def _list(parsed: argparse.Namespace) -> None:
@@ -96,8 +94,19 @@ def _list(parsed: argparse.Namespace) -> None:
     show_listing(parsed.group)
 
 
-def _doctor(parsed: argparse.Namespace) -> None:
+def _doctor(_: argparse.Namespace) -> None:
     from mtl_bench.cli.doctor import examine
 
     if not examine():
         sys.exit(1)
+
+
+# verbs that argparse reads: what adds their arguments, and what is done with them
+PARSED: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], None]]] = {
+    "status": (add_status_arguments, status),
+    "report": (add_report_arguments, report),
+    "rerun": (add_rerun_arguments, rerun),
+    "reproduce": (add_reproduce_arguments, reproduce),
+    "list": (_add_listing_arguments, _list),
+    "doctor": (lambda _: None, _doctor),
+}

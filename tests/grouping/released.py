@@ -1,4 +1,4 @@
-"""Matrices and group results that authors released, as results/published/grouping holds them."""
+"""Matrices and group results that authors released, as results/published holds them."""
 
 import re
 from collections import defaultdict
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-FOLDER = Path(__file__).parents[2] / "results" / "published" / "grouping"
+FOLDER = Path(__file__).parents[2] / "results" / "published"
 TASKONOMY = "sdnkt"  # segmentation, depth, normals, keypoints, edges
 NAMES = {"ss_l": "s", "depth_l": "d", "norm_l": "n", "key_l": "k", "edge2d_l": "t"}
 CELEBA = ("5oc", "Black", "Blond", "Brown", "Goatee", "Mustache", "NoBeard", "Rosy", "Hat")
@@ -55,7 +55,7 @@ def pairwise_losses(dataset: str) -> tuple[Float[np.ndarray, "K"], Float[np.ndar
 
 def mtgnet(kind: str, singles: bool = True) -> Results:
     """Gains of groups: `trained group`, `HOA prediction for group`, `TAG prediction for group`; singles have gain 0."""
-    table = pd.read_csv(FOLDER / "mtgnet.csv")
+    table = pd.read_csv(FOLDER / "task_grouping_followups.csv")
     found: dict[tuple[int, ...], dict[int, float]] = defaultdict(dict)
     for method, metric, value in zip(table["method"], table["metric"], table["value"], strict=True):
         if match := re.fullmatch(rf"{kind} ([sdnkt]+)", method):
@@ -67,7 +67,7 @@ def mtgnet(kind: str, singles: bool = True) -> Results:
 
 def standley(setting: str) -> Results:
     """Losses of all 31 groups, full-cost networks: `results`, `results_test`, `results_large`, …"""
-    table = pd.read_csv(FOLDER / "standley.csv")
+    table = pd.read_csv(FOLDER / "standley_taskgrouping.csv")
     table = table[table["seen_in"].str.contains(rf"/{setting}\.txt")]
     found: dict[tuple[int, ...], dict[int, float]] = defaultdict(dict)
     for method, metric, value in zip(table["method"], table["metric"], table["value"], strict=True):

@@ -7,7 +7,7 @@ import pytest
 
 from mtl_bench.errors import BenchError
 from mtl_bench.job import compose_plan
-from mtl_bench.job.rerun import overrides_of
+from mtl_bench.job.command import overrides_of
 from mtl_bench.records import Record
 from mtl_bench.records.record import find_records
 from mtl_bench.training.plan import Plan

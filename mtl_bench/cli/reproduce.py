@@ -1,0 +1,149 @@
+"""`mtl-bench reproduce`: published tables, what their cells say of their Δm, and our numbers beside them."""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mtl_bench.errors import BenchError, Damaged
+
+if TYPE_CHECKING:
+    from mtl_bench.results.published import PaperTable, PrintedNames, Trained
+
+FOLDERS = (Path("results/reference"), Path("runs"))
+
+
+def add_reproduce_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("table", nargs="?", help="a published table; without one all are listed")
+    parser.add_argument("--audit", action="store_true", help="recompute every Δm and mean rank from the printed cells")
+    parser.add_argument(
+        "--run",
+        nargs="*",
+        metavar="OVERRIDE",
+        help="train what is missing, as a sweep that can be resumed; behind it what `train` takes besides",
+    )
+    parser.add_argument("--seeds", default="0,1,2", help="with --run: seeds of the methods and baselines (0,1,2)")
+    parser.add_argument(
+        "--records", type=Path, action="append", metavar="FOLDER", help="where records lie (results/reference, runs)"
+    )
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="with --audit: write GitHub Markdown there (-: stdout)"
+    )
+    parser.add_argument("--published", type=Path, metavar="FOLDER", help="where published tables lie (the package's)")
+
+
+def reproduce(parsed: argparse.Namespace) -> None:
+    """Damaged records are named at the end, of which the exit status tells too; all others are used."""
+    _check_reproduce(parsed)
+    from mtl_bench.results.published import printed_names, published_folder, published_table, published_tables
+
+    folder = parsed.published or published_folder()
+    tables, names = published_tables(folder), printed_names(folder)
+    chosen = {parsed.table: published_table(tables, parsed.table)} if parsed.table else tables
+    if parsed.audit:
+        _audit(chosen, folder, parsed)
+        return
+    if parsed.run is not None:
+        _run(chosen[parsed.table], names, parsed)
+    damaged: list[Damaged] = []
+    trained = _trained(chosen.values(), parsed, damaged)
+    from mtl_bench.cli.reproduce_screen import list_tables, show_table
+
+    if parsed.table:
+        show_table(chosen[parsed.table], trained.get(parsed.table, []), names)
+    else:
+        list_tables(chosen, trained, names)
+    for error in damaged:
+        print(f"mtl-bench: {error}", file=sys.stderr)
+    if damaged:
+        sys.exit(1)
+
+
+def _check_reproduce(parsed: argparse.Namespace) -> None:
+    if parsed.run is not None and parsed.table is None:
+        raise BenchError("--run trains one table; name it first: `mtl-bench reproduce TABLE --run`.")
+    if parsed.run is not None and parsed.audit:
+        raise BenchError("--audit reads what is printed and --run trains; ask for one of them.")
+    if parsed.markdown is not None and not parsed.audit:
+        raise BenchError("--markdown writes the audit; add --audit.")
+    if missing := [folder for folder in parsed.records or () if not folder.is_dir()]:
+        raise BenchError(f"There is no folder {missing[0]}; name where records lie with --records.")
+
+
+def _audit(tables: "Mapping[str, PaperTable]", folder: Path, parsed: argparse.Namespace) -> None:
+    from mtl_bench.results.published import audit_markdown, known_exceptions
+
+    reasons = known_exceptions(folder)
+    if parsed.markdown is not None:
+        from mtl_bench.cli.report import write_text
+
+        if str(parsed.markdown) == "-":
+            print(audit_markdown(tables, reasons))
+        else:
+            write_text(parsed.markdown, audit_markdown(tables, reasons))
+        return
+    from mtl_bench.cli.reproduce_screen import show_audit, show_rows_audited
+
+    if parsed.table:
+        show_rows_audited(tables[parsed.table], reasons)
+    else:
+        show_audit(tables, reasons)
+
+
+def _trained(
+    tables: "Iterable[PaperTable]", parsed: argparse.Namespace, damaged: list[Damaged]
+) -> "dict[str, list[Trained]]":
+    """Table → the boards of its experiment, those at the full protocol first."""
+    from mtl_bench.cli.departures import departures
+    from mtl_bench.records.record import SINGLE, find_records
+    from mtl_bench.results.board import leaderboards
+    from mtl_bench.results.published import Trained
+
+    folders = parsed.records or [folder for folder in FOLDERS if folder.is_dir()]
+    wanted = [table for table in tables if table.experiment]
+    names = {table.experiment for table in wanted}
+    records = find_records(folders, damaged)
+    own = [one for one in records if one["experiment"]["name"] in names and one["method"]["name"] != SINGLE]
+    if not own:
+        return {}
+    baselines = {digest for one in own for digest in one["baselines"].values()}
+    used = [*own, *(one for one in records if one["hash"] in baselines)]
+    found: dict[str, list[Trained]] = {}
+    for board in leaderboards(used):
+        example = next(one for one in own if one["experiment"]["hash"] == board.hash)
+        for table in wanted:
+            if table.experiment == board.experiment:
+                one = Trained(board, used, departures(example, table.overrides))
+                found.setdefault(table.name, []).append(one)
+    return {name: sorted(boards, key=lambda one: bool(one.departures)) for name, boards in found.items()}
+
+
+def _run(table: "PaperTable", names: "PrintedNames", parsed: argparse.Namespace) -> None:
+    """One sweep over what is missing; finished cells are skipped, so the same command goes on where it was stopped."""
+    from mtl_bench.cli.hydra_verbs import hydra_verb
+    from mtl_bench.results.published import methods_to_train, rows_to_train
+
+    if table.experiment is None:
+        raise BenchError(f"No experiment here has the protocol of {table.name}, so nothing can be trained for it.")
+    known = [] if parsed.run else _trained([table], parsed, []).get(table.name, [])
+    full = [one for one in known if not one.departures]
+    if not methods_to_train(table, names):
+        raise BenchError(f"None of the methods of {table.name} is here; `mtl-bench list method` names those that are.")
+    seeds = _seeds(parsed.seeds)
+    methods = rows_to_train(table, full[0], names, seeds) if full else methods_to_train(table, names)
+    if not methods:
+        print(f"Nothing to train: every method of {table.name} that is here has seeds {parsed.seeds}.")
+        return
+    sweep = ["-m", f"experiment={table.experiment}", f"method={','.join(methods)}", f"seed={parsed.seeds}"]
+    sweep += ["single_task=true", *table.overrides, *parsed.run]
+    print(f"mtl-bench train {shlex.join(sweep)}", flush=True)
+    hydra_verb("train", sweep)
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        return [int(seed) for seed in text.split(",")]
+    except ValueError:
+        raise BenchError(f"--seeds takes whole numbers with commas between them, as in 0,1,2; got {text!r}.") from None

@@ -1,0 +1,150 @@
+"""What `mtl-bench reproduce` prints."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mtl_bench.results.folding import fill
+from mtl_bench.results.published import (
+    Beside,
+    PaperTable,
+    PrintedNames,
+    Trained,
+    audit,
+    audited,
+    beside,
+    ladder,
+    listed_rows,
+    needed,
+    printed_rows,
+    recompute,
+    summary_rows,
+)
+from mtl_bench.results.published.audit_table import LISTED, SUMMARY
+from mtl_bench.results.published.exceptions import Facts, facts_of
+from mtl_bench.results.strips import Strip, parts
+
+NOTHING = "–"
+ERRORS = (
+    "Difference: ours minus the paper's, also in standard errors of the difference: those of our seeds, those that the "
+    "paper prints or, where it prints none, as if its seeds varied as ours do, and its rounding. Δm is turned so that "
+    "higher is better; ours carries the noise of our single-task runs."
+)
+HOW = (
+    "`mtl-bench reproduce TABLE` prints ours beside the paper's, `--audit` what the printed cells give, `--run` trains "
+    "it. Hours are of one processor for one run."
+)
+
+
+def list_tables(
+    tables: Mapping[str, PaperTable], trained: Mapping[str, Sequence[Trained]], names: PrintedNames
+) -> None:
+    """One line per table: its place on the ladder, step by step."""
+    rows = []
+    for name, table in tables.items():
+        exact = NOTHING if table.experiment is None else "nearly" if table.differs else "exactly"
+        rows.append((name, table.title, audited(table), exact, _run_so_far(table, trained.get(name, ()), names)))
+    _print(("table", "printed in", "Δm, ranks\nthat follow", "computed", "trained"), rows, left=(0, 1, 4))
+    _say(HOW)
+
+
+def _run_so_far(table: PaperTable, trained: Sequence[Trained], names: PrintedNames) -> str:
+    full = [one for one in trained if not one.departures]
+    if full:
+        return f"{max(len(one.rows(table, names)) for one in full)} of {len(printed_rows(table))} rows"
+    return f"no: {needed(table)}" if table.experiment else "no experiment here"
+
+
+def show_table(table: PaperTable, trained: Sequence[Trained], names: PrintedNames) -> None:
+    """The ladder; then ours beside the paper's per board, or the paper's cells where there is no record."""
+    console = Console()
+    console.print(f"{table.title} · {table.dataset}, {table.backbone}", style="bold", markup=False, highlight=False)
+    for line in ladder(table, trained, names):
+        _say(f"- {line}")
+    console.print()
+    shown = False
+    for one in trained:
+        cells = beside(table, one.board, one.records, names)
+        if cells:
+            _show_beside(table, one, cells)
+            shown = True
+    if not shown:
+        _show_paper(table)
+
+
+def show_audit(tables: Mapping[str, PaperTable], reasons: Mapping[Facts, str]) -> None:
+    found = audit(tables)
+    _print(SUMMARY, [[text.strip("`") for text in row] for row in summary_rows(tables, found)], left=(0, 1, 6))
+    _print(LISTED, [[text.strip("`") for text in row] for row in listed_rows(found, reasons)], left=(0, 1, 2, 5))
+
+
+def show_rows_audited(table: PaperTable, reasons: Mapping[Facts, str]) -> None:
+    """Every printed Δm and rank beside the range that its cells give."""
+    checked, left = recompute(table)
+    rows, last = [], ""
+    for one in checked:
+        reason = "" if one.derivable else reasons.get(facts_of(one)) or "why is not known"
+        told = "yes" if one.derivable else "no, as above" if reason == last else f"no: {reason}"
+        rows.append((one.method, one.metric, one.printed.text, f"{one.low} to {one.high}", told))
+        last = reason or last
+    rows += [(one.method, one.metric, NOTHING, NOTHING, one.why) for one in left]
+    _print(("row", "number", "printed", "from its cells", "follows"), rows, left=(0, 1, 4))
+    _say(audit_rule(table))
+
+
+def audit_rule(table: PaperTable) -> str:
+    definitions = ", ".join(f"{metric} is {definition}" for metric, definition in table.deltas.items())
+    rule = f"Exact ranges over all numbers that are printed as these are, in the paper's own sign. {definitions}."
+    return f"{rule} Ranks are among the printed methods, without the baseline." if table.rank else rule
+
+
+def _show_beside(table: PaperTable, one: Trained, cells: Sequence[Beside]) -> None:
+    _say(f"Ours: {one.board.experiment} · {one.board.hash[:12]}" + ("" if not one.departures else ", reduced"))
+    rows, last = [], ""
+    for cell in cells:
+        places = cell.places + 1
+        ours = f"{cell.ours:.{places}f}" + (f" ±{cell.error:.{places}f}" if cell.error is not None else "")
+        off = NOTHING if cell.in_errors is None else f"{cell.in_errors:+.1f}"
+        printed = f"{cell.paper:.{cell.places}f}"
+        name = cell.printed_as if cell.printed_as != last else ""
+        rows.append((name, cell.metric, printed, ours, str(cell.seeds), f"{cell.difference:+.{places}f}", off))
+        last = cell.printed_as
+    _print(("row", "metric", "paper", "ours ± s.e.", "seeds", "difference", "in s.e."), rows, left=(0, 1))
+    _say(ERRORS)
+    absent = [row for row in printed_rows(table) if row not in {cell.printed_as for cell in cells}]
+    if absent:
+        _say(f"Without records here: {', '.join(absent)}.")
+    for note in one.board.notes:
+        _say(note)
+
+
+def _show_paper(table: PaperTable) -> None:
+    """The printed cells in as many parts as the terminal needs."""
+    rows = printed_rows(table)
+    metrics = list(dict.fromkeys(metric for cells in rows.values() for metric in cells))
+    strips = [Strip("printed", tuple(rows), name=True)]
+    strips += [Strip(m, tuple(c[m].text if m in c else NOTHING for c in rows.values())) for m in metrics]
+    for group in parts(strips, Console().width):
+        _print([strip.header for strip in group], list(zip(*(strip.texts for strip in group), strict=True)))
+
+
+def _print(head: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[int] | None = None) -> None:
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for place, name in enumerate(head):
+        names = place == 0 if left is None else place in left
+        table.add_column(
+            Text(name), justify="left" if names else "right", no_wrap=place == 0 or not names, overflow="fold"
+        )
+    for row in rows:
+        table.add_row(*map(Text, row))  # Text, not str: rich would read [left] as markup
+    console = Console()
+    console.print(table)
+    console.print()
+
+
+def _say(line: str) -> None:
+    console = Console()
+    console.print(fill(line, console.width), markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,136 @@
+"""Ours beside the paper's, cell by cell, with the difference in standard errors."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import fmean, stdev
+
+from scipy import stats
+
+from mtl_bench.records import Record
+from mtl_bench.results.board import Board
+from mtl_bench.results.change import term_weights
+from mtl_bench.results.intervals import LEVEL
+from mtl_bench.results.published.catalogue import PaperTable
+from mtl_bench.results.published.printed import Printed
+from mtl_bench.results.published.printed_names import PrintedNames
+from mtl_bench.results.row import Row
+
+
+@dataclass(frozen=True)
+class Beside:
+    """One cell of a paper and our value of it. Δm is higher-is-better in both, whatever the paper's sign.
+
+    `error` is the standard error of ours and `difference_error` that of ours minus the paper's; None with one seed.
+    """
+
+    printed_as: str
+    metric: str
+    paper: float
+    places: int
+    ours: float
+    seeds: int
+    error: float | None
+    difference_error: float | None
+
+    @property
+    def difference(self) -> float:
+        return self.ours - self.paper
+
+    @property
+    def in_errors(self) -> float | None:
+        return self.difference / self.difference_error if self.difference_error else None
+
+
+def beside(table: PaperTable, board: Board, records: Iterable[Record], names: PrintedNames) -> list[Beside]:
+    """Every cell of the table that a converged row of the board has a value for, in print's order."""
+    runs: dict[str, dict[int, Record]] = {}
+    for record in records:
+        runs.setdefault(record["hash"], {})[record["seed"]] = record
+    found = []
+    for printed_as, cells in printed_rows(table).items():
+        row = board_row(table, board, names, printed_as)
+        if row is not None and not row.diverged:
+            found += list(_row(table, board, row, runs, printed_as, cells))
+    return found
+
+
+def printed_rows(table: PaperTable) -> dict[str, Mapping[str, Printed]]:
+    """The baseline first, where the table has one of its own."""
+    own = {table.baseline_name: table.baseline} if table.baseline_name and table.baseline else {}
+    return {**own, **table.rows}
+
+
+def board_row(table: PaperTable, board: Board, names: PrintedNames, printed_as: str) -> Row | None:
+    """The row of the method with its options as they come; variants of it are other rows, which `report` shows."""
+    if printed_as in names.single_task:
+        return next((row for row in board.rows if row.is_single_task), None)
+    method = names.method(table.name, printed_as)
+    return next((row for row in board.rows if row.label == method and not row.is_single_task), None)
+
+
+def same_delta(table: PaperTable, board: Board, metric: str) -> bool:
+    """Whether the printed Δm weighs the same metrics as the board's. Where no cells are printed, its name says it."""
+    definition = table.deltas[metric]
+    if definition in table.judged or not table.judged:
+        return definition == board.definition
+    theirs = {table.ours(name): weight for (_, name), weight in term_weights(definition, table.terms).items()}
+    terms: dict[str, list[str]] = {}
+    for column in board.columns:
+        terms.setdefault(column.task, []).append(column.metric)
+    return theirs == term_weights(board.definition, terms)
+
+
+def _row(
+    table: PaperTable,
+    board: Board,
+    row: Row,
+    runs: Mapping[str, Mapping[int, Record]],
+    printed_as: str,
+    cells: Mapping[str, Printed],
+) -> Iterator[Beside]:
+    for metric, cell in cells.items():
+        if metric in table.deltas:
+            if row.delta_m is not None and not row.is_single_task and same_delta(table, board, metric):
+                span = row.delta_m.interval
+                error = span.half / float(stats.t.ppf((1 + LEVEL) / 2, span.df)) if span else None
+                values = list(row.per_seed.values())
+                yield _cell(table, printed_as, metric, cell, cell.sign, row.delta_m.mean, values, error)
+        elif not table.other_units and (term := table.ours(metric)):
+            values = _values(row, runs, *term)
+            if values:
+                error = stdev(values) / sqrt(len(values)) if len(values) > 1 else None
+                yield _cell(table, printed_as, metric, cell, 1, fmean(values), values, error)
+
+
+def _values(row: Row, runs: Mapping[str, Mapping[int, Record]], task: str, metric: str) -> list[float]:
+    """Of the run that serves the task: a method's only one, or the task's own single-task run."""
+    for digest in row.hashes:
+        records = [runs[digest][seed] for seed in row.converged if seed in runs[digest]]
+        if records and task in records[0]["test"] and metric in records[0]["test"][task]:
+            return [record["test"][task][metric] for record in records]
+    return []
+
+
+def _cell(
+    table: PaperTable,
+    printed_as: str,
+    metric: str,
+    cell: Printed,
+    sign: int,
+    ours: float,
+    values: Sequence[float],
+    error: float | None,
+) -> Beside:
+    whole = None if error is None else sqrt(error**2 + _paper_variance(table, cell, stdev(values)))
+    return Beside(printed_as, metric, sign * float(cell.value), cell.places, ours, len(values), error, whole)
+
+
+def _paper_variance(table: PaperTable, cell: Printed, deviation: float) -> float:
+    """Of the printed mean: the standard error it prints, else seeds that vary as ours do (`deviation`); and rounding,
+    uniform over a unit of the last digit. Nothing but rounding where it does not say how many seeds it is the mean of.
+    """
+    rounding = float(2 * cell.half) ** 2 / 12
+    if cell.spread is not None and table.spread == "standard_error":
+        return cell.spread**2 + rounding
+    return (deviation**2 / cell.seeds if cell.seeds else 0.0) + rounding
