@@ -23,6 +23,7 @@ from mtl_bench.methods.gradvac import GradVac
 from mtl_bench.methods.imtl_g import IMTLG
 from mtl_bench.methods.imtl_l import IMTLL
 from mtl_bench.methods.interface import GramianProblem
+from mtl_bench.methods.learned_priority import LearnedPriority
 from mtl_bench.methods.linear_scalarization import LinearScalarization
 from mtl_bench.methods.loss_weighting import LossWeighting
 from mtl_bench.methods.mgda import MGDA
@@ -69,6 +70,7 @@ __all__ = [
     "GradientAggregation",
     "GramianProblem",
     "GramianWeighting",
+    "LearnedPriority",
     "LinearScalarization",
     "LossWeighting",
     "Method",

@@ -82,6 +82,7 @@ COST = {
     "db_mtl": (1, 3, 4),
     "excess_mtl": (1, 3, 4),
     "gradnorm": (1, 1, 2),
+    "learned_priority": (2, 4, 6),
     "gradnorm at shared": (1, 3, 4),
     "mgda": (1, 3, 4),
     "moco": (1, 3, 4),
@@ -286,7 +287,7 @@ def test_a_batch_of_one_task_is_plain_descent() -> None:
     """With k = 1 every method whose weights have a sum takes the same step."""
     ends = []
     agreeing = ("aligned_mtl", "cagrad", "config", "dualproj", "ega", "gradvac", "imtl_g", "upgrad", "wpcgrad")
-    for config in ("ls", "rlw", "famo", "pcgrad", "mgda", *agreeing):
+    for config in ("ls", "rlw", "famo", "pcgrad", "mgda", "learned_priority", *agreeing):
         problem, method = toy(dtype=torch.float64), make(config)
         method.setup(problem.context)
         step = problem.step(0)

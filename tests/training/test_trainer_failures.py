@@ -39,7 +39,17 @@ from tests.training.poison import Poison
 
 # Methods that ask for the losses of a batch several times: the poison counts questions. The contract of methods spoils
 # whole batches of theirs.
-SEVERAL = ("cso", "round_robin", "ls_repeated", "random_groups", "sdmgrad", "stgu", "stgu_causal", "tag")
+SEVERAL = (
+    "cso",
+    "learned_priority",
+    "round_robin",
+    "ls_repeated",
+    "random_groups",
+    "sdmgrad",
+    "stgu",
+    "stgu_causal",
+    "tag",
+)
 ONE_STEP = [method for method in METHODS if method != "sdmgrad"]  # which asks three times for one step
 FOREVER = set(range(1, 10_000))
 
