@@ -9,6 +9,7 @@ FAMILIES = {
     "LossWeighting": "loss weighting",
     "GramianWeighting": "Gramian",
     "GradientAggregation": "direction",
+    "GradientMethod": "Gramian or direction",
     "ComposableMethod": "own step",
     "Method": "own step",
 }

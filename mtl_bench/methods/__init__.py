@@ -38,6 +38,7 @@ from mtl_bench.methods.si import ScaleInvariant
 from mtl_bench.methods.stch import STCH
 from mtl_bench.methods.stgu import STGU, STGUCausal
 from mtl_bench.methods.tag import TAG
+from mtl_bench.methods.torchjd import TorchJD
 from mtl_bench.methods.upgrad import UPGrad
 from mtl_bench.methods.uw import UncertaintyWeighting
 from mtl_bench.methods.wpcgrad import WPCGrad
@@ -83,6 +84,7 @@ __all__ = [
     "SDMGrad",
     "STGUCausal",
     "ScaleInvariant",
+    "TorchJD",
     "UPGrad",
     "UncertaintyWeighting",
     "WPCGrad",

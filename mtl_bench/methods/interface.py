@@ -56,7 +56,7 @@ class TaskGradients(Protocol):
         """Views of the rows by parameter name."""
 
 
-class HeldOut(Protocol):
+class HeldOutSamples(Protocol):
     """A batch of samples that nothing is trained on: what the parameters as they are now are worth.
 
     In evaluation mode: norms use their running statistics and leave them as they are, dropout drops nothing, images are
@@ -130,7 +130,7 @@ class Step(Protocol):
     def split(self, parts: int) -> "list[Step]":
         """Disjoint parts of the batch, stratified by label."""
 
-    def held_out(self) -> HeldOut:
+    def held_out(self) -> HeldOutSamples:
         """The batch of the validation split that belongs to this batch: asked again, it is the same one."""
 
 

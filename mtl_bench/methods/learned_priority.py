@@ -11,7 +11,7 @@ from torch import Tensor
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.composable import ComposableMethod
 from mtl_bench.methods.gradient import require_shared
-from mtl_bench.methods.interface import Context, HeldOut, Step, TaskGradients
+from mtl_bench.methods.interface import Context, HeldOutSamples, Step, TaskGradients
 from mtl_bench.methods.priorities import Prioritised
 from mtl_bench.methods.task_scalars import TaskScalars
 from mtl_bench.methods.task_values import is_sound
@@ -74,7 +74,7 @@ class LearnedPriority(ComposableMethod, Prioritised):
             sound = is_sound(losses.values, rows.matrix())  # else there was no step whose derivative this is
             self.logits.descend(torch.where(sound, hypergradient, torch.nan), losses.tasks)
 
-    def slopes(self, rows: TaskGradients, held_out: HeldOut) -> Float[Tensor, "k"]:
+    def slopes(self, rows: TaskGradients, held_out: HeldOutSamples) -> Float[Tensor, "k"]:
         """−⟨g_k, v⟩, on the device."""
         wanted = self.preference(held_out.tasks, len(held_out.tasks))
         seen = held_out.gradient(held_out.losses(), wanted).matrix()[0]

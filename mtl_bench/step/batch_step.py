@@ -13,7 +13,7 @@ from mtl_bench.errors import BenchError
 from mtl_bench.methods.interface import Level, Step, TaskGradients, TaskLosses
 from mtl_bench.step.engines.graph import Graph, spend
 from mtl_bench.step.forward import Part
-from mtl_bench.step.held_out import HeldOutBatch
+from mtl_bench.step.held_out_batch import HeldOutBatch
 from mtl_bench.step.means import Means
 from mtl_bench.step.reduce import Alone
 from mtl_bench.step.snapshot import replayed

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from mtl_bench.step.reduce import Reduce
 from mtl_bench.tasks import Classification, Regression, Task
 from mtl_bench.training.machine import Machine
 
+TORCHJD = find_spec("torchjd") is not None  # an optional package, without which its method is left out
 INPUT, INPUT_OF_CONVOLUTION = (1, 4, 4), (1, 8, 8)
 CPU = torch.device("cpu")
 

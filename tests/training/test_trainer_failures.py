@@ -50,7 +50,8 @@ SEVERAL = (
     "stgu_causal",
     "tag",
 )
-ONE_STEP = [method for method in METHODS if method != "sdmgrad"]  # which asks three times for one step
+TWICE = ("learned_priority", "sdmgrad")  # or three times for one step
+ONE_STEP = [method for method in METHODS if method not in TWICE]
 FOREVER = set(range(1, 10_000))
 
 

@@ -15,7 +15,7 @@ from mtl_bench.step.means import Means
 
 
 class HeldOutBatch:
-    """`mtl_bench.methods.interface.HeldOut`.
+    """`mtl_bench.methods.interface.HeldOutSamples`.
 
     With several processes each has its part of the batch, as in training.
     """
