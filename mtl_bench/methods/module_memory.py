@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -13,8 +12,8 @@ ITS_OWN = set(vars(nn.Module()))  # of torch: parameters, hooks and the like; bu
 class ModuleMemory:
     """Every buffer and plain attribute of a module and of its parts; `device` is where tensors are put back to.
 
-    Functions, solvers and other objects are not kept: they are what the module is, not what it remembers. One that
-    changes while the module works would be lost, see `objects`.
+    Kept are tensors, numbers, text, types and devices, and tuples of them. Other objects (functions, solvers) are what
+    a module is, not what it remembers; one that is replaced while the module works would be lost, see `objects`.
     """
 
     def __init__(self, module: nn.Module, device: torch.device) -> None:
@@ -47,40 +46,28 @@ class ModuleMemory:
     def _unpacked(self, value: Any) -> Any:
         match value:
             case Tensor():
-                return value.to(self.device)
-            case {"numpy": array}:
-                return array.cpu().numpy()
+                return value.to(self.device, copy=True)  # the module may write into it
             case {"dtype": name}:
                 return getattr(torch, name)
             case {"device": name}:
                 return torch.device(name)
             case {"tuple": entries}:
                 return tuple(self._unpacked(entry) for entry in entries)
-            case list():
-                return [self._unpacked(entry) for entry in value]
         return value
 
 
 def _is_plain(value: Any) -> bool:
-    if isinstance(value, tuple | list):
+    if isinstance(value, tuple):
         return all(_is_plain(entry) for entry in value)
-    if isinstance(value, np.ndarray):
-        return value.dtype.kind in "biuf"
     return value is None or isinstance(value, bool | int | float | str | Tensor | torch.dtype | torch.device)
 
 
 def _packed(value: Any) -> Any:
     match value:
-        case np.ndarray():
-            return {"numpy": torch.from_numpy(value.copy())}
         case torch.dtype():
             return {"dtype": str(value).removeprefix("torch.")}
         case torch.device():
             return {"device": str(value)}
         case tuple():
             return {"tuple": [_packed(entry) for entry in value]}
-        case list():
-            return [_packed(entry) for entry in value]
-        case float():
-            return float(value)  # NumPy's are of a class of their own
     return value
