@@ -19,13 +19,16 @@ from mtl_bench.training.interrupts import Interrupted
 from mtl_bench.training.loggers import NoLogger
 from mtl_bench.training.plan import NODES, Plan, make_plan
 from mtl_bench.training.trainer import Options, Trainer
+from tests.methods.toys import TORCHJD
 
 Compose = Callable[..., Plan]  # of the fixture `compose`
 METHODS = sorted(path.stem for path in (Path(__file__).parents[1] / "configs" / "method").glob("*.yaml"))
+METHODS = [method for method in METHODS if method != "torchjd" or TORCHJD]
 REQUIRED = {
     "priority": ["method.priorities={left: 0.8, right: 0.2}"],
     "fixed": ["method.fixed={left: 1, right: 0.5}"],
     "cso": ["model.task_norm=true", "method.linear=true"],
+    "torchjd": ["method.aggregator=GradVac"],  # which draws and remembers
 }
 PER_EPOCH = 7
 TINY = [

@@ -9,6 +9,7 @@ FAMILIES = {
     "LossWeighting": "loss weighting",
     "GramianWeighting": "Gramian",
     "GradientAggregation": "direction",
+    "GradientMethod": "direction",  # which may be either
     "ComposableMethod": "own step",
     "Method": "own step",
 }

@@ -12,6 +12,7 @@ from mtl_bench.methods import Method
 from mtl_bench.models.base import MultiTaskModel
 from mtl_bench.models.convolutional import EncoderModel
 from mtl_bench.step import Stepper
+from mtl_bench.step.loop import Losses
 
 LR = 1e-4  # small: weights stay where numbers are finite, whatever a method does
 
@@ -68,6 +69,9 @@ class Workload:
         """A step of `method`. Raises BenchError, here or at the first step, for a model that it cannot serve."""
         model, optimizer = self.copied()
         weights = dict(model.named_parameters())
+        losses: Losses = lambda: self.losses(model)  # noqa: E731
+        if model.per_task_path:
+            losses = lambda k: self.loss(model, model.encode(self.image, k), k)  # noqa: E731
         stepper = Stepper(
             method,
             shared=model.shared_parameters().values(),
@@ -80,10 +84,9 @@ class Workload:
             tasks=model.tasks,
             likelihoods=["regression"] * len(model.tasks),
             total_steps=10**6,
+            held_out=losses,
         )
-        if model.per_task_path:
-            return lambda: stepper.step(lambda k: self.loss(model, model.encode(self.image, k), k))
-        return lambda: stepper.step(lambda: self.losses(model))
+        return lambda: stepper.step(losses)
 
     def copied(self) -> tuple[MultiTaskModel, torch.optim.Optimizer]:
         model = copy.deepcopy(self.model)

@@ -23,6 +23,7 @@ from mtl_bench.methods.gradvac import GradVac
 from mtl_bench.methods.imtl_g import IMTLG
 from mtl_bench.methods.imtl_l import IMTLL
 from mtl_bench.methods.interface import GramianProblem
+from mtl_bench.methods.learned_priority import LearnedPriority
 from mtl_bench.methods.linear_scalarization import LinearScalarization
 from mtl_bench.methods.loss_weighting import LossWeighting
 from mtl_bench.methods.mgda import MGDA
@@ -37,6 +38,7 @@ from mtl_bench.methods.si import ScaleInvariant
 from mtl_bench.methods.stch import STCH
 from mtl_bench.methods.stgu import STGU, STGUCausal
 from mtl_bench.methods.tag import TAG
+from mtl_bench.methods.torchjd import TorchJD
 from mtl_bench.methods.upgrad import UPGrad
 from mtl_bench.methods.uw import UncertaintyWeighting
 from mtl_bench.methods.wpcgrad import WPCGrad
@@ -69,6 +71,7 @@ __all__ = [
     "GradientAggregation",
     "GramianProblem",
     "GramianWeighting",
+    "LearnedPriority",
     "LinearScalarization",
     "LossWeighting",
     "Method",
@@ -81,6 +84,7 @@ __all__ = [
     "SDMGrad",
     "STGUCausal",
     "ScaleInvariant",
+    "TorchJD",
     "UPGrad",
     "UncertaintyWeighting",
     "WPCGrad",

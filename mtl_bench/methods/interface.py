@@ -56,6 +56,23 @@ class TaskGradients(Protocol):
         """Views of the rows by parameter name."""
 
 
+class HeldOutSamples(Protocol):
+    """A batch of samples that nothing is trained on: what the parameters as they are now are worth.
+
+    In evaluation mode: norms use their running statistics and leave them as they are, dropout drops nothing, images are
+    augmented no more than in an evaluation. `tasks` have a label in it (there may be none). Forwards and backwards
+    count as any others; neither the losses nor a step that is not finite here are training's.
+    """
+
+    tasks: tuple[int, ...]
+
+    def losses(self) -> TaskLosses:
+        """One forward of all `tasks`, with the parameters as they are now."""
+
+    def gradient(self, losses: TaskLosses, weights: Float[Tensor, "k"]) -> TaskGradients:
+        """The gradient of Σ w_i l_i at "shared" as the only row, by one backward; to be compared, not written."""
+
+
 class Step(Protocol):
     """The means of one batch, and nothing else.
 
@@ -113,6 +130,9 @@ class Step(Protocol):
     def split(self, parts: int) -> "list[Step]":
         """Disjoint parts of the batch, stratified by label."""
 
+    def held_out(self) -> HeldOutSamples:
+        """The batch of the validation split that belongs to this batch: asked again, it is the same one."""
+
 
 @dataclass(frozen=True)
 class GramianProblem:
@@ -144,3 +164,4 @@ class Context:
     # name of a shared weight → the weight, and the live norms per task that follow it, in task order
     task_norms: Mapping[str, tuple[nn.Parameter, tuple[nn.Module, ...]]] = field(default_factory=dict)
     frozen: bool = False  # no shared parameter requires a gradient
+    held_out: bool = False  # whether a step has held-out samples to look at

@@ -2,8 +2,9 @@
 
 What changes no behaviour changes no identity: the order of keys, tuples or lists, `1` or `1.0`, and arguments that
 repeat the constructor's default, so that adding an option to a class renames no run. What does change behaviour
-without showing in a configuration is added: the `revision` of a class, and the source of a class that is neither
-ours nor installed. A class that was renamed keeps its first path in `known_as`, and with it the names of its runs.
+without showing in a configuration is added: the `revision` of a class, the version of a library that it names as
+`version_of`, and the source of a class that is neither ours nor installed. A class that was renamed keeps its first
+path in `known_as`, and with it the names of its runs.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ import math
 import os
 import sys
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -140,7 +142,18 @@ def _provenance(target: Any) -> dict[str, JSON]:
     found: dict[str, JSON] = {}
     if isinstance(revision := getattr(target, "revision", None), int):
         found["_revision_"] = revision
+    if isinstance(library := getattr(target, "version_of", None), str):
+        found["_library_"] = f"{library} {_version(library)}"
     return found | source_of(target)
+
+
+def _version(library: str) -> str:
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError as error:
+        raise BenchError(
+            f"This run is named by the version of {library}, which is missing: pip install {library}."
+        ) from error
 
 
 def source_of(target: Any) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """The step of one batch: what a method is handed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -11,23 +11,12 @@ from torch import Tensor
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.interface import Level, Step, TaskGradients, TaskLosses
-from mtl_bench.step.engines.engine import Engine
-from mtl_bench.step.engines.graph import Graph
+from mtl_bench.step.engines.graph import Graph, spend
 from mtl_bench.step.forward import Part
-from mtl_bench.step.ledger import Ledger
-from mtl_bench.step.mover import Mover
-from mtl_bench.step.reduce import Alone, Reduce
+from mtl_bench.step.held_out_batch import HeldOutBatch
+from mtl_bench.step.means import Means
+from mtl_bench.step.reduce import Alone
 from mtl_bench.step.snapshot import replayed
-
-
-@dataclass
-class Means:
-    """What all steps of a run work with. `engines` by level; a sentence where the model can have none."""
-
-    mover: Mover
-    ledger: Ledger
-    engines: Mapping[Level, Engine | str]
-    reduce: Reduce = field(default_factory=Alone)
 
 
 class BatchStep:
@@ -70,7 +59,7 @@ class BatchStep:
         if self._fresh:
             self.mover.norms.new_batch()
             self._fresh = False
-        engine = self._engine(at).forward() if at else nullcontext()
+        engine = self.means.engine(at).forward() if at else nullcontext()
         with engine, replayed(self.mover.device, self._dropout if grad is False else None) as before:
             if grad is not False:
                 self._dropout = before
@@ -86,7 +75,7 @@ class BatchStep:
         return TaskLosses(chosen, values, Graph.of(found, with_graph, self.mover.version))
 
     def backward(self, losses: TaskLosses, weights: Float[Tensor, "k"]) -> None:
-        graph = self._spend(losses)
+        graph = spend(losses, self.mover.version)
         chosen = [(i, task) for i, task in enumerate(losses.tasks) if task in graph.terms]
         tasks = tuple(task for _, task in chosen)
         kept = weights if len(chosen) == len(losses.tasks) else torch.stack([weights[i] for i, _ in chosen])
@@ -103,8 +92,8 @@ class BatchStep:
     def gradients(
         self, losses: TaskLosses, at: Level = "shared", weights: Float[Tensor, "k"] | None = None
     ) -> TaskGradients:
-        engine = self._engine(at)
-        graph = self._spend(losses)
+        engine = self.means.engine(at)
+        graph = spend(losses, self.mover.version)
         tasks = tuple(task for task in losses.tasks if task in graph.terms)
         if tasks != losses.tasks:
             raise BenchError("Per-task gradients need a graph of every task; take losses(tasks, grad=True).")
@@ -150,6 +139,11 @@ class BatchStep:
         share, progress = self.share / parts, self.__dict__.get("progress")
         return [BatchStep(replace(part, tasks=common), self.means, self.epoch, progress, share) for part in found]
 
+    def held_out(self) -> HeldOutBatch:
+        if self.means.held_out is None:
+            raise BenchError("This method looks at held-out samples, and nobody has said which there are.")
+        return HeldOutBatch(self.means.held_out(), self.means)
+
     @contextmanager
     def _summed(self) -> Iterator[None]:
         """What the block adds to `.grad` is summed over processes, what was there before is not again."""
@@ -166,17 +160,3 @@ class BatchStep:
                 parameter.grad = parameter.grad if former is None else former + parameter.grad
             else:
                 parameter.grad = former
-
-    def _engine(self, at: Level) -> Engine:
-        engine = self.means.engines[at]
-        if isinstance(engine, str):
-            raise BenchError(engine)
-        return engine
-
-    def _spend(self, losses: TaskLosses) -> Graph:
-        graph, losses.graph = losses.graph, None
-        if not isinstance(graph, Graph):
-            raise BenchError("These losses have no graph, or it was spent; take `step.losses()` again.")
-        if graph.version != self.mover.version:
-            raise BenchError("These losses are older than an `apply` or a `trial`; take `step.losses()` after it.")
-        return graph

@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.base import Method
 from mtl_bench.methods.interface import Context
-from mtl_bench.step.batch_step import BatchStep, Means
+from mtl_bench.step.batch_step import BatchStep
 from mtl_bench.step.contract import check_contract
 from mtl_bench.step.engines.engine import engines
 from mtl_bench.step.epoch_means import EpochMeans
 from mtl_bench.step.forward import Forward, Forwarded, Part
 from mtl_bench.step.ledger import Ledger
 from mtl_bench.step.loop import LoopForward, Losses, Taps, called
+from mtl_bench.step.means import Means
 from mtl_bench.step.mover import Mover, needs_closure
 from mtl_bench.step.ownership import Ownership, found_ownership, ownership
 from mtl_bench.step.reduce import Reduce, reduce_of_this_run
@@ -39,6 +40,8 @@ class Stepper:
 
     `tasks` are names for findings, `likelihoods` "classification" or "regression" per task (for uncertainty weighting),
     `static_weights` by name, `total_steps` the batches of the whole training for methods that follow its progress.
+    `held_out` computes the losses of a batch that is not trained on, the next one at each call, for methods that learn
+    from such samples: all tasks have a label in it, and the model is in evaluation mode meanwhile.
     `clip_norm` clips inside the step; `bn_updates` says whether norms update their statistics at their own first
     forward of a batch or at all. The learning rate's schedule and evaluation stay yours. Call `end_epoch` after each
     epoch. Where torch.distributed runs several processes, each gives the losses of its part of a batch: the mean over
@@ -63,6 +66,7 @@ class Stepper:
         likelihoods: Sequence[Literal["classification", "regression"]] = (),
         static_weights: Mapping[str, float] | None = None,
         total_steps: int | None = None,
+        held_out: Losses | None = None,
         clip_norm: float | None = None,
         bn_updates: Literal["first", "all"] = "first",
         seed: int = 0,
@@ -74,7 +78,9 @@ class Stepper:
                 f"{type(optimizer).__name__} runs forwards within its step, which methods here do themselves; choose "
                 "one that steps on given gradients, such as torch.optim.AdamW."
             )
-        self.method, self.optimizer, self.model = method, optimizer, model
+        if held_out is not None and model is None:
+            raise BenchError("held_out= needs model=, which is in evaluation mode while those losses are computed.")
+        self.method, self.optimizer, self.model, self.held_out = method, optimizer, model, held_out
         self.names = _names(optimizer, model)
         self.per_task_path, self.task_norms = per_task_path, dict(task_norms or {})
         self.tasks, self.likelihoods = tasks, tuple(likelihoods)
@@ -96,15 +102,13 @@ class Stepper:
         """
         if self.means is None:
             self._prepare(self._found(losses))
-        means, count = self._ready(), len(self._owners.owned)
+        means = self._ready()
         if self._trained != _trained(self.optimizer):
             raise BenchError(
                 "Parameters were frozen, set free or handed to the optimizer since this stepper was made, which "
                 "it cannot follow; make a new one and load the state_dict() of this."
             )
-        repeatable, processes = self.model is not None, self.reduce.processes
-        forward = LoopForward(losses, count, self.taps, self.per_task_path, self._check, repeatable, processes)
-        part = self._part(forward, tasks)
+        part = self._part(self._forward(losses), tasks)
         if part.tasks:  # none with a label in this batch: there is nothing to learn from
             self.method.update(kind(part, means, self.epoch, self._progress()))
         self.steps += 1
@@ -175,7 +179,8 @@ class Stepper:
         weights = [parameter for parameter in owners.shared.values() if parameter.ndim > 1]
         last = weights[-1] if weights else None
         rows = engines(owners, self.reduce, self.per_task_path, last)
-        means = Means(mover, Ledger(K, device, like.dtype), rows, self.reduce)
+        held_out = None if self.held_out is None else self._held_out
+        means = Means(mover, Ledger(K, device, like.dtype), rows, self.reduce, held_out)
         names = tuple(self.tasks or (f"task_{k}" for k in range(K)))
         if len(names) != K:
             raise BenchError(f"There are {K} losses and {len(names)} names of tasks; name each loss once.")
@@ -192,6 +197,7 @@ class Stepper:
                 shared={name: parameter.shape for name, parameter in owners.shared.items()},
                 task_norms=self.task_norms,
                 frozen=not owners.shared,
+                held_out=held_out is not None,
             )
         )
         self.epoch_means, self.means, self._owners = EpochMeans(K), means, owners
@@ -216,6 +222,15 @@ class Stepper:
         if self.means is None:
             raise BenchError("This stepper knows its tasks after its first batch; give shared= and heads=.")
         return self.means
+
+    def _forward(self, losses: Losses) -> Forward:
+        repeatable, processes = self.model is not None, self.reduce.processes
+        count = len(self._owners.owned)
+        return LoopForward(losses, count, self.taps, self.per_task_path, self._check, repeatable, processes)
+
+    def _held_out(self) -> Part:
+        assert self.held_out is not None
+        return self._part(self._forward(self.held_out), None)
 
     def _part(self, forward: Forward, tasks: Sequence[int] | None) -> Part:
         every = range(len(self._owners.owned))

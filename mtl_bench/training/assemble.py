@@ -1,5 +1,6 @@
 """A plan becomes a trainer: model, optimizer and data on the device, every random stream seeded."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -7,9 +8,10 @@ from typing import Literal
 import torch
 
 from mtl_bench.data.augmentation import Chain
+from mtl_bench.data.fields import Field
 from mtl_bench.data.order import Batches
 from mtl_bench.data.residency import Residency
-from mtl_bench.data.split import Split
+from mtl_bench.data.split import Batch, Split
 from mtl_bench.methods.base import Method
 from mtl_bench.methods.interface import Context
 from mtl_bench.models.base import MultiTaskModel
@@ -73,6 +75,7 @@ def assemble(plan: Plan, place: Place, options: Options, logger: Logger) -> Trai
         clip_norm=training.clip_norm,
         bn_updates=training.bn_updates,
         autocast=torch.bfloat16 if training.precision == "bf16" else None,
+        held_out=_held_out(plan, splits, fields, device),
     )
     check_last_batch(machine.forward, batches, splits["train"])
     check_reach(machine.forward, machine.mover.ownership, splits["train"])
@@ -123,6 +126,21 @@ def _splits(plan: Plan, device: torch.device, residency: Residency) -> dict[str,
     return {name: Split(plan.packed, p, tasks, device, statistics, residency) for name, p in present.items() if p}
 
 
+def _held_out(
+    plan: Plan, splits: Mapping[str, Split], fields: Mapping[str, Field], device: torch.device
+) -> Callable[[int], Batch] | None:
+    """The batch of the validation split that belongs to the n-th batch of training, as large as that where it can be.
+
+    A pure function of n: a checkpoint, which counts batches, holds its position too. None: there is no such split.
+    """
+    if "val" not in splits:
+        return None
+    val = splits["val"]
+    batches = Batches(val, min(plan.training.batch_size, val.size), True, plan.seed, stream="order of held-out samples")
+    feed = Feed(val, batches, Chain((), fields, plan.seed, device), plan.tasks)
+    return lambda number: feed.batch(*divmod(number, feed.per_epoch))
+
+
 def _context(plan: Plan, machine: Machine, steps_per_epoch: int) -> Context:
     return Context(
         tasks=tuple(plan.tasks),
@@ -140,4 +158,5 @@ def _context(plan: Plan, machine: Machine, steps_per_epoch: int) -> Context:
             if name in machine.shared  # not frozen
         },
         frozen=not machine.shared,
+        held_out=machine.held_out is not None,
     )

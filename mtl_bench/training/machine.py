@@ -9,10 +9,11 @@ from torch import nn
 
 from mtl_bench.data.split import Batch
 from mtl_bench.models.base import MultiTaskModel
-from mtl_bench.step.batch_step import BatchStep, Means
+from mtl_bench.step.batch_step import BatchStep
 from mtl_bench.step.engines.engine import engines
 from mtl_bench.step.forward import Part
 from mtl_bench.step.ledger import Ledger
+from mtl_bench.step.means import Means
 from mtl_bench.step.mover import Mover
 from mtl_bench.step.ownership import ownership
 from mtl_bench.step.parts import parts_by_label
@@ -23,7 +24,10 @@ from mtl_bench.training.model_forward import ModelForward
 
 
 class Machine:
-    """A model on its tasks and the means to train it; lives as long as the run, and makes the step of each batch."""
+    """A model on its tasks and the means to train it; lives as long as the run, and makes the step of each batch.
+
+    `held_out` gives the batch of the validation split that belongs to the n-th batch trained on (from 0).
+    """
 
     def __init__(
         self,
@@ -37,6 +41,7 @@ class Machine:
         bn_updates: Literal["first", "all"] = "first",
         autocast: torch.dtype | None = None,
         reduce: Reduce | None = None,
+        held_out: Callable[[int], Batch] | None = None,
     ) -> None:
         self.model, self.tasks, self.device, self.names = model, tasks, device, list(tasks)
         self.dtype = next(model.parameters()).dtype
@@ -49,7 +54,8 @@ class Machine:
         self.mover = Mover(optimizer, owners, model, device, generator, device_generator, clip_norm, bn_updates)
         self.ledger = Ledger(len(self.names), device, self.dtype)
         rows = engines(owners, reduce, model.per_task_path, self.last_shared)
-        self.means = Means(self.mover, self.ledger, rows, reduce)
+        self.held_out = held_out
+        self.means = Means(self.mover, self.ledger, rows, reduce, None if held_out is None else self._held_out)
 
     @property
     def last_shared(self) -> nn.Parameter | None:
@@ -61,6 +67,10 @@ class Machine:
         self, batch: Batch, epoch: int = 0, progress: float = 0.0, kind: Callable[..., BatchStep] = BatchStep
     ) -> BatchStep:
         return kind(self._part(ask(batch, self.tasks).answer()), self.means, epoch, progress)
+
+    def _held_out(self) -> Part:
+        assert self.held_out is not None
+        return self._part(ask(self.held_out(self.ledger.counts.batches), self.tasks).answer())
 
     def _part(self, batch: Batch) -> Part:
         def split(parts: int) -> list[Part]:

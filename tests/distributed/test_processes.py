@@ -8,7 +8,18 @@ from torch import Tensor, distributed, multiprocessing, nn
 
 from mtl_bench.data.split import Batch
 from mtl_bench.errors import BenchError
-from mtl_bench.methods import FAMO, MGDA, STGU, TAG, GradDrop, LinearScalarization, Method, PCGrad, UncertaintyWeighting
+from mtl_bench.methods import (
+    FAMO,
+    MGDA,
+    STGU,
+    TAG,
+    GradDrop,
+    LearnedPriority,
+    LinearScalarization,
+    Method,
+    PCGrad,
+    UncertaintyWeighting,
+)
 from mtl_bench.step import Stepper
 from mtl_bench.step.reduce import Processes, Reduce
 from tests.methods.toys import toy
@@ -21,6 +32,7 @@ METHODS: dict[str, Callable[[], Method]] = {
     "stgu": lambda: STGU(warmup=5, decay=0.2),
     "famo": FAMO,
     "mgda": MGDA,
+    "learned_priority": LearnedPriority,
 }
 
 

@@ -25,12 +25,13 @@ from mtl_bench.methods.pcgrad import PCGrad
 from mtl_bench.methods.rlw import RandomLossWeighting
 from mtl_bench.methods.stch import STCH
 from mtl_bench.methods.stgu import STGU
+from mtl_bench.methods.torchjd import TorchJD
 from mtl_bench.methods.uw import UncertaintyWeighting
 from mtl_bench.methods.wpcgrad import WPCGrad
-from tests.methods.toys import Toy, context, toy
+from tests.methods.toys import TORCHJD, Toy, context, toy
 
 FOLDER = Path(__file__).parents[2] / "configs" / "method"
-CONFIGS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+CONFIGS = sorted(path.stem for path in FOLDER.glob("*.yaml") if path.stem != "torchjd" or TORCHJD)
 OPEN: dict[str, dict[str, Any]] = {  # what the user has to give
     "priority": {"priorities": {"shape": 0.6, "depth": 0.3, "colour": 0.1}},
     "fixed": {"fixed": {"shape": 1.0, "depth": 0.5, "colour": 2.0}},
@@ -39,6 +40,7 @@ OPEN: dict[str, dict[str, Any]] = {  # what the user has to give
     "stch": {"warmup": 1},  # as for stgu
     "stgu": {"warmup": 4, "decay": 0.2},  # else these short runs see nothing but its warm-up
     "stgu_causal": {"warmup": 4, "decay": 0.2},
+    "torchjd": {"aggregator": "GradVac"},  # which draws and remembers
 }
 PRESETS = {
     "imtl": ("weighting",),
@@ -62,6 +64,8 @@ COMPOSED: dict[str, Callable[[], Method]] = {
     "cso, phase 2": lambda: CSO(phase=2, linear=True),
     "cso under uw": lambda: CSO(phase="sequential", weighting=UncertaintyWeighting(), linear=True),
 }
+if TORCHJD:
+    COMPOSED["torchjd, all coordinates"] = lambda: TorchJD(aggregator="GradDrop", weighting=UncertaintyWeighting())
 ALONE = ("cso", "cso under uw", "round_robin")  # methods that take steps of one task alone
 # forwards, backwards, passes of one batch with three tasks; a method without a line here is a loss weighting
 COST = {
@@ -82,6 +86,7 @@ COST = {
     "db_mtl": (1, 3, 4),
     "excess_mtl": (1, 3, 4),
     "gradnorm": (1, 1, 2),
+    "learned_priority": (2, 4, 6),
     "gradnorm at shared": (1, 3, 4),
     "mgda": (1, 3, 4),
     "moco": (1, 3, 4),
@@ -92,6 +97,8 @@ COST = {
     "mgda-ub": (1, 1, 2),
     "nash_mtl": (1, 3, 4),
     "sdmgrad": (3, 9, 4),  # of a third of the batch each
+    "torchjd": (1, 3, 4),
+    "torchjd, all coordinates": (1, 3, 4),
     "upgrad": (1, 3, 4),
     "wpcgrad": (1, 3, 4),
     "wpcgrad, dynamic": (1, 3, 4),
@@ -286,7 +293,7 @@ def test_a_batch_of_one_task_is_plain_descent() -> None:
     """With k = 1 every method whose weights have a sum takes the same step."""
     ends = []
     agreeing = ("aligned_mtl", "cagrad", "config", "dualproj", "ega", "gradvac", "imtl_g", "upgrad", "wpcgrad")
-    for config in ("ls", "rlw", "famo", "pcgrad", "mgda", *agreeing):
+    for config in ("ls", "rlw", "famo", "pcgrad", "mgda", "learned_priority", *agreeing):
         problem, method = toy(dtype=torch.float64), make(config)
         method.setup(problem.context)
         step = problem.step(0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from mtl_bench.step.reduce import Reduce
 from mtl_bench.tasks import Classification, Regression, Task
 from mtl_bench.training.machine import Machine
 
+TORCHJD = find_spec("torchjd") is not None  # an optional package, without which its method is left out
 INPUT, INPUT_OF_CONVOLUTION = (1, 4, 4), (1, 8, 8)
 CPU = torch.device("cpu")
 
@@ -34,6 +36,7 @@ def context(tasks: Sequence[str] = ("shape", "depth", "colour"), **changes: Any)
         "per_task_path": False,
         "last_shared": None,
         "shared": {},
+        "held_out": True,
     }
     return Context(**{**given, **changes})
 
@@ -124,7 +127,7 @@ def toy(
     convolution: bool = False,
     reduce: Reduce | None = None,
 ) -> Toy:
-    """Four batches of 12 samples, always the same; task `absent` has no label in odd batches.
+    """Four batches of 12 samples, always the same; task `absent` has no label in odd batches. Two are held out.
 
     The model is an MLP, or with `convolution` a LeNet of one on larger images.
     """
@@ -146,9 +149,11 @@ def toy(
         device_generator=torch.Generator().manual_seed(3),
         device=CPU,
         reduce=reduce,
+        held_out=lambda number: held_out[number % 2],
     )
     shape = INPUT_OF_CONVOLUTION if convolution else INPUT
     batches = [make_batch(draw, dtype, absent if batch % 2 else None, shape) for batch in range(4)]
+    held_out = [make_batch(draw, dtype, None, shape) for _ in range(2)]
     shapes = {name: parameter.shape for name, parameter in machine.shared.items()}
     norms = {name: (machine.shared[name], norms) for name, norms in model.task_norms().items()}
     changes = {"shared": shapes, "last_shared": model.last_shared, "per_task_path": task_norm, "task_norms": norms}

@@ -23,6 +23,7 @@ from mtl_bench.methods.gls import GeometricLoss
 from mtl_bench.methods.graddrop import GradDrop
 from mtl_bench.methods.gradnorm import GradNorm
 from mtl_bench.methods.imtl_l import IMTLL
+from mtl_bench.methods.learned_priority import LearnedPriority
 from mtl_bench.methods.linear_scalarization import LinearScalarization
 from mtl_bench.methods.mgda import MGDA
 from mtl_bench.methods.moco import MoCo
@@ -135,9 +136,9 @@ def test_a_gramian_method_makes_one_packed_copy(
     assert all(len(shape) == 0 or max(shape) <= 12 for _, shape in reads)  # the rest happens on the host, in size K
 
 
-@pytest.mark.parametrize("build", [GradDrop, MoCo, ExcessMTL, DBMTL, GradNorm])
+@pytest.mark.parametrize("build", [GradDrop, MoCo, ExcessMTL, DBMTL, GradNorm, LearnedPriority])
 def test_a_direction_method_reads_nothing(build: Callable[[], Method], monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = make_machine(dtype=torch.float32)
+    machine = make_machine(dtype=torch.float32, held_out=lambda number: make_batch(seed=9))
     machine.mover.skips_on_device = True
     method = build()
     method.setup(make_context(machine))

@@ -45,6 +45,15 @@ def looped(problem: Toy, method: Method, named: bool, features: bool) -> tuple[T
     if named or paths:
         given["shared"] = model.shared_parameters().values()
         given["heads"] = [model.task_parameters(k).values() for k in range(3)]
+
+    def held_out(*task: int) -> Any:
+        assert not model.training
+        batch = problem.machine.held_out(0)  # type: ignore[misc]
+        if paths:
+            return loss(batch, model.encode(batch.image, *task), *task)
+        encoded = model.encode(batch.image)
+        return [loss(batch, encoded, k) for k in range(3)]
+
     stepper = Stepper(
         method,
         optimizer=problem.machine.mover.optimizer,
@@ -55,6 +64,7 @@ def looped(problem: Toy, method: Method, named: bool, features: bool) -> tuple[T
         tasks=list(tasks),
         likelihoods=problem.context.likelihoods,
         total_steps=BATCHES,
+        held_out=held_out,
         **given,
     )
 

@@ -149,6 +149,7 @@ def make_context(machine: Machine) -> Context:
         last_shared=machine.model.last_shared,
         shared={name: p.shape for name, p in machine.shared.items()},
         task_norms={name: (machine.shared[name], norms) for name, norms in machine.model.task_norms().items()},
+        held_out=machine.held_out is not None,
     )
 
 

@@ -58,6 +58,7 @@ def trained(name: str, batches: Sequence[Batch]) -> tuple[Tensor, Tensor, dict]:
         generator=torch.Generator().manual_seed(2),
         device_generator=torch.Generator().manual_seed(3),
         device=torch.device("cpu"),
+        held_out=lambda number: batch(),
     )
     method = make(name)
     shapes = {n: p.shape for n, p in machine.shared.items()}

@@ -72,6 +72,7 @@ def machine(net: Net) -> Machine:
         generator=torch.Generator().manual_seed(2),
         device_generator=torch.Generator().manual_seed(3),
         device=torch.device("cpu"),
+        held_out=lambda number: batch(),
     )
 
 
@@ -87,6 +88,7 @@ def context(of: Machine) -> Context:
         "last_shared": of.last_shared,
         "shared": {name: p.shape for name, p in of.shared.items()},
         "frozen": not of.shared,
+        "held_out": True,
     }
     return Context(**names)  # type: ignore[arg-type]
 

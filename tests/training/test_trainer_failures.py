@@ -39,8 +39,19 @@ from tests.training.poison import Poison
 
 # Methods that ask for the losses of a batch several times: the poison counts questions. The contract of methods spoils
 # whole batches of theirs.
-SEVERAL = ("cso", "round_robin", "ls_repeated", "random_groups", "sdmgrad", "stgu", "stgu_causal", "tag")
-ONE_STEP = [method for method in METHODS if method != "sdmgrad"]  # which asks three times for one step
+SEVERAL = (
+    "cso",
+    "learned_priority",
+    "round_robin",
+    "ls_repeated",
+    "random_groups",
+    "sdmgrad",
+    "stgu",
+    "stgu_causal",
+    "tag",
+)
+TWICE = ("learned_priority", "sdmgrad")  # or three times for one step
+ONE_STEP = [method for method in METHODS if method not in TWICE]
 FOREVER = set(range(1, 10_000))
 
 

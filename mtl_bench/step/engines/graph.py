@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
+from mtl_bench.methods.interface import TaskLosses
 from mtl_bench.step.forward import Forwarded
 
 ADVICE = {  # what torch names → what to do
@@ -66,6 +67,16 @@ class Graph(Forwarded):
             return [None] * len(inputs)
         with one_by_one():
             return list(torch.autograd.grad(term, inputs, retain_graph=keep, allow_unused=True))
+
+
+def spend(losses: TaskLosses, version: int) -> Graph:
+    """The graph of these losses, which have none afterwards. Raises BenchError for one that cannot be gone through."""
+    graph, losses.graph = losses.graph, None
+    if not isinstance(graph, Graph):
+        raise BenchError("These losses have no graph, or it was spent; take `step.losses()` again.")
+    if graph.version != version:
+        raise BenchError("These losses are older than an `apply` or a `trial`; take `step.losses()` after it.")
+    return graph
 
 
 @contextmanager
