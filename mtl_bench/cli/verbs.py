@@ -1,4 +1,4 @@
-"""`mtl-bench <verb>`: one line each is in VERBS."""
+"""`mtl-bench <verb>`."""
 
 import argparse
 import logging
@@ -13,6 +13,7 @@ from mtl_bench.cli.rerun import add_rerun_arguments, rerun
 from mtl_bench.cli.status import add_status_arguments, status, status_of_sweep
 from mtl_bench.configuration.configs_folder import option_groups
 
+ABOUT = "Multi-task learning: train a method on an experiment, leave a record, compare."
 VERBS = {
     "train": "train one configuration (a Hydra job; -m sweeps) and leave one record",
     "group": "measure task affinities, choose groups within a budget, train them (a Hydra job) and leave one entry",
@@ -71,7 +72,7 @@ def _run(arguments: list[str], debug: bool) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="mtl-bench", description=__doc__, epilog="--debug shows tracebacks.")
+    parser = argparse.ArgumentParser(prog="mtl-bench", description=ABOUT, epilog="--debug shows tracebacks.")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for verb, text in VERBS.items():
         if verb in HYDRA:  # shown here; `_run` hands them to Hydra
