@@ -1,4 +1,4 @@
-"""The Hydra jobs behind `train`, `group`, `prepare` and `cost`: a composed configuration becomes explicit calls."""
+"""The Hydra jobs behind the verbs that take a configuration: what was composed becomes explicit calls."""
 
 import os
 import sys
@@ -37,7 +37,9 @@ def hydra_verb(verb: str, arguments: list[str], debug: bool = False) -> None:
     # 0.5 without. Nothing is lost: the store hands out copies of what it holds.
     ConfigStore.__deepcopy__ = lambda store, _: store  # type: ignore[attr-defined]
     failures: list[Exception] = []
-    job = _bounded({"train": _train, "group": _group, "prepare": _prepare, "cost": _cost}[verb], failures, debug)
+    job = _bounded(
+        {"train": _train, "group": _group, "recon": _recon, "prepare": _prepare, "cost": _cost}[verb], failures, debug
+    )
     hydra.main(version_base="1.3", config_path=str(configs_folder()), config_name=verb)(job)()
     if failures:
         raise failures[0]
@@ -128,9 +130,21 @@ def _group(config: DictConfig, choices: Choices) -> None:
     from mtl_bench.job import Job
     from mtl_bench.job.task_groups import group
 
-    if any(one.startswith(("seed=", "+seed=")) for one in choices.typed):
-        raise BenchError("A grouping is measured and trained with several seeds; give them as seeds=[0,1,2].")
+    _check_seeds(choices, "A grouping is")
     group(Job.of(plain_of(config), choices))
+
+
+def _recon(config: DictConfig, choices: Choices) -> None:
+    from mtl_bench.job import Job
+    from mtl_bench.job.recon import recon
+
+    _check_seeds(choices, "Layers are")
+    recon(Job.of(plain_of(config), choices))
+
+
+def _check_seeds(choices: Choices, what: str) -> None:
+    if any(one.startswith(("seed=", "+seed=")) for one in choices.typed):
+        raise BenchError(f"{what} measured and trained with several seeds; give them as seeds=[0,1,2].")
 
 
 def _prepare(config: DictConfig, choices: Choices) -> None:

@@ -1,4 +1,4 @@
-"""`mtl-bench <verb>`: train, group, prepare, cost, report, list, doctor."""
+"""`mtl-bench <verb>`: train, group, recon, prepare, cost, report, list, doctor."""
 
 import argparse
 import logging
@@ -13,6 +13,7 @@ from mtl_bench.configuration.configs_folder import option_groups
 VERBS = {
     "train": "train one configuration (a Hydra job; -m sweeps) and leave one record",
     "group": "measure task affinities, choose groups within a budget, train them (a Hydra job) and leave one entry",
+    "recon": "measure in which layers tasks conflict, give every task its own copy of these, train (a Hydra job)",
     "prepare": "read raw official files once and write packed arrays: dataset=NAME [source=FOLDER]",
     "cost": "time a step of every method on a model, beside a plain step and K backward passes: model=NAME k=4",
     "report": "turn records into tables (terminal or Markdown) and plots",
@@ -20,7 +21,7 @@ VERBS = {
     "doctor": "say what is installed, which device and data are found, and what is wrong",
 }
 
-HYDRA = ("train", "group", "prepare", "cost")  # verbs whose arguments Hydra reads
+HYDRA = ("train", "group", "recon", "prepare", "cost")  # verbs whose arguments Hydra reads
 
 
 def main(argv: Sequence[str] | None = None) -> None:

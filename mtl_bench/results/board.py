@@ -104,6 +104,12 @@ def _board(records: Sequence[Record], files: Sequence[EntryFile], parts: Sequenc
 
 def _told(file: EntryFile) -> str:
     """What an entry's networks are: in its row the costs cover all of them and the runs that chose them."""
+    if "split" in file:
+        return (
+            f"{file['label']}: {len(file['split'])} layers have a copy per task, so that predicting all "
+            f"{len(file['tasks'])} tasks takes {len(file['tasks'])} forwards. Choosing them took "
+            f"{len(file['measured_by'])} run per seed, whose cost is in the row."
+        )
     told = [
         f"{{{', '.join(g['tasks'])}}}" + ("" if g["serves"] == g["tasks"] else f" serves {', '.join(g['serves'])}")
         for g in file["groups"]
