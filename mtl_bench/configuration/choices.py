@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 # what makes no difference to a baseline
 IRRELEVANT = ("method", "seed", "only", "single_task", "suite", "logger", "options", "resume", "objective")
+IRRELEVANT += ("seeds", "budget", "grouping", "top", "share", "conflicts", "plain")  # of jobs that train several runs
 
 
 @dataclass(frozen=True)

@@ -46,11 +46,14 @@ def recon(job: Job) -> None:
     folder = job.place.runs / plan.names.experiment / FOLDER
     write_layers(folder / name, scores, pairs, split)
     _write_experiment(folder / name / "experiment" / f"{name}.yaml", job_of_split.plan(seeds[0]))
-    Console().print(layer_table(scores, pairs, split))
+    console = Console()
+    console.print(layer_table(scores, pairs, split))
     if job.plain["single_task"]:
         records_of(job, [Need((task,)) for task in plan.reporting.scored(tasks)], seeds)
     if job.plain["plain"]:
+        console.print("\nWithout copies:", style="bold")
         records_of(job, [Need(tuple(tasks))], seeds)
+    console.print(f"\nWith a copy per task of {len(split)} of {len(layers)} layers:", style="bold")
     (trained,) = records_of(job_of_split, [Need(tuple(tasks))], seeds).values()
     entry = entry_of(
         name,
@@ -64,6 +67,8 @@ def recon(job: Job) -> None:
         value=None,
     )
     save_entry(folder / f"{name}.json", {**entry, "split": split})
+    before, after = measured[0].get("parameters", 0), trained[0].get("parameters", 0)
+    print(f"{before:,} parameters became {after:,}; predicting all tasks takes {len(tasks)} forwards.")
     print(f"{folder / name}.json: the entry; `mtl-bench report {job.place.runs}` shows its row.")
 
 
@@ -77,7 +82,7 @@ def _check(top: Any, share: Any, layers: int) -> None:
 def _label(chosen: dict[str, Any], plan: Plan) -> str:
     conflicts = chosen["conflicts"]
     by = (conflicts.get("train_by") or {}).get("_target_", "").rpartition(".")[2]
-    told = [f"top={chosen['top']}", f"severity={conflicts['severity']}", *([f"measured by {by}"] if by else [])]
+    told = [f"top={chosen['top']}", f"S={conflicts['severity']}", *([f"measured by {by}"] if by else [])]
     return f"recon ({', '.join([*told, *by_method(plan)])})"
 
 

@@ -73,7 +73,10 @@ class LayerConflicts(ComposableMethod):
         step.apply()
 
     def end_epoch(self, means: Float[Tensor, "K"]) -> None:
-        (self.train_by or super()).end_epoch(means)
+        if self.train_by is None:
+            super().end_epoch(means)
+        else:
+            self.train_by.end_epoch(means)
 
     def findings(self) -> dict[str, Any]:
         return {"layers": list(self.layers), "conflicts": self.conflicts.tolist(), "pairs": int(self.pairs)}
@@ -94,13 +97,13 @@ class LayerConflicts(ComposableMethod):
     def _check(self) -> None:
         if not -1 < self.severity <= 1:
             raise BenchError(f"severity is a cosine above −1 and at most 1, got {self.severity}.")
-        if self.train_by is None:
+        by = self.train_by
+        if by is None:
             return
+        if not isinstance(by, GradientMethod) or type(by).update is not GradientMethod.update or by.at != "shared":
+            raise BenchError(
+                f"Conflicts are counted in gradients of shared parameters, and {type(by).__name__} takes others or a "
+                "step of its own; train by another method, or leave train_by out for the plain sum."
+            )
         if self.weighting is not None:
             raise BenchError("The losses are weighted by what trains; give the weighting to train_by.")
-        name, at_features = type(self.train_by).__name__, self.train_by.at != "shared"
-        if at_features or type(self.train_by).update is not GradientMethod.update:
-            raise BenchError(
-                f"Conflicts are counted in gradients of shared parameters, and {name} takes others or a step of its "
-                "own; train by another method, or leave train_by out for the plain sum."
-            )

@@ -12,7 +12,7 @@ from mtl_bench.results.row import Column, Estimate, Row
 FEW = 3  # seeds below which a warning stands under the table
 NOTHING = "–"
 DELTA = "Δm % ↑"
-SIZE = "Param-\neters"
+SIZE = "Parameters"
 COSTS = ["Forwards\n/ batch", "Back-\nwards\n/ batch", "Steps\n/ batch", "Seconds\n/ batch"]
 COVERAGE = (
     "Every ± is half a 95 % interval over seeds (initialisation, order, augmentation) for this test set; it covers "
