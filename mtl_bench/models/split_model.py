@@ -33,6 +33,7 @@ def split_layers(
     encoder backwards per batch, and methods that need one shared representation refuse the model. BatchNorms that stay
     shared keep running statistics per task (`TaskStatistics`), else all tasks would be evaluated with those of the
     first; with one task the model is the plain one. Parameters: those of `base`, and K − 1 times those of `split`.
+    Of the published tables: Δm of all eleven NYUv2 rows is 0.38 to 0.58 off what their own single-task row gives.
 
     Raises `BenchError` for a model that cannot be split, see `splittable_layers`, and for a name that is no layer.
     """

@@ -75,7 +75,6 @@ def test_every_stage_is_found_again_and_other_methods_train_the_split_model(mtl_
         (["only=[normal]"], "Tasks conflict where there are two or more"),
         (["conflicts.severity=2"], "severity is a cosine above −1 and at most 1, got 2"),
         (["conflicts.sevrity=0"], "conflicts.sevrity is no argument of LayerConflicts; did you mean severity?"),
-        (["conflict.severity=0"], "conflict"),
         ([*SMALL_ROOMS[-2:]], "let it train for a whole epoch (a larger share)"),
         (["protocol.training.optimizer.lr=1e30"], "did not converge with seed 0; leave that seed out of seeds"),
     ],
