@@ -36,7 +36,7 @@ def recon(job: Job) -> None:
     if len(tasks) < 2:
         raise BenchError("Tasks conflict where there are two or more; leave `only` out, or name more tasks.")
     layers = layers_of(plan)
-    _check(chosen["top"], chosen["share"], len(layers))
+    _check(chosen["top"], chosen["share"], job.plain["plain"], len(layers))
     measured = _measured(job, chosen, tasks, seeds)
     scores, pairs = conflict_scores(measured, layers)
     split = most_conflicting(scores, chosen["top"])
@@ -72,18 +72,22 @@ def recon(job: Job) -> None:
     print(f"{folder / name}.json: the entry; `mtl-bench report {job.place.runs}` shows its row.")
 
 
-def _check(top: Any, share: Any, layers: int) -> None:
+def _check(top: Any, share: Any, plain: Any, layers: int) -> None:
     if isinstance(top, bool) or not isinstance(top, int) or not 1 <= top <= layers:
         raise BenchError(f"top counts layers of this model, 1 to {layers}; got {top!r}.")
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
         raise BenchError(f"share is the part of the training in which conflicts are counted, in (0, 1]; got {share!r}.")
+    if not isinstance(plain, bool):  # `no` is text to Hydra, and any text would count as true
+        raise BenchError(f"plain must be true or false, got {plain!r}.")
 
 
 def _label(chosen: dict[str, Any], plan: Plan) -> str:
     conflicts = chosen["conflicts"]
     by = (conflicts.get("train_by") or {}).get("_target_", "").rpartition(".")[2]
-    told = [f"top={chosen['top']}", f"S={conflicts['severity']}", *([f"measured by {by}"] if by else [])]
-    return f"recon ({', '.join([*told, *by_method(plan)])})"
+    told = [f"S={conflicts['severity']}"] if "severity" in conflicts else []  # of another class of somebody's own
+    told += [f"measured by {by}"] if by else []
+    details = [f"top={chosen['top']}", *told, *by_method(plan)]
+    return f"recon ({', '.join(details)})"
 
 
 def _measured(job: Job, chosen: dict[str, Any], tasks: list[str], seeds: list[int]) -> list[Record]:

@@ -71,6 +71,7 @@ def test_every_stage_is_found_again_and_other_methods_train_the_split_model(mtl_
         (["top=0"], "top counts layers of this model, 1 to 52; got 0"),
         (["top=53"], "top counts layers of this model, 1 to 52; got 53"),
         (["share=0"], "share is the part of the training in which conflicts are counted, in (0, 1]; got 0"),
+        (["plain=no"], "plain must be true or false, got 'no'"),
         (["seed=3"], "give them as seeds=[0,1,2]"),
         (["only=[normal]"], "Tasks conflict where there are two or more"),
         (["conflicts.severity=2"], "severity is a cosine above −1 and at most 1, got 2"),
