@@ -1,4 +1,4 @@
-"""The Hydra jobs behind `train`, `group`, `prepare` and `cost`: a composed configuration becomes explicit calls."""
+"""The Hydra jobs behind the verbs that take a configuration: what was composed becomes explicit calls."""
 
 import os
 import sys
@@ -36,7 +36,8 @@ MINIMISING = {  # how a sweeper says that it minimises, which most do unless tol
 
 def hydra_verb(verb: str, arguments: list[str], debug: bool = False) -> None:
     """Hand the arguments to Hydra. User classes are found in the working directory and in --config-dir."""
-    _run(verb, {"train": _train, "group": _group, "prepare": _prepare, "cost": _cost}[verb], arguments, debug)
+    jobs = {"train": _train, "group": _group, "recon": _recon, "prepare": _prepare, "cost": _cost}
+    _run(verb, jobs[verb], arguments, debug)
 
 
 def cells_of_sweep(arguments: list[str], debug: bool = False) -> list["RunFolder"]:
@@ -156,9 +157,20 @@ def _check_direction(sweeper: DictConfig) -> None:
 def _group(config: DictConfig, choices: Choices) -> None:
     from mtl_bench.job.task_groups import group
 
-    if any(one.startswith(("seed=", "+seed=")) for one in choices.typed):
-        raise BenchError("A grouping is measured and trained with several seeds; give them as seeds=[0,1,2].")
+    _check_seeds(choices, "A grouping is")
     group(_job(config, choices))
+
+
+def _recon(config: DictConfig, choices: Choices) -> None:
+    from mtl_bench.job.recon import recon
+
+    _check_seeds(choices, "Layers are")
+    recon(_job(config, choices))
+
+
+def _check_seeds(choices: Choices, what: str) -> None:
+    if any(one.startswith(("seed=", "+seed=")) for one in choices.typed):
+        raise BenchError(f"{what} measured and trained with several seeds; give them as seeds=[0,1,2].")
 
 
 def _prepare(config: DictConfig, choices: Choices) -> None:

@@ -12,6 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 # what makes no difference to a baseline
 IRRELEVANT = ("method", "seed", "only", "single_task", "suite", "logger", "options", "resume", "objective")
 
+OF_ENTRIES = ("seeds", "budget", "grouping", "top", "share", "conflicts", "plain")  # keys of jobs that end in an entry
+
 
 @dataclass(frozen=True)
 class Choices:
@@ -51,7 +53,7 @@ class Choices:
 
     def single_task_command(self, tasks: Sequence[str]) -> str:
         """The command that trains the single-task baselines of this very setting, whatever was overridden in it."""
-        kept = [one for one in self.typed if _key(one) not in IRRELEVANT]
+        kept = [one for one in self.typed if _key(one) not in IRRELEVANT + OF_ENTRIES]
         if (name := self.options.get("experiment")) and f"experiment={name}" not in kept:
             kept = [f"experiment={name}", *kept]
         only = f"only={','.join(f'[{task}]' for task in tasks)}"

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from mtl_bench.configuration.configs_folder import configs_folder, option_groups
 from mtl_bench.errors import BenchError
 
-JOBS = ("train", "group", "prepare", "cost")
+JOBS = ("train", "group", "recon", "prepare", "cost")
 WHOLE = ("experiment", "suite")  # groups whose YAMLs set keys of the whole configuration
 FURTHER = {"protocol": {"training", "reporting"}}  # of the nodes that no job's YAML writes out
 
@@ -44,9 +44,15 @@ def _known(config: DictConfig) -> dict[str, set[str]]:
             continue
         for key, value in written.items_ex(resolve=False):
             known[""].add(str(key))
+            if key == "defaults":  # an option of a group under another key, as in /method@conflicts
+                known[""].update(place.partition("@")[2] for entry in value for place in _names(entry))
             if isinstance(value, DictConfig) and "_target_" not in value and key != "hydra":
                 known.setdefault(str(key), set()).update(map(str, value))
     return known
+
+
+def _names(entry: Any) -> list[str]:
+    return [str(name) for name in entry] if isinstance(entry, DictConfig) else []
 
 
 def _referred_to(config: DictConfig, key: str) -> bool:

@@ -23,6 +23,7 @@ from mtl_bench.methods.gradvac import GradVac
 from mtl_bench.methods.imtl_g import IMTLG
 from mtl_bench.methods.imtl_l import IMTLL
 from mtl_bench.methods.interface import GramianProblem
+from mtl_bench.methods.layer_conflicts import LayerConflicts
 from mtl_bench.methods.learned_priority import LearnedPriority
 from mtl_bench.methods.linear_scalarization import LinearScalarization
 from mtl_bench.methods.loss_weighting import LossWeighting
@@ -71,6 +72,7 @@ __all__ = [
     "GradientAggregation",
     "GramianProblem",
     "GramianWeighting",
+    "LayerConflicts",
     "LearnedPriority",
     "LinearScalarization",
     "LossWeighting",

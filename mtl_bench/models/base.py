@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
-from mtl_bench.models.task_norm import Norm, TaskNorm, norms_by_weight
+from mtl_bench.models.task_copies import copied_layers
+from mtl_bench.models.task_norm import Norm, norms_by_weight
 
 
 class MultiTaskModel(nn.Module, ABC):
@@ -50,20 +51,17 @@ class MultiTaskModel(nn.Module, ABC):
 
     def shared_parameters(self) -> dict[str, nn.Parameter]:
         """Name → parameter that two or more losses reach (with one task: that its loss would share), forward order."""
-        apart = ("heads.", *(f"{path}." for path in self._norm_paths()))
+        apart = ("heads.", *(f"{copy}." for copy in copied_layers(self)))
         return {name: value for name, value in self.named_parameters() if not name.startswith(apart)}
 
     def task_parameters(self, task: int) -> dict[str, nn.Parameter]:
-        """Name → parameter that only the loss of `task` reaches: its head, and its norms where they are per task."""
-        own = tuple(f"{path}.{self.tasks[task]}." for path in ("heads", *self._norm_paths()))
+        """Name → parameter that only the loss of `task` reaches: its head, and its copies of layers."""
+        own = tuple(f"{path}.{self.tasks[task]}." for path in ("heads", *copied_layers(self).values()))
         return {name: value for name, value in self.named_parameters() if name.startswith(own)}
 
     def task_norms(self) -> dict[str, tuple[Norm, ...]]:
         """Name of a shared weight → the live norms that follow it, one per task; empty without any."""
         return norms_by_weight(self)
-
-    def _norm_paths(self) -> list[str]:
-        return [path for path, module in self.named_modules() if isinstance(module, TaskNorm)]
 
     def reset_module(self, module: nn.Module) -> None:
         """Draw the parameters that `module` itself owns anew, from torch's default generator.

@@ -5,7 +5,8 @@ from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
 from mtl_bench.models.base import MultiTaskModel
-from mtl_bench.models.task_norm import choose_task, with_task_norms
+from mtl_bench.models.task_copies import choose_task
+from mtl_bench.models.task_norm import with_task_norms
 
 
 class EncoderModel(MultiTaskModel):

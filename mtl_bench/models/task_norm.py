@@ -1,34 +1,19 @@
 """Norms with gains, shifts and statistics of their own for every task."""
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from typing import cast
 
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from mtl_bench.errors import BenchError
+from mtl_bench.models.task_copies import TaskCopies
 
 Norm = nn.BatchNorm2d | nn.LayerNorm
 OTHER_NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.RMSNorm)  # also InstanceNorm
 
 
-class TaskNorm(nn.ModuleDict):
-    """One norm per task, keyed by task name; the forward runs the one that `choose_task` named last.
-
-    The layer before it stays shared (BatchNorms after convolutions: Jeong and Yoon, CVPR 2024). Parameters belong to
-    their task.
-    """
-
-    def __init__(self, norm: Norm, tasks: Sequence[str]) -> None:
-        super().__init__({task: deepcopy(norm) for task in tasks})
-        self._choose(tasks[0])
-
-    def _choose(self, task: str) -> None:
-        self.__chosen = task  # mangled: attributes and tasks share one space of names
-
-    def forward(self, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        return self[self.__chosen](x)
+class TaskNorm(TaskCopies):
+    """One norm per task (BatchNorms after convolutions: Jeong and Yoon, CVPR 2024)."""
 
 
 def with_task_norms(encoder: nn.Module, tasks: Sequence[str]) -> None:
@@ -45,13 +30,6 @@ def with_task_norms(encoder: nn.Module, tasks: Sequence[str]) -> None:
                     f"Norms per task are BatchNorm2d or LayerNorm, and the encoder has a {type(child).__name__}, "
                     f"{name!r}; build it with one of these, or leave task_norm out."
                 )
-
-
-def choose_task(encoder: nn.Module, task: str) -> None:
-    """Every forward of `encoder` is one of `task` from here on. Recomputed activations need the choice again."""
-    for module in encoder.modules():
-        if isinstance(module, TaskNorm):
-            module._choose(task)
 
 
 def norms_by_weight(model: nn.Module) -> dict[str, tuple[Norm, ...]]:

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mtl_bench.models.task_copies import TaskCopies
 from mtl_bench.models.task_norm import TaskNorm
 
 
@@ -16,8 +17,14 @@ class TaskStatistics(nn.Sequential):
     would be that of whichever task came first in a batch, and all others would be evaluated with it.
     """
 
-    def __init__(self, channels: int, tasks: Sequence[str]) -> None:
-        super().__init__(TaskNorm(nn.BatchNorm2d(channels, affine=False), tasks), ChannelAffine(channels))
+    def __init__(self, norm: nn.BatchNorm2d, tasks: Sequence[str]) -> None:
+        bare = nn.BatchNorm2d(norm.num_features, norm.eps, norm.momentum, affine=False)
+        bare.load_state_dict({name: value for name, value in norm.state_dict().items() if name in bare.state_dict()})
+        affine = ChannelAffine(norm.num_features)
+        with torch.no_grad():  # loaded ones are to stay
+            affine.weight.copy_(norm.weight)
+            affine.bias.copy_(norm.bias)
+        super().__init__(TaskNorm(bare, tasks), affine)
 
 
 class ChannelAffine(nn.Module):
@@ -38,8 +45,8 @@ class ChannelAffine(nn.Module):
 
 
 def with_task_statistics(module: nn.Module, tasks: Sequence[str]) -> None:
-    """Put `TaskStatistics` in the place of every BatchNorm."""
-    for parent in list(module.modules()):
+    """Put `TaskStatistics` in the place of every BatchNorm of which there are no copies per task."""
+    for parent in [parent for parent in module.modules() if not isinstance(parent, TaskCopies)]:
         for name, child in list(parent.named_children()):
-            if isinstance(child, nn.BatchNorm2d):
-                setattr(parent, name, TaskStatistics(child.num_features, tasks))
+            if isinstance(child, nn.BatchNorm2d) and child.track_running_stats:
+                setattr(parent, name, TaskStatistics(child, tasks) if child.affine else TaskNorm(child, tasks))

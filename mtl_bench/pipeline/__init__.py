@@ -1,4 +1,4 @@
-"""From a joint run or many small ones to task groups, and from groups to one leaderboard entry."""
+"""From a joint run or many small ones to task groups, or to layers that tasks should not share."""
 
 from mtl_bench.pipeline.affinity import Affinity
 from mtl_bench.pipeline.base import Choice, Grouping, Need

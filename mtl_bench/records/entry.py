@@ -1,9 +1,9 @@
-"""Grouping entries: one JSON per chosen set of groups, saying which run serves which task of a leaderboard row."""
+"""Entries: one JSON per chosen set of networks, saying which run serves which task of a leaderboard row."""
 
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 from mtl_bench.errors import BenchError, Damaged, noting
 from mtl_bench.records.atomic import write_atomic
@@ -19,13 +19,14 @@ class Group(TypedDict):
 
 
 class EntryFile(Shared):
-    """What `mtl-bench group` leaves beside the records of its runs."""
+    """What `mtl-bench group` and `mtl-bench recon` leave beside the records of their runs."""
 
     schema: int  # version of this form
     id: str  # the name of its file
     label: str  # as in tables
     budget: int  # networks at most
-    grouping: dict[str, Any]  # how the groups were chosen, as configured
+    grouping: dict[str, Any]  # how the groups, or the layers, were chosen, as configured
+    split: NotRequired[list[str]]  # layers of which every task has a copy; the groups are then one network
     seeds: list[int]  # of the measurement; groups are chosen once for all of them
     groups: list[Group]  # the networks
     measured_by: list[str]  # hashes of the runs that the choice needed; their cost counts
@@ -55,7 +56,9 @@ def _load(path: Path) -> EntryFile:
         entry = json.loads(path.read_bytes())
         check_shape(entry, EntryFile, "entry")
     except (OSError, ValueError, BenchError) as error:
-        raise Damaged(f"{path} cannot be used ({error}); delete it and run its `mtl-bench group` again.") from error
+        raise Damaged(
+            f"{path} cannot be used ({error}); delete it and run its `mtl-bench group` or `recon` again."
+        ) from error
     if entry["schema"] != SCHEMA:
         raise Damaged(f"{path} does not follow schema {SCHEMA}; read it with the version that wrote it.")
     return cast(EntryFile, entry)

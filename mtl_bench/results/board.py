@@ -1,6 +1,6 @@
 """Leaderboards: the records of one experiment, ranked. A board is data; `render` and `plot` draw it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mtl_bench.errors import BenchError, Damaged, noting
@@ -98,17 +98,29 @@ def _board(records: Sequence[Record], files: Sequence[EntryFile], parts: Sequenc
         columns=judge.columns,
         rows=_ranked([judge.row(entry) for entry in entries], spread),
         spread=spread,
-        notes=(*notes, *map(_told, files)),
+        notes=(*notes, *(_told(file, [*records, *parts]) for file in files)),
     )
 
 
-def _told(file: EntryFile) -> str:
+def _told(file: EntryFile, records: Iterable[Record]) -> str:
     """What an entry's networks are: in its row the costs cover all of them and the runs that chose them."""
+    if "split" in file:
+        return _told_of_layers(file, records)
     told = [
         f"{{{', '.join(g['tasks'])}}}" + ("" if g["serves"] == g["tasks"] else f" serves {', '.join(g['serves'])}")
         for g in file["groups"]
     ]
     return f"{file['label']}: networks {'; '.join(told)}. Choosing them took {len(file['measured_by'])} runs per seed."
+
+
+def _told_of_layers(file: EntryFile, records: Iterable[Record]) -> str:
+    sizes = {record["hash"]: record.get("parameters", 0) for record in records}
+    before, after = (sizes.get(digest, 0) for digest in (file["measured_by"][0], file["groups"][0]["hash"]))
+    return (
+        f"{file['label']}: {len(file.get('split', []))} layers have a copy per task, which makes {after:,} parameters "
+        f"of {before:,} and takes {len(file['tasks'])} forwards to predict all tasks. The row's costs cover the short "
+        "run that chose the layers."
+    )
 
 
 def _one_setting(methods: Sequence[Shared]) -> Shared:

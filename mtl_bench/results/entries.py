@@ -52,8 +52,12 @@ class Entry:
         return {task: run[seed]["test"].get(task, {}) for task, run in self.runs.items()}
 
     @property
+    def _serving(self) -> dict[str, Run]:
+        return {next(iter(run.values()))["hash"]: run for run in self.runs.values()}
+
+    @property
     def _distinct(self) -> dict[str, Run]:
-        return {next(iter(run.values()))["hash"]: run for run in (*self.runs.values(), *self.measured_by)}
+        return self._serving | {next(iter(run.values()))["hash"]: run for run in self.measured_by}
 
     @property
     def hashes(self) -> list[str]:
@@ -62,9 +66,24 @@ class Entry:
 
     @property
     def cost(self) -> Cost:
-        """Means over seeds; several runs add up, as their training does."""
-        means = [np.mean([_cost(record) for record in run.values()], axis=0) for run in self._distinct.values()]
+        """Means over seeds; several runs add up, as their training does. A run that only chose, and saw another number
+        of batches than those that serve, counts in proportion.
+        """
+        serving = self._serving
+        batches = _batches(next(iter(serving.values())))
+        means = [
+            np.mean([_cost(record) for record in run.values()], axis=0)
+            * (1.0 if digest in serving else _batches(run) / batches)
+            for digest, run in self._distinct.items()
+        ]
         return Cost(*np.sum(means, axis=0).tolist())
+
+    @property
+    def parameters(self) -> int | None:
+        """Of all networks that serve; None where a record of former versions does not tell."""
+        counts = [next(iter(run.values())).get("parameters") for run in self._serving.values()]
+        known = [count for count in counts if count is not None]
+        return sum(known) if len(known) == len(counts) else None
 
     @property
     def hosts(self) -> set[str]:
@@ -106,6 +125,11 @@ class MeanOfDraws(Entry):
         return Cost(*np.mean([astuple(draw.cost) for draw in self.draws], axis=0).tolist())
 
     @property
+    def parameters(self) -> int | None:
+        known = [draw.parameters for draw in self.draws if draw.parameters is not None]
+        return round(fmean(known)) if len(known) == len(self.draws) else None
+
+    @property
     def hosts(self) -> set[str]:
         return set[str]().union(*(draw.hosts for draw in self.draws))
 
@@ -126,7 +150,7 @@ def method_entries(records: Sequence[Record]) -> list[Entry]:
 
 
 def group_entries(files: Sequence[EntryFile], records: Sequence[Record]) -> list[Entry]:
-    """What `mtl-bench group` left, and the mean of random choices that differ in their draw alone.
+    """What `mtl-bench group` and `recon` left, and the mean of random choices that differ in their draw alone.
 
     Raises Damaged when a run that an entry names is not among the records.
     """
@@ -159,7 +183,7 @@ def check_runs(file: EntryFile, known: Set[str]) -> None:
     if missing := sorted(runs_of(file) - known):
         raise Damaged(
             f"Entry {file['id']} needs run {missing[0][:12]}, whose record is not in these folders; name the "
-            "folder where it lies, or run its `mtl-bench group` again."
+            "folder where it lies, or run its `mtl-bench group` or `recon` again."
         )
 
 
@@ -174,6 +198,10 @@ def by_hash(records: Iterable[Record]) -> dict[str, dict[int, Record]]:
                 "hold different test values; leave one of their folders out."
             )
     return runs
+
+
+def _batches(run: Run) -> float:
+    return max(1.0, fmean(record["counts"]["batches"] for record in run.values()))
 
 
 def _cost(record: Record) -> list[float]:

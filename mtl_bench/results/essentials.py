@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from mtl_bench.results.board import Board
-from mtl_bench.results.render import DELTA, NOTHING, cells, headers, is_relative, metric_header, signed
+from mtl_bench.results.render import DELTA, NOTHING, SIZE, cells, headers, is_relative, metric_header, signed
 from mtl_bench.results.row import Column, Row
 from mtl_bench.results.strips import Strip
 
@@ -14,8 +14,8 @@ def all_columns(board: Board) -> list[Strip]:
 
 
 def essentials(board: Board) -> list[Strip]:
-    """Method and seeds, Δm with its standing, the worst task and how many are hurt, passes. Where there is no Δm, the
-    first judged metric of each task."""
+    """Method and seeds, Δm with its standing, the worst task and how many are hurt, parameters where methods differ in
+    them, passes. Where there is no Δm, the first judged metric of each task."""
     method, converged, *others = all_columns(board)
     known = {strip.header: strip for strip in others}
     if is_relative(board):
@@ -25,7 +25,8 @@ def essentials(board: Board) -> list[Strip]:
         metrics = [known[metric_header(column)] for column in _first_metrics(board)]
         told = [metrics[0], *(replace(strip, spare=True) for strip in metrics[1:])]
     passes = Strip("Passes\n/ batch", tuple(f"{row.cost.passes:.3g}" for row in board.rows))
-    return [method, converged, *told, passes]
+    sizes = [replace(known[SIZE], spare=True)] if SIZE in known else []
+    return [method, converged, *told, *sizes, passes]
 
 
 def _worst(board: Board) -> list[Strip]:

@@ -15,6 +15,7 @@ from mtl_bench.records import Record
 from mtl_bench.records.folder import HISTORY_NAME
 from mtl_bench.records.record import RECORD_NAME, load_record
 from mtl_bench.results.grouping_pictures import matrix_panel, save_figure
+from mtl_bench.results.layer_pictures import layers_panel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,6 +90,9 @@ def draw_findings(run: RunFindings, path: Path) -> None:
         partial(matrix_panel, matrix=m, tasks=tasks, title=name) for name, m in _matrices(last, len(tasks))
     ]:
         rows.append(matrices)
+    if "layers" in last:
+        scores = dict(zip(last["layers"], last["conflicts"], strict=True))
+        rows.append([partial(layers_panel, scores=scores, pairs=last["pairs"], chosen=scores)])
     if "groups" in last:
         rows.append([partial(_groups_panel, epochs=epochs, tasks=tasks)])
     for name, value in last.items():

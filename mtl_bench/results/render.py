@@ -12,6 +12,7 @@ from mtl_bench.results.row import Column, Estimate, Row
 FEW = 3  # seeds below which a warning stands under the table
 NOTHING = "–"
 DELTA = "Δm % ↑"
+SIZE = "Parameters"
 COSTS = ["Forwards\n/ batch", "Back-\nwards\n/ batch", "Steps\n/ batch", "Seconds\n/ batch"]
 COVERAGE = (
     "Every ± is half a 95 % interval over seeds (initialisation, order, augmentation) for this test set; it covers "
@@ -43,7 +44,8 @@ def title(board: Board) -> str:
 def headers(board: Board) -> list[str]:
     metrics = [metric_header(column) for column in board.columns]
     relative = [DELTA, "vs best", "Worst\ntask %", "Tasks\nhurt"] if is_relative(board) else []
-    return ["Method", "Con-\nverged", *relative, *metrics, *COSTS]
+    sizes = [SIZE] if differ_in_size(board) else []
+    return ["Method", "Con-\nverged", *relative, *metrics, *sizes, *COSTS]
 
 
 def cells(board: Board) -> list[list[str]]:
@@ -55,6 +57,7 @@ def cells(board: Board) -> list[list[str]]:
             f"{len(row.converged)}/{len(row.seeds)}",
             *(_relative_cells(row) if is_relative(board) else []),
             *(_plain(row.metrics.get((c.task, c.metric)), n) for c, n in zip(board.columns, digits, strict=True)),
+            *([NOTHING if row.parameters is None else f"{row.parameters:,}"] if differ_in_size(board) else []),
             *(f"{value:.3g}" for value in _costs(row.cost)),
         ]
         for row in board.rows
@@ -79,6 +82,11 @@ def lines(board: Board) -> list[str]:
 
 def is_relative(board: Board) -> bool:
     return any(row.delta_m for row in board.rows)
+
+
+def differ_in_size(board: Board) -> bool:
+    """Whether methods stand for networks of different size (copies of layers, several networks): mostly they do not."""
+    return len({row.parameters for row in board.rows if row.parameters is not None and not row.is_single_task}) > 1
 
 
 def metric_header(column: Column) -> str:

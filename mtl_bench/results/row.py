@@ -51,6 +51,7 @@ class Row:
     per_seed: Mapping[int, float]
     cost: Cost
     hashes: tuple[str, ...]
+    parameters: int | None = None  # of all networks that serve
     is_single_task: bool = False
     standing: Standing | None = None
 
@@ -114,6 +115,7 @@ class Judge:
             per_seed={seed: self._delta(run, self.terms) for seed, run in zip(converged, runs, strict=True) if compare},
             cost=entry.cost,
             hashes=tuple(entry.hashes),
+            parameters=entry.parameters,
             is_single_task=own,
         )
 

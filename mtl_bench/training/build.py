@@ -56,7 +56,8 @@ def kept_weights(node: Mapping[str, Any], outputs: Mapping[str, int], shape: Seq
 
 def draws_all(node: Mapping[str, Any]) -> bool:
     """Without a look: our own models draw everything, unless they are asked for pretrained weights."""
-    return str(node.get("_target_")).startswith("mtl_bench.") and not node.get("pretrained")
+    ours = str(node.get("_target_")).startswith("mtl_bench.") and not node.get("pretrained")
+    return ours and ("base" not in node or draws_all(node["base"]))  # of a model that is made of another one
 
 
 def build_tasks(nodes: Mapping[str, Mapping[str, Any]], chosen: Iterable[str]) -> dict[str, Task]:

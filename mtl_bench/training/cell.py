@@ -142,6 +142,7 @@ def make_record(plan: Plan, trainer: Trainer, selected: Selected) -> Record:
         },
         "test": test,
         "val": val,
+        "parameters": sum(parameter.numel() for parameter in machine.model.parameters()),
         "evaluations": state.evaluations,
         "selection": plan.reporting.selection.name,
         "delta_m": {

@@ -64,3 +64,16 @@ class Milestones:
 
     def factor(self, progress: float) -> float:
         return float(self.gamma ** sum(progress >= milestone for milestone in self.milestones))
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """The first `share` of another schedule, for a run that stops there."""
+
+    revision: ClassVar[int] = 1
+
+    schedule: Schedule
+    share: float
+
+    def factor(self, progress: float) -> float:
+        return self.schedule.factor(self.share * progress)

@@ -19,6 +19,7 @@ from mtl_bench.methods.cso import CSO
 from mtl_bench.methods.dwa import DynamicWeightAverage
 from mtl_bench.methods.gradnorm import GradNorm
 from mtl_bench.methods.gradvac import GradVac
+from mtl_bench.methods.layer_conflicts import LayerConflicts
 from mtl_bench.methods.mgda import MGDA
 from mtl_bench.methods.moco import MoCo
 from mtl_bench.methods.pcgrad import PCGrad
@@ -56,6 +57,7 @@ COMPOSED: dict[str, Callable[[], Method]] = {
     "gradvac by matrix": lambda: GradVac(granularity="matrix"),
     "wpcgrad, dynamic": lambda: WPCGrad(variant="protected", gamma=2.0),
     "rgw": lambda: RandomLossWeighting(scale_heads=False),
+    "conflicts under pcgrad": lambda: LayerConflicts(train_by=PCGrad()),
     "stgu, full": lambda: STGU(attribution="full", warmup=3, decay=0.1, weighting=UncertaintyWeighting()),
     "dwa over windows": lambda: DynamicWeightAverage(window=2),
     "gradnorm at shared": lambda: GradNorm(at="shared", reference="epoch"),
@@ -108,13 +110,15 @@ COST = {
     "ls_repeated": (2, 2, 4),
     "random_groups": (2, 2, 4),
     "round_robin": (3, 3, 6),
+    "layer_conflicts": (1, 3, 4),
+    "conflicts under pcgrad": (1, 3, 4),
     "tag": (6 / 3, 5 / 3, 11 / 3),  # one of the three batches is measured
     "cso": (3, 3, 6),
     "cso, phase 2": (3, 3, 6),
     "cso under uw": (3, 3, 6),
 }
-# TAG trains as the sum and measures beside it; DualProj leaves a sum that no task objects to, as here
-AS_THE_SUM = (("ls", "tag"), ("dualproj", "ls"), ("dualproj", "tag"))
+# Two train as the sum and measure beside it; DualProj leaves a sum that no task objects to, as here
+AS_THE_SUM = (*combinations(("dualproj", "layer_conflicts", "ls", "tag"), 2), ("pcgrad", "conflicts under pcgrad"))
 STEPS = dict.fromkeys(("stgu", "stgu_causal", "stgu, full"), 9) | {
     "adatask": 6,
     "cso": 9,

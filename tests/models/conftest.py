@@ -1,6 +1,7 @@
 """The models that every contract test runs on."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,12 +22,19 @@ from mtl_bench.models import (
     ViT,
     Xception,
 )
+from mtl_bench.models.split_model import split_layers
 
 INPUT = (1, 32, 41)
 Build = Callable[[dict[str, int]], MultiTaskModel]
 
 SMALL_XCEPTION: dict[str, Any] = {"widths": (4, 4, 6, 6, 8), "blocks": 2, "features": 6, "decoder": (6, 4, 4, 4)}
-BY_TASK = ("mti-net", "cross-stitch")  # whose shared part grows with the tasks, as published
+BY_TASK = ("mti-net", "cross-stitch", "split")  # whose shared part is another one with other tasks
+
+
+def split(base: Callable[..., MultiTaskModel], *layers: str, **options: Any) -> Build:
+    return lambda outputs: split_layers(outputs, INPUT, partial(base, **options), layers)
+
+
 MODELS: dict[str, Build] = {
     "lenet": lambda outputs: LeNet(outputs, INPUT),
     "mlp": lambda outputs: MLP(outputs, INPUT, hidden=(32, 16)),
@@ -56,6 +64,11 @@ MODELS: dict[str, Build] = {
     "xception, norms per task": lambda outputs: Xception(outputs, INPUT, **SMALL_XCEPTION, task_norm=True),
     "cross-stitch": lambda outputs: CrossStitch(outputs, INPUT, width=4),
     "cross-stitch, norms per task": lambda outputs: CrossStitch(outputs, INPUT, width=4, task_norm=True),
+    "split lenet": split(LeNet, "encoder.3"),
+    "split resnet18": split(ResNet18, "encoder.layer1.0.conv1", "encoder.layer1.0.bn2", "encoder.layer4.1.bn2"),
+    "split segnet": split(SegNet, "encoder.down.0.0", "encoder.up.1.4", width=4),
+    "split mtan": split(SegNetMTAN, "encoder.trunk.down.0.0", "encoder.up.2.1.1", width=4),
+    "split vit": split(ViT, "encoder.vit.blocks.3.norm1", "encoder.vit.blocks.5.mlp.fc1"),
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 from mtl_bench.errors import BenchError
 from mtl_bench.records import Record
 from mtl_bench.records.entry import EntryFile
-from mtl_bench.results import Board, delta_m, leaderboard, leaderboards, mean_interval
+from mtl_bench.results import Board, delta_m, leaderboard, leaderboards, markdown, mean_interval
 from mtl_bench.results.entries import Cost
 
 Runs = Callable[..., list[Record]]
@@ -232,6 +232,32 @@ def test_a_grouping_entry_reads_each_task_from_its_network_and_costs_all(runs: R
     assert row.changes["right"].mean == pytest.approx(rows["M"].changes["right"].mean)
     assert row.cost.forwards == pytest.approx(1 + 1)  # the measuring run serves too and is paid once
     assert any("groups (b=2): networks {left}; {left, right} serves right." in note for note in board.notes)
+
+
+def test_an_entry_of_split_layers_stands_beside_the_plain_model(runs: Runs, single: Runs) -> None:
+    """Of another experiment and size; what chose the layers counts for the batches that it saw."""
+    plain, copied = runs("m", *GOOD, parameters=100), runs("c", *FAIR, parameters=160)
+    short = runs("s", *FAIR, parameters=100)
+    for record in (*short, *copied):
+        record["experiment"] = {"name": "digits", "hash": record["method"]["name"] * 64}
+    for record in short:
+        record["counts"] = {"batches": 25, "forwards": 25, "backwards": 75, "passes": 100, "optimizer_steps": 25}
+    entry = grouped(plain[0], "copies", "c-hash", "c-hash", measured_by=["s-hash"], split=["a", "b"])
+    entry["groups"] = [{"tasks": ["left", "right"], "serves": ["left", "right"], "hash": "c-hash"}]
+    (board,) = leaderboards([*single(), *plain, *copied, *short], [entry])
+    rows = {row.label: row for row in board.rows}
+    assert rows.keys() == {"copies", "M", "single-task"}
+    assert (rows["copies"].parameters, rows["M"].parameters, rows["single-task"].parameters) == (160, 100, None)
+    assert rows["copies"].cost.passes == pytest.approx(2 + 100 / 100)
+    assert rows["copies"].cost.seconds == pytest.approx(0.01 + 0.01 * 25 / 100)
+    assert rows["copies"].delta_m is not None
+    (note,) = (note for note in board.notes if note.startswith("copies:"))
+    assert note.startswith("copies: 2 layers have a copy per task, which makes 160 parameters of 100 and takes 2 forwa")
+    table = markdown(board)
+    assert table.splitlines()[2].endswith(
+        "| Parameters | Forwards<br>/ batch | Backwards<br>/ batch | Steps<br>/ batch | Seconds<br>/ batch |"
+    )
+    assert "Parameters" not in markdown(leaderboard([*plain, *runs("n", *FAIR, parameters=100), *single()]))
 
 
 def test_random_draws_make_a_mean_seed_by_seed(runs: Runs, single: Runs) -> None:
