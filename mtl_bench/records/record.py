@@ -133,11 +133,16 @@ def find_records(roots: Iterable[Path], damaged: list[Damaged] | None = None) ->
 
     Those that cannot be used are told to `damaged`; None: the first one is raised.
     """
-    records = []
+    return [record for _, record in locate_records(roots, damaged)]
+
+
+def locate_records(roots: Iterable[Path], damaged: list[Damaged] | None = None) -> list[tuple[Path, Record]]:
+    """As `find_records`, with the file of each."""
+    located = []
     for path in sorted({path.resolve() for root in roots for path in root.rglob(RECORD_NAME)}):
         with noting(damaged):
-            records.append(load_record(path))
-    return records
+            located.append((path, load_record(path)))
+    return located
 
 
 def mostly_skipped(nonfinite_steps: int, optimizer_steps: int) -> bool:

@@ -12,6 +12,7 @@ from mtl_bench.results.row import Column, Estimate, Row
 FEW = 3  # seeds below which a warning stands under the table
 NOTHING = "–"
 DELTA = "Δm % ↑"
+CONVERGED = "Con-\nverged"
 COSTS = ["Forwards\n/ batch", "Back-\nwards\n/ batch", "Steps\n/ batch", "Seconds\n/ batch"]
 COVERAGE = (
     "Every ± is half a 95 % interval over seeds (initialisation, order, augmentation) for this test set; it covers "
@@ -43,7 +44,7 @@ def title(board: Board) -> str:
 def headers(board: Board) -> list[str]:
     metrics = [metric_header(column) for column in board.columns]
     relative = [DELTA, "vs best", "Worst\ntask %", "Tasks\nhurt"] if is_relative(board) else []
-    return ["Method", "Con-\nverged", *relative, *metrics, *COSTS]
+    return ["Method", CONVERGED, *relative, *metrics, *COSTS]
 
 
 def cells(board: Board) -> list[list[str]]:
