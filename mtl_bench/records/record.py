@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, NotRequired, TypedDict, cast, get_args, get_origin, get_type_hints, is_typeddict
@@ -190,10 +191,16 @@ def _fits(value: Any, kind: Any) -> bool:
     return isinstance(value, (int, float) if plain is float else plain)
 
 
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    """A thousand records ask for the same few."""
+    return get_type_hints(kind)
+
+
 def _parts(value: Any, kind: Any, place: str) -> Iterator[tuple[Any, Any, Any]]:
     """(key, value, expected type) of everything directly inside a value that fits `kind`."""
     if is_typeddict(kind):
-        for key, inner in get_type_hints(kind).items():
+        for key, inner in _hints(kind).items():
             if key in value:
                 yield key, value[key], inner
             elif key in kind.__required_keys__:

@@ -31,7 +31,7 @@ def delta_scale(rows: Iterable[Row]) -> Scale:
     ends = [end for one in known for end in _ends(one)]
     low, high = min([0.0, *ends]), max([0.0, *ends])
     if len(known) > 3:
-        first, _, third = quantiles([one.mean for one in known], n=4)
+        first, _, third = quantiles([one.mean for one in known], n=4, method="inclusive")
         reach = REACH * max(third - first, 0.5)
         low, high = max(low, min(first - reach, 0.0)), min(high, max(third + reach, 0.0))
     free = MARGIN * ((high - low) or 1.0)

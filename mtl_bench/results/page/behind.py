@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from mtl_bench.records import Record
+from mtl_bench.records import Record, Shared
 from mtl_bench.records.record import SINGLE
 from mtl_bench.results.board import Board
 from mtl_bench.results.entries import Entry, Run, group_entries, method_entries
@@ -33,16 +33,24 @@ class Provenance:
 def entries_behind(board: Board, material: Material) -> dict[str, Entry]:
     """Label of a row → its entry."""
     files = [file for file in material.files if file["experiment"]["hash"] == board.hash]
-    methods = [
-        record
-        for record in material.records
-        if record["experiment"]["hash"] == board.hash and record["method"]["name"] != SINGLE
-    ]
+    methods = methods_of(board, material)
     entries = [*method_entries(methods), *group_entries(files, material.records)]
-    single, _ = single_task(material.records, (*files, *methods)[0])
+    single, _ = single_task(material.records, setting_of(board, material))
     known = {(entry.label, tuple(entry.hashes)): entry for entry in [*entries, *([single] if single else [])]}
     found = {row.label: known.get((row.label, row.hashes)) for row in board.rows}
     return {label: entry for label, entry in found.items() if entry}
+
+
+def methods_of(board: Board, material: Material) -> list[Record]:
+    """Their records on this board, single-task runs left out."""
+    own = [record for record in material.records if record["experiment"]["hash"] == board.hash]
+    return [record for record in own if record["method"]["name"] != SINGLE]
+
+
+def setting_of(board: Board, material: Material) -> Shared:
+    """What speaks for all rows of a board."""
+    files = [file for file in material.files if file["experiment"]["hash"] == board.hash]
+    return (*files, *methods_of(board, material))[0]
 
 
 def runs_behind(row: Row, material: Material) -> list[Run]:
@@ -88,8 +96,9 @@ def _options(run: Run) -> str:
 
 def _is_plain(row: Row, material: Material) -> bool:
     method = next(iter(runs_behind(row, material)[0].values()))["identity"].get("method")
-    given = {key for key in method if not key.startswith("_")} if isinstance(method, dict) else {"none"}
-    return len(row.hashes) == 1 and not given and method["_target_"] == PLAIN
+    if len(row.hashes) > 1 or not isinstance(method, dict) or method["_target_"] != PLAIN:
+        return False
+    return all(key.startswith("_") for key in method)
 
 
 def _host(record: Record) -> str:

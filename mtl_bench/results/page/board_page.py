@@ -6,15 +6,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import yaml
-
 from mtl_bench.errors import Damaged
-from mtl_bench.records.record import SINGLE
 from mtl_bench.results.board import Board
+from mtl_bench.results.entries import Entry
 from mtl_bench.results.page.axis_scale import Scale, delta_scale
-from mtl_bench.results.page.behind import entries_behind, plain_row, runs_behind, time_ratio
+from mtl_bench.results.page.behind import (
+    entries_behind,
+    methods_of,
+    plain_row,
+    runs_behind,
+    setting_of,
+    time_ratio,
+)
 from mtl_bench.results.page.definitions import Ranking, rankings
-from mtl_bench.results.page.drawn_row import DrawnRow, drawn_row, row_data
+from mtl_bench.results.page.drawn_row import DrawnRow, as_yaml, drawn_row, row_data
 from mtl_bench.results.page.material import Material
 from mtl_bench.results.page.table_columns import PageColumn, page_columns
 from mtl_bench.results.render import lines
@@ -33,7 +38,11 @@ class BoardPage:
 
     @cached_property
     def ranking(self) -> list[Ranking]:
-        return rankings(self.board, self.material.records, self.material.files)
+        return rankings(self.board, self.entries, setting_of(self.board, self.material))
+
+    @cached_property
+    def entries(self) -> dict[str, Entry]:
+        return entries_behind(self.board, self.material)
 
     @cached_property
     def scale(self) -> Scale:
@@ -120,11 +129,10 @@ class BoardPage:
         """The configuration that all rows share, as YAML."""
         config = self._config
         shared = {name: config[name] for name in PROTOCOL if name in config}
-        return yaml.safe_dump(shared, sort_keys=False).strip() if shared else ""
+        return as_yaml(shared) if shared else ""
 
     def data(self, damaged: list[Damaged] | None) -> dict[str, Any]:
         """For the page's script."""
-        entries = entries_behind(self.board, self.material)
         return {
             "definition": self.board.definition,
             "definitions": [{"name": one.definition, "judged": one.judged, "tau": one.tau} for one in self.ranking],
@@ -137,7 +145,7 @@ class BoardPage:
             "rows": [
                 row_data(
                     one,
-                    entries.get(one.row.label),
+                    self.entries.get(one.row.label),
                     self.board,
                     self.ranking,
                     self.ratios.get(one.row.label),
@@ -155,11 +163,7 @@ class BoardPage:
 
     @property
     def _config(self) -> Mapping[str, Any]:
-        own = [
-            record
-            for record in self.material.records
-            if record["experiment"]["hash"] == self.board.hash and record["method"]["name"] != SINGLE
-        ]
+        own = methods_of(self.board, self.material)
         return own[0]["config"] if own else {}
 
 

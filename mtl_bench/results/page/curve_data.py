@@ -9,7 +9,7 @@ import numpy as np
 from mtl_bench.results.board import Board
 from mtl_bench.results.entries import Entry, Run
 
-POINTS = 20  # of a curve at most, evenly picked, the first and the last among them
+POINTS = 16  # of a curve at most, evenly picked, the first and the last among them
 
 
 def curves(entry: Entry, board: Board) -> dict[str, Any]:
@@ -21,8 +21,8 @@ def curves(entry: Entry, board: Board) -> dict[str, Any]:
 
 
 def short(value: float) -> float | None:
-    """Five digits; None for what JSON does not know."""
-    return float(f"{value:.5g}") if isfinite(value) else None
+    """Four digits; None for what JSON does not know."""
+    return float(f"{value:.4g}") if isfinite(value) else None
 
 
 def _curve(run: Run, task: str, metric: str) -> dict[str, Any] | None:
@@ -43,8 +43,9 @@ def _thinned(batches: Sequence[int]) -> list[int]:
 
 
 def _over_seeds(table: Sequence[Sequence[float]]) -> list[list[float | None]] | None:
-    """Mean, lowest and highest; None where nothing was measured."""
+    """Mean, and of several seeds lowest and highest; None where nothing was measured."""
     values = np.array(table)
     if not np.isfinite(values).any():
         return None
-    return [[short(value) for value in line] for line in (values.mean(0), values.min(0), values.max(0))]
+    drawn = [values.mean(0), *([values.min(0), values.max(0)] if len(values) > 1 else [])]
+    return [[short(value) for value in line] for line in drawn]

@@ -1,19 +1,18 @@
 """The same runs under every definition of Δm, and where the ranking changes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar, cast
 
 from scipy import stats
 
-from mtl_bench.records import Record, Shared
-from mtl_bench.records.entry import EntryFile
-from mtl_bench.results.board import Board, leaderboards
-from mtl_bench.results.row import Estimate
+from mtl_bench.records import Shared
+from mtl_bench.results.board import Board
+from mtl_bench.results.change import Directions, Terms, Values, delta_m
+from mtl_bench.results.entries import Entry
+from mtl_bench.results.intervals import interval
+from mtl_bench.results.row import Estimate, Row
 
 DEFINITIONS = ("metric_mean", "task_mean", "one_per_task")
-
-_Shared = TypeVar("_Shared", bound=Shared)
 
 
 @dataclass(frozen=True)
@@ -31,47 +30,59 @@ class Ranking:
     tau: float | None = None
 
 
-def rankings(board: Board, records: Sequence[Record], files: Sequence[EntryFile]) -> list[Ranking]:
-    """The board's own definition first. Alone where every task has one metric, as all definitions then agree.
+def rankings(board: Board, entries: Mapping[str, Entry], setting: Shared) -> list[Ranking]:
+    """The board's own definition first. Alone where every task has one metric, as all definitions then agree, and where
+    there is no Δm.
 
-    `one_per_task` takes the first judged metric of each task.
+    `entries` are those behind the rows, by label, `setting` speaks for all of them. `one_per_task` takes the first
+    judged metric of each task.
     """
-    own = _ranking(board, board.definition, "")
-    if len(board.columns) == len({column.task for column in board.columns}):
+    own = _ranking(board, board.definition, "", {row.label: row.delta_m for row in board.rows})
+    single = next((row for row in board.rows if row.is_single_task and row.delta_m), None)
+    if single is None or len(board.columns) == len({column.task for column in board.columns}):
         return [own]
-    behind = {digest for row in board.rows for digest in row.hashes}
-    runs = [record for record in records if record["hash"] in behind]
-    named = [file for file in files if file["experiment"]["hash"] == board.hash]
-    return [own, *(_other(board, own, name, runs, named) for name in DEFINITIONS if name != board.definition)]
+    others = [_other(board, single, name, entries, setting) for name in DEFINITIONS if name != board.definition]
+    return [own, *(_beside(own, other) for other in others)]
 
 
-def _other(
-    board: Board, own: Ranking, definition: str, records: Sequence[Record], files: Sequence[EntryFile]
-) -> Ranking:
-    again = leaderboards(
-        [_under(record, definition, board.hash) for record in records],
-        [_under(file, definition, board.hash) for file in files],
-    )
-    judged = next(one for one in again if one.hash == board.hash)
-    metrics = [column.metric for column in judged.columns]
-    found = _ranking(judged, definition, f"of {', '.join(metrics)}" if definition == "one_per_task" else "")
-    shared = [label for label in own.places if label in found.places]
-    places = [[ranking.places[label] for label in shared] for ranking in (own, found)]
-    tau = float(stats.kendalltau(*places).statistic) if len(shared) > 1 else None
-    return Ranking(definition, found.judged, found.delta_m, found.places, tau)
-
-
-def _ranking(board: Board, definition: str, judged: str) -> Ranking:
-    ranked = [row.label for row in board.rows if row.delta_m and not row.diverged and not row.is_single_task]
-    places = {label: place for place, label in enumerate(ranked, start=1)}
-    return Ranking(definition, judged, {row.label: row.delta_m for row in board.rows}, places)
-
-
-def _under(shared: _Shared, definition: str, digest: str) -> _Shared:
-    """The same record under another definition, if it is one of this board."""
-    if shared["experiment"]["hash"] != digest:
-        return shared
-    terms = shared["delta_m"]["terms"]
+def _other(board: Board, single: Row, definition: str, entries: Mapping[str, Entry], setting: Shared) -> Ranking:
+    terms: Terms = setting["delta_m"]["terms"]
     if definition == "one_per_task":
         terms = {task: metrics[:1] for task, metrics in terms.items()}
-    return cast(_Shared, {**shared, "delta_m": {"definition": definition, "terms": terms}})
+    up = {
+        task: {name: info["higher_is_better"] for name, info in of.items()} for task, of in setting["metrics"].items()
+    }
+    found: dict[str, Estimate | None] = {single.label: single.delta_m}
+    for row in board.rows:
+        if not row.is_single_task:
+            found[row.label] = _estimate(row, single, entries, up, definition, terms) if row.delta_m else None
+    judged = f"of {', '.join(metric for metrics in terms.values() for metric in metrics)}"
+    return _ranking(board, definition, judged if definition == "one_per_task" else "", found)
+
+
+def _estimate(
+    row: Row, single: Row, entries: Mapping[str, Entry], up: Directions, definition: str, terms: Terms
+) -> Estimate:
+    mean = delta_m(_means(row, terms), _means(single, terms), up, definition, terms)
+    if row.diverged:
+        return Estimate(mean, None)
+    runs, alone = (list(map(entries[one.label].values, one.converged)) for one in (row, single))
+    baselines = {task: [run[task] for run in alone] for task in terms}
+    return Estimate(mean, interval(runs, baselines, up, definition, terms))
+
+
+def _means(row: Row, terms: Terms) -> Values:
+    return {task: {metric: row.metrics[task, metric].mean for metric in metrics} for task, metrics in terms.items()}
+
+
+def _ranking(board: Board, definition: str, judged: str, found: Mapping[str, Estimate | None]) -> Ranking:
+    sound = [row.label for row in board.rows if not row.diverged and not row.is_single_task]
+    means = {label: estimate.mean for label in sound if (estimate := found[label])}
+    ranked = sorted(means, key=lambda label: -means[label])
+    return Ranking(definition, judged, found, {label: place for place, label in enumerate(ranked, start=1)})
+
+
+def _beside(own: Ranking, other: Ranking) -> Ranking:
+    places = [[ranking.places[label] for label in own.places] for ranking in (own, other)]
+    tau = float(stats.kendalltau(*places).statistic) if len(own.places) > 1 else None
+    return Ranking(other.definition, other.judged, other.delta_m, other.places, tau)

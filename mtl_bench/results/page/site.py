@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from mtl_bench.errors import BenchError, Damaged
 from mtl_bench.records.atomic import write_atomic
@@ -22,7 +21,7 @@ ASSETS = Path(__file__).parent / "assets"
 # in this order: a script uses what those before it define
 SCRIPTS = ("draw", "sortable", "table", "details", "cost", "definitions", "tasks", "curves", "gradients", "start")
 INDEX = "index.html"
-JOINT = re.compile(r"(?<=[=_/,])")
+JOINT = re.compile(r"(?<=[=_/,])")  # where a long label may break
 
 
 def site_pages(boards: Sequence[Board], material: Material, damaged: list[Damaged] | None = None) -> dict[str, str]:
@@ -57,16 +56,11 @@ def embedded(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
-def joints(label: str) -> Markup:
-    """A long label may break where its options join."""
-    return Markup("<wbr>").join(JOINT.split(label))
-
-
 @cache
 def _environment() -> Environment:
-    blanks = {"trim_blocks": True, "lstrip_blocks": True}
-    made = Environment(loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined, **blanks)
-    made.filters |= {"signed": signed, "places": partial(signed_number, places=1), "joints": joints}
+    made = Environment(loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined)
+    made.trim_blocks = made.lstrip_blocks = True
+    made.filters |= {"signed": signed, "places": partial(signed_number, places=1), "pieces": JOINT.split}
     return made
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from mtl_bench.results.board import Board
 from mtl_bench.results.page.definitions import Ranking
-from mtl_bench.results.render import CONVERGED, COSTS, DELTA, NOTHING, cells, headers, metric_header, signed
+from mtl_bench.results.render import CONVERGED, COSTS, DELTA, HURT, NOTHING, cells, headers, metric_header, signed
 from mtl_bench.results.row import Row
 
 Group = Literal["always", "definitions", "metrics", "costs"]
@@ -28,6 +28,11 @@ class PageCell:
     value: float | str | None
     note: str = ""
     hint: str = ""
+
+    @property
+    def sorts(self) -> str:
+        """As the page's script reads it."""
+        return f"{self.value:.6g}" if isinstance(self.value, float) else self.value or ""
 
 
 @dataclass(frozen=True)
@@ -74,9 +79,16 @@ def _column(board: Board, header: str, texts: Sequence[str]) -> PageColumn:
     group: Group = "metrics" if metric else "costs" if header in COSTS else "always"
     kind = KINDS.get(header, "number" if _numeric(texts) else "text")
     up = metric.higher_is_better if metric else group != "costs" and kind != "text"
-    made = tuple(PageCell(text, sort_value(text)) for text in texts)
+    made = tuple(PageCell(text, _count(text) if header == HURT else sort_value(text)) for text in texts)
     words = header.replace("-\n", "")  # words that the terminal breaks are whole again
     return PageColumn(words if metric else words.replace("\n", " "), group, kind, up, made)
+
+
+def _count(text: str) -> float | str | None:
+    """Of the tasks that a cell names or counts."""
+    return (
+        0.0 if text == "none" else sort_value(text) if NUMBER.match(text) or text == NOTHING else text.count(",") + 1.0
+    )
 
 
 def _numeric(texts: Sequence[str]) -> bool:

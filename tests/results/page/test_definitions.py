@@ -2,10 +2,10 @@
 
 import pytest
 
-from mtl_bench.records.entry import find_entries
-from mtl_bench.records.record import find_records
+from mtl_bench.records.record import locate_records
 from mtl_bench.results import Board, delta_m, leaderboards
 from mtl_bench.results.page import Material
+from mtl_bench.results.page.behind import entries_behind, setting_of
 from mtl_bench.results.page.definitions import rankings
 from tests.docs.pages import ROOT
 from tests.results.page.conftest import METRICS, SINGLE, TERMS
@@ -13,7 +13,7 @@ from tests.results.page.conftest import METRICS, SINGLE, TERMS
 
 def test_each_definition_judges_the_same_means(toys: Board, material: Material) -> None:
     """Against Δm computed here from the rows' metrics."""
-    found = {one.definition: one for one in rankings(toys, material.records, ())}
+    found = {one.definition: one for one in rankings(toys, entries_behind(toys, material), setting_of(toys, material))}
     assert list(found) == ["task_mean", "metric_mean", "one_per_task"]
     assert found["one_per_task"].judged == "of accuracy, abs_err, mae"
     up = {task: {name: info["higher_is_better"] for name, info in of.items()} for task, of in METRICS.items()}
@@ -32,7 +32,7 @@ def test_each_definition_judges_the_same_means(toys: Board, material: Material) 
 
 
 def test_places_count_methods_whose_seeds_converged(toys: Board, material: Material) -> None:
-    own, metric_mean, _ = rankings(toys, material.records, ())
+    own, metric_mean, _ = rankings(toys, entries_behind(toys, material), setting_of(toys, material))
     assert sorted(own.places.values()) == [1, 2, 3, 4]
     assert "lost" not in own.places
     assert "single-task" not in own.places
@@ -43,7 +43,7 @@ def test_places_count_methods_whose_seeds_converged(toys: Board, material: Mater
 
 
 def test_one_metric_per_task_needs_one_definition() -> None:
-    folder = [ROOT / "results/reference/multimnist"]
-    records = find_records(folder)
-    (board,) = leaderboards(records, find_entries(folder))
-    assert [one.definition for one in rankings(board, records, ())] == ["one_per_task"]
+    material = Material(locate_records([ROOT / "results/reference/multimnist"]))
+    (board,) = leaderboards(material.records)
+    found = rankings(board, entries_behind(board, material), setting_of(board, material))
+    assert [one.definition for one in found] == ["one_per_task"]

@@ -4,6 +4,7 @@ import pytest
 
 from mtl_bench.results import Board
 from mtl_bench.results.page import Material, table_columns
+from mtl_bench.results.page.behind import entries_behind, setting_of
 from mtl_bench.results.page.definitions import Ranking, rankings
 from mtl_bench.results.page.table_columns import PageColumn, page_columns, sort_value
 from mtl_bench.results.render import cells, headers
@@ -11,7 +12,9 @@ from mtl_bench.results.render import cells, headers
 
 @pytest.fixture
 def columns(toys: Board, material: Material) -> list[PageColumn]:
-    return page_columns(toys, rankings(toys, material.records, ()), {"ls": 1.0, "even": 2.5})
+    return page_columns(
+        toys, rankings(toys, entries_behind(toys, material), setting_of(toys, material)), {"ls": 1.0, "even": 2.5}
+    )
 
 
 def test_every_text_of_the_terminal_is_there_in_its_order(toys: Board, columns: list[PageColumn]) -> None:
@@ -64,6 +67,13 @@ def test_a_column_that_render_learns_enters_by_itself(toys: Board, monkeypatch: 
 )
 def test_what_sorts(text: str, value: float | str | None) -> None:
     assert sort_value(text) == value
+
+
+def test_hurt_tasks_sort_by_their_number(toys: Board, columns: list[PageColumn]) -> None:
+    column = next(column for column in columns if column.header == "Tasks hurt")
+    counts = [None if row.tasks_hurt is None else len(row.tasks_hurt) for row in toys.rows]
+    assert [cell.value for cell in column.cells] == counts
+    assert len({count for count in counts if count is not None}) > 1
 
 
 def test_standings_sort_from_best_to_diverged() -> None:

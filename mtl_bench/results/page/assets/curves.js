@@ -33,7 +33,7 @@ function panelOf(task, width, height) {
   const low = Math.min(...values) - free, high = Math.max(...values) + free;
   const x = linear(Math.min(...epochs), Math.max(...epochs), left, width - 6), y = linear(low, high, bottom, 24);
   const lines = found.map(({ label, colour, curve }) => {
-    const [mean, least, most] = curve[kind.key], points = curve.x.map((epoch, n) => [epoch, mean[n], least[n], most[n]]).filter((one) => one.every((value) => value !== null));
+    const [mean, least = mean, most = mean] = curve[kind.key], points = curve.x.map((epoch, n) => [epoch, mean[n], least[n], most[n]]).filter((one) => one.every((value) => value !== null));
     const path = (at, from) => at.map(([epoch, value], n) => `${n ? "L" : from}${x(epoch).toFixed(1)},${y(value).toFixed(1)}`).join("");
     const band = path(points.map((p) => [p[0], p[3]]), "M") + path(points.map((p) => [p[0], p[2]]).reverse(), "L");
     return svg("g", { class: `c${colour}`, "data-tip": `${label}\n${title}\nlast: ${told(points.at(-1)[1])}` }, svg("path", { class: "band", d: `${band}Z` }), svg("path", { class: "line", d: path(points, "M") }),

@@ -1,5 +1,4 @@
 /* The places of methods under each definition of Δm; lines cross where the ranking changes. */
-const FAR = 3;  /* places that are worth a colour: neighbours swap by chance */
 function paintPlaces(width) {
   const names = board.definitions.map((one) => one.name);
   const rows = shown().filter((row) => row.places[names[0]]);
@@ -7,9 +6,10 @@ function paintPlaces(width) {
   const side = Math.min(170, width * 0.3), step = rows.length > 24 ? 15 : 20, top = 34, height = top + rows.length * step + 4;
   const x = linear(0, names.length - 1, side, width - side), y = (place) => top + (place + 0.5) * step;
   const head = names.map((name, n) => svg("text", { x: x(n), y: 12, "text-anchor": n === 0 ? "end" : n === names.length - 1 ? "start" : "middle", class: "strong" }, name));
+  const worth = Math.max(3, rows.length / 5);  /* places: neighbours swap by chance */
   const paths = rows.map((row) => {
     const places = renumbered.map((order) => order.indexOf(row)), known = places.filter((place) => place >= 0);
-    const far = Math.max(...known) - Math.min(...known) >= FAR;
+    const far = Math.max(...known) - Math.min(...known) >= worth;
     const d = places.map((place, n) => (place < 0 ? "" : `${n ? `C${x(n - 0.5)},${y(places[n - 1])} ${x(n - 0.5)},${y(place)} ` : "M"}${x(n)},${y(place)}`)).join("");
     const ends = [0, names.length - 1].filter((n) => places[n] >= 0);
     return svg("g", { class: far ? "far" : "open", "data-tip": `${row.label}\n${names.map((name) => `${name}: ${row.places[name] ?? "–"}`).join("\n")}` },

@@ -3,8 +3,9 @@ function paintTasks(width) {
   const rows = shown().filter((row) => Object.keys(row.changes).length);
   if (!rows.length) return html("p", { class: "hint" }, "No row of these has a change per task.");
   const means = rows.flatMap((row) => Object.values(row.changes).map((one) => one.mean)).sort((a, b) => a - b);
-  const at = (share) => means[Math.round(share * (means.length - 1))];
-  const reach = 2.5 * Math.max(at(0.9) - at(0.1), 1), low = Math.min(0, Math.max(means[0], at(0.1) - reach)), high = Math.max(0, Math.min(means.at(-1), at(0.9) + reach));
+  const ends = rows.flatMap((row) => Object.values(row.changes).flatMap((one) => one.span ?? [one.mean]));
+  const at = (share) => means[Math.round(share * (means.length - 1))], reach = 2 * Math.max(at(0.9) - at(0.1), 1);
+  const low = Math.min(0, Math.max(Math.min(...ends), at(0.1) - reach)), high = Math.max(0, Math.min(Math.max(...ends), at(0.9) + reach));
   const free = 0.06 * (high - low || 1), narrow = width < 560, names = narrow ? 92 : 190, gap = narrow ? 10 : 16;
   const panel = Math.max((width - names) / board.tasks.length - gap, narrow ? 70 : 84), whole = names + board.tasks.length * (panel + gap);
   const step = rows.length > 24 ? 15 : 20, top = 26, bottom = top + rows.length * step;
