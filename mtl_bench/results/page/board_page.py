@@ -30,7 +30,7 @@ PROTOCOL = ("dataset", "tasks", "model", "protocol")  # nodes of a configuration
 
 @dataclass(frozen=True)
 class BoardPage:
-    """`name` is its file's; `others` are the pages beside it, name → title."""
+    """`name` is its file's."""
 
     name: str
     board: Board
