@@ -13,6 +13,8 @@ FEW = 3  # seeds below which a warning stands under the table
 NOTHING = "–"
 DELTA = "Δm % ↑"
 SIZE = "Parameters"
+CONVERGED = "Con-\nverged"
+HURT = "Tasks\nhurt"
 COSTS = ["Forwards\n/ batch", "Back-\nwards\n/ batch", "Steps\n/ batch", "Seconds\n/ batch"]
 COVERAGE = (
     "Every ± is half a 95 % interval over seeds (initialisation, order, augmentation) for this test set; it covers "
@@ -43,9 +45,9 @@ def title(board: Board) -> str:
 
 def headers(board: Board) -> list[str]:
     metrics = [metric_header(column) for column in board.columns]
-    relative = [DELTA, "vs best", "Worst\ntask %", "Tasks\nhurt"] if is_relative(board) else []
+    relative = [DELTA, "vs best", "Worst\ntask %", HURT] if is_relative(board) else []
     sizes = [SIZE] if differ_in_size(board) else []
-    return ["Method", "Con-\nverged", *relative, *metrics, *sizes, *COSTS]
+    return ["Method", CONVERGED, *relative, *metrics, *sizes, *COSTS]
 
 
 def cells(board: Board) -> list[list[str]]:
