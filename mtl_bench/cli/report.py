@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mtl_bench.cli.record_folders import check_folders, telling_damaged
 from mtl_bench.errors import BenchError, Damaged, noting
 
 if TYPE_CHECKING:
@@ -34,15 +35,8 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def report(parsed: argparse.Namespace) -> None:
-    """Damaged files are named at the end, of which the exit status tells too; all others are reported."""
-    damaged: list[Damaged] = []
-    try:
+    with telling_damaged() as damaged:
         _report_rest(parsed, damaged)
-    finally:
-        for error in damaged:
-            print(f"mtl-bench: {error}", file=sys.stderr)
-    if damaged:
-        sys.exit(1)
 
 
 def _report_rest(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
@@ -50,9 +44,7 @@ def _report_rest(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
     from mtl_bench.records.record import find_records
     from mtl_bench.results import leaderboards, markdown, plot_delta_m, show
 
-    missing = [str(folder) for folder in parsed.folders if not folder.is_dir()]
-    if missing:
-        raise BenchError(f"There is no folder {missing[0]}; run `mtl-bench train` first, or name where records lie.")
+    check_folders(parsed.folders)
     records = find_records(parsed.folders, damaged)
     boards = [
         board
