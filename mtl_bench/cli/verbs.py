@@ -1,4 +1,4 @@
-"""`mtl-bench <verb>`: train, group, prepare, cost, status, report, rerun, list, doctor."""
+"""`mtl-bench <verb>`: train, group, prepare, cost, status, report, rerun, compare, rank, list, doctor."""
 
 import argparse
 import logging
@@ -7,6 +7,8 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
+from mtl_bench.cli.compare import add_compare_arguments, compare
+from mtl_bench.cli.rank import add_rank_arguments, rank
 from mtl_bench.cli.report import add_report_arguments, report
 from mtl_bench.cli.rerun import add_rerun_arguments, rerun
 from mtl_bench.cli.status import add_status_arguments, status, status_of_sweep
@@ -20,6 +22,8 @@ VERBS = {
     "status": "where runs stand and how long they still take: [FOLDER …] or -m and a sweep; --watch looks again",
     "report": "turn records into tables (terminal or Markdown) and plots",
     "rerun": "train again what a record says, print the command, and compare: RECORD",
+    "compare": "two methods of one board, per task and in Δm: who gains what, with intervals, and a plot",
+    "rank": "mean ranks on the complete grid of a suite, and how far they move when something is left out",
     "list": "describe what can be chosen: every option of every group, or of one",
     "doctor": "say what is installed, which device and data are found, and what is wrong",
 }
@@ -82,6 +86,12 @@ def _parser() -> argparse.ArgumentParser:
     rerunning = verbs.add_parser("rerun", help=VERBS["rerun"], description=VERBS["rerun"])
     add_rerun_arguments(rerunning)
     rerunning.set_defaults(action=rerun)
+    comparing = verbs.add_parser("compare", help=VERBS["compare"], description=VERBS["compare"])
+    add_compare_arguments(comparing)
+    comparing.set_defaults(action=compare)
+    ranking = verbs.add_parser("rank", help=VERBS["rank"], description=VERBS["rank"])
+    add_rank_arguments(ranking)
+    ranking.set_defaults(action=rank)
     listing = verbs.add_parser("list", help=VERBS["list"], description=VERBS["list"])
     listing.add_argument("group", nargs="?", help=", ".join(option_groups()))
     listing.set_defaults(action=_list)

@@ -13,7 +13,7 @@ Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Place:
+class Rank:
     """A rank among the rows of a table, equal ones sharing their mean, and its range when one thing is left out.
 
     `less_a_method` is about the order of the others: a row that only moves up by the one that left has not moved. None
@@ -25,14 +25,14 @@ class Place:
     less_a_task: Range | None
 
 
-def places(grid: Grid, scores: Scores) -> dict[str, Place]:
+def places(grid: Grid, scores: Scores) -> dict[str, Rank]:
     """Label → place. Every row is left out once, and every task of every board (benchbench, ICML 2024)."""
     full = scores(grid)
     whole = _ranked(full)
     fewer = [_shifts(_less(full, label), scores(_less_row(grid, label))) for label in full if len(full) > 1]
     other = [_shifts(full, scores(smaller)) for smaller in _less_a_task(grid)]
     return {
-        label: Place(place, _range(place, fewer, label), _range(place, other, label) if other else None)
+        label: Rank(place, _range(place, fewer, label), _range(place, other, label) if other else None)
         for label, place in whole.items()
     }
 
