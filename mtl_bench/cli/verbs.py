@@ -1,4 +1,4 @@
-"""`mtl-bench <verb>`: train, group, prepare, cost, status, report, rerun, compare, rank, freeze, list, doctor."""
+"""`mtl-bench <verb>`: train, group, prepare, cost, status, report, rerun, compare, rank, conflict, freeze, list, doctor."""
 
 import argparse
 import logging
@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from mtl_bench.cli.compare import add_compare_arguments, compare
+from mtl_bench.cli.conflict import add_conflict_arguments, conflict
 from mtl_bench.cli.freeze import add_freeze_arguments, freeze
 from mtl_bench.cli.rank import add_rank_arguments, rank
 from mtl_bench.cli.report import add_report_arguments, report
@@ -25,6 +26,7 @@ VERBS = {
     "rerun": "train again what a record says, print the command, and compare: RECORD",
     "compare": "two methods of one board, per task and in Δm: who gains what, with intervals, and a plot",
     "rank": "mean ranks on the complete grid of a suite, and how far they move when something is left out",
+    "conflict": "measured gradient conflict against what tasks gain or lose, over all runs and boards, as a scatter",
     "freeze": "write the next version of the leaderboard, which never changes, or check those that are there",
     "list": "describe what can be chosen: every option of every group, or of one",
     "doctor": "say what is installed, which device and data are found, and what is wrong",
@@ -94,6 +96,9 @@ def _parser() -> argparse.ArgumentParser:
     ranking = verbs.add_parser("rank", help=VERBS["rank"], description=VERBS["rank"])
     add_rank_arguments(ranking)
     ranking.set_defaults(action=rank)
+    measuring = verbs.add_parser("conflict", help=VERBS["conflict"], description=VERBS["conflict"])
+    add_conflict_arguments(measuring)
+    measuring.set_defaults(action=conflict)
     freezing = verbs.add_parser("freeze", help=VERBS["freeze"], description=VERBS["freeze"])
     add_freeze_arguments(freezing)
     freezing.set_defaults(action=freeze)

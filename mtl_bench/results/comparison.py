@@ -107,7 +107,7 @@ def compare_rows(board: Board, first: Row, second: Row) -> Comparison:
     single = next((row for row in board.rows if row.is_single_task), None)
     relative = single is not None and first.delta_m is not None
     reference = single if relative and single is not None else second
-    changes = [_changes(board.columns, reference, row.values) for row in (first, second)]
+    changes = [task_changes(board.columns, reference, row.values) for row in (first, second)]
     whole = not (first.diverged or second.diverged)
     gaps = []
     for task, own in _by_task(board.columns).items():
@@ -151,7 +151,9 @@ def _by_task(columns: Sequence[Column]) -> dict[str, list[Column]]:
     return found
 
 
-def _changes(columns: Sequence[Column], reference: Row, values: Mapping[int, Values]) -> dict[str, dict[int, float]]:
+def task_changes(
+    columns: Sequence[Column], reference: Row, values: Mapping[int, Values]
+) -> dict[str, dict[int, float]]:
     """Task → seed → relative change in percent; inside a task its metrics weigh alike."""
     found = {}
     for task, own in _by_task(columns).items():
