@@ -1,4 +1,4 @@
-"""`mtl-bench <verb>`: train, group, prepare, cost, status, report, rerun, compare, rank, conflict, freeze, list, doctor."""
+"""`mtl-bench <verb>`: train and group tasks, then read what records say."""
 
 import argparse
 import logging
