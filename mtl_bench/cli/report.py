@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mtl_bench.cli.record_folders import check_folders, telling_damaged
 from mtl_bench.cli.report_files import add_file_arguments, write_files
 from mtl_bench.errors import BenchError, Damaged, noting
 
@@ -35,15 +36,8 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def report(parsed: argparse.Namespace) -> None:
-    """Damaged files are named at the end, of which the exit status tells too; all others are reported."""
-    damaged: list[Damaged] = []
-    try:
+    with telling_damaged() as damaged:
         _report_rest(parsed, damaged)
-    finally:
-        for error in damaged:
-            print(f"mtl-bench: {error}", file=sys.stderr)
-    if damaged:
-        sys.exit(1)
 
 
 def _report_rest(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
@@ -51,9 +45,7 @@ def _report_rest(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
     from mtl_bench.records.record import locate_records
     from mtl_bench.results import leaderboards, plot_delta_m, show
 
-    missing = [str(folder) for folder in parsed.folders if not folder.is_dir()]
-    if missing:
-        raise BenchError(f"There is no folder {missing[0]}; run `mtl-bench train` first, or name where records lie.")
+    check_folders(parsed.folders)
     located, files = locate_records(parsed.folders, damaged), find_entries(parsed.folders, damaged)
     records = [record for _, record in located]
     boards = [board for board in leaderboards(records, files, damaged) if parsed.experiment in (None, board.experiment)]

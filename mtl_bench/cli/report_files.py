@@ -20,7 +20,7 @@ STDOUT = "-"
 def add_file_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write GitHub Markdown there (- for stdout)")
     parser.add_argument(
-        "--csv", type=Path, metavar="FILE", help="write every number in full there, a file per board (- for stdout)"
+        "--csv", type=Path, metavar="FILE", help="write every number there, a file per board (- for stdout)"
     )
     parser.add_argument("--latex", type=Path, metavar="FILE", help="write LaTeX tables there (- for stdout)")
     parser.add_argument(
@@ -36,9 +36,9 @@ def write_files(
     damaged: list[Damaged],
 ) -> bool:
     """Whether any was asked for."""
+    from mtl_bench.results.board_csv import board_csv
     from mtl_bench.results.latex import latex
     from mtl_bench.results.render import markdown
-    from mtl_bench.results.spreadsheet import board_csv
 
     _put(parsed.markdown, boards, markdown)
     _put(parsed.latex, boards, latex)

@@ -29,6 +29,16 @@ class Board:
     spread: Spread | None
     notes: tuple[str, ...]
 
+    def row_of(self, name: str) -> Row | None:
+        """The row labelled so, else the only one of that method whatever its options, as `name (option=value)`."""
+        exact = [row for row in self.rows if row.label == name]
+        alike = [row for row in self.rows if row.label.partition(" (")[0] == name]
+        return exact[0] if exact else alike[0] if len(alike) == 1 else None
+
+    def only(self, rows: Sequence[Row]) -> "Board":
+        """The same table with these rows, judged anew against the best of them, by the spread of the whole."""
+        return replace(self, rows=_ranked(rows, self.spread))
+
 
 def leaderboards(
     records: Sequence[Record], files: Sequence[EntryFile] = (), damaged: list[Damaged] | None = None

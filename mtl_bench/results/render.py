@@ -1,6 +1,6 @@
 """A board as text: the cells and lines that terminal and GitHub Markdown share, and the Markdown."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import floor, log10
 from statistics import median
 
@@ -9,7 +9,7 @@ from mtl_bench.results.entries import Cost
 from mtl_bench.results.intervals import Spread
 from mtl_bench.results.row import Column, Estimate, Row
 
-FEW = 3  # seeds below which a warning stands under the table
+FEW = 5  # seeds below which a warning stands under the table: a mean of three has twice the interval of one of five
 NOTHING = "–"
 DELTA = "Δm % ↑"
 SIZE = "Parameters"
@@ -68,7 +68,7 @@ def cells(board: Board) -> list[list[str]]:
 
 def lines(board: Board) -> list[str]:
     """What must be read with the numbers: definitions, what the intervals cover, warnings."""
-    few = [row.label for row in board.rows if len(row.seeds) < FEW]
+    few = [f"{row.label} ({len(row.seeds)})" for row in board.rows if len(row.seeds) < FEW]
     lost = [row.label for row in board.rows if row.diverged]
     return [
         f"Test values under the selection rule {board.selection!r}.",
@@ -76,10 +76,16 @@ def lines(board: Board) -> list[str]:
         COVERAGE,
         *([TIES] if any(row.standing == "tied" for row in board.rows) else []),
         *([_pooled(board.spread)] if board.spread and is_relative(board) else []),
-        *([f"Warning: fewer than {FEW} seeds: {', '.join(few)}."] if few else []),
+        *([f"Warning: {_few(few, len(board.rows))}"] if few else []),
         *([f"Ranked last: not every seed of {', '.join(lost)} converged; shown are those that did."] if lost else []),
         *board.notes,
     ]
+
+
+def _few(rows: Sequence[str], of: int) -> str:
+    return (
+        f"every row has fewer than {FEW} seeds." if len(rows) == of else f"fewer than {FEW} seeds: {', '.join(rows)}."
+    )
 
 
 def is_relative(board: Board) -> bool:

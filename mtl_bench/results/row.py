@@ -36,10 +36,10 @@ class Row:
     """One entry of a board.
 
     `changes` is the relative change per task in percent (inside a task its metrics weigh alike) and `per_seed` Δm per
-    converged seed, both against the single-task means. `hashes` name the runs that were read. `standing` compares Δm
-    with the best row of two or more seeds: "tied" when the 95 % interval of the difference contains 0 (by the spread
-    pooled over the board's methods; against the single-task row the interval of Δm itself), None where one seed or
-    missing single-task runs allow no judgement.
+    converged seed, both against the single-task means; `values` are the test values of each converged seed. `hashes`
+    name the runs that were read. `standing` compares Δm with the best row of two or more seeds: "tied" when the 95 %
+    interval of the difference contains 0 (by the spread pooled over the board's methods; against the single-task row
+    the interval of Δm itself), None where one seed or missing single-task runs allow no judgement.
     """
 
     label: str
@@ -49,6 +49,7 @@ class Row:
     delta_m: Estimate | None
     changes: Mapping[str, Estimate]
     per_seed: Mapping[int, float]
+    values: Mapping[int, Values]
     cost: Cost
     hashes: tuple[str, ...]
     parameters: int | None = None  # of all networks that serve
@@ -113,6 +114,7 @@ class Judge:
             delta_m=Estimate(0.0, None) if own and delta else delta,
             changes={} if own else changes,
             per_seed={seed: self._delta(run, self.terms) for seed, run in zip(converged, runs, strict=True) if compare},
+            values=dict(zip(converged, runs, strict=True)),
             cost=entry.cost,
             hashes=tuple(entry.hashes),
             parameters=entry.parameters,
