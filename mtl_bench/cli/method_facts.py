@@ -65,7 +65,7 @@ def _lineage(path: Path, name: str) -> Iterator[ast.ClassDef]:
     imported = {
         alias.name: ROOT.parent / f"{node.module.replace('.', '/')}.py"
         for node in module.body
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mtl_bench.")
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("mtl_bench.")
         for alias in node.names
     }
     for node in module.body:
@@ -96,7 +96,8 @@ def _cost(node: ast.ClassDef) -> tuple[list[str], list[str], list[str]]:
 
 
 def _needs(lineage: Sequence[ast.ClassDef]) -> Iterator[str]:
-    yield from filter(None, [LEVELS.get(_default(lineage, "at"))])
+    if (level := _default(lineage, "at")) in LEVELS:
+        yield LEVELS[level]
     if any(_forwards(node) > 1 for node in lineage):
         yield "several forwards"
     copies = next((copies for _, _, copies in map(_cost, lineage) if copies), [])
@@ -117,9 +118,9 @@ def _forwards(node: ast.AST, times: int = 1) -> int:
     return sum(_forwards(child, inside) for child in ast.iter_child_nodes(node))
 
 
-def _default(lineage: Sequence[ast.ClassDef], field: str) -> object:
+def _default(lineage: Sequence[ast.ClassDef], field: str) -> str:
     values = (_value(node, field) for node in lineage)
-    return next((value.value for value in values if isinstance(value, ast.Constant)), None)
+    return next((str(value.value) for value in values if isinstance(value, ast.Constant)), "")
 
 
 def _value(node: ast.ClassDef, field: str) -> ast.expr | None:
