@@ -71,7 +71,8 @@ def test_rounds_are_complete_and_compared_within() -> None:
 
 
 def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["cost", "model=mlp", "shape=[1,8,8]", "methods=[ls,mgda,mgda@feature,ls@feature,priority]", "rounds=1", "device=cpu"])
+    methods = "methods=[ls,mgda,mgda@feature,ls@feature,priority]"
+    main(["cost", "model=mlp", "shape=[1,8,8]", methods, "rounds=1", "device=cpu"])
     shown = capsys.readouterr().out
     assert "MLP, 3 tasks, 4×1×8×8" in shown
     assert re.search(r"^mgda +[\d.]+ .*\nmgda@feature +[\d.]+ ", shown, re.M)
