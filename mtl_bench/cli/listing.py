@@ -50,11 +50,10 @@ def _describe_methods(table: Table, paths: list[Path]) -> None:
     table.show_header = True
     for column, title in zip(table.columns, ("", "what it is"), strict=True):
         column.header = title
-    table.add_column("family", no_wrap=True)
-    table.add_column("needs")
+    table.add_column("family: needs")
     table.add_column("p", justify="center")
     table.add_column("passes per batch")
     for path in paths:
         found = facts(path)
-        needs, p = ", ".join(found.needs), "p" if found.priorities else ""
-        table.add_row(path.stem, describe(path), found.family, needs, p, found.passes)
+        belongs = ": ".join(filter(None, (found.family, ", ".join(found.needs))))
+        table.add_row(path.stem, describe(path), belongs, "p" if found.priorities else "", found.passes)
