@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from mtl_bench.results.board import Board
 from mtl_bench.results.mean_ranks import Grid, mean_ranks
-from mtl_bench.results.row import Estimate, Row
+from mtl_bench.results.row import Estimate, Gain, Row
 from mtl_bench.results.sensitivity import Rank, delta_m_scores, places
 
 DIGITS = 10  # significant; far below any interval
@@ -17,8 +17,9 @@ def board_csv(board: Board, grid: Grid | None = None) -> str:
     """`grid`: these methods on the complete grid of a suite, for the columns of the mean rank.
 
     Metrics are `task.metric`, changes against single-task in percent `task.change`, `_low` and `_high` the ends of the
-    95 % interval over seeds, costs per batch. The single-task row has no place, and no row has one without Δm. Cells
-    that do not exist are empty.
+    95 % interval over seeds, costs per batch. Gains are Δm less that of the plain sum that `_over` names, behind the
+    experiments of both rows where these are others. The single-task row has no place, and no row has one without Δm.
+    Cells that do not exist are empty.
     """
     by_delta, by_mean = delta_m_places(board), places(grid, mean_ranks) if grid else {}
     ranks = mean_ranks(grid) if grid else {}
@@ -77,7 +78,16 @@ def _told(row: Row) -> dict[str, str]:
         "worst_task": row.worst_task or "",
         "worst_change": _number(row.changes[row.worst_task].mean) if row.worst_task else "",
         "tasks_hurt": "" if row.tasks_hurt is None else str(len(row.tasks_hurt)),
+        **_gain("gain_at_equal_passes", row.at_equal_passes),
+        **_gain("gain_at_equal_trials", row.at_equal_trials),
     }
+
+
+def _gain(name: str, found: Gain | None) -> dict[str, str]:
+    """`_over`: the row of the plain sum, behind the board that both stand on where it is another one."""
+    where = [place for place in (found.again, found.on) if place] if found else []
+    over = [*dict.fromkeys(where), found.over] if found else []
+    return {**_estimate(name, found.estimate if found else None), f"{name}_over": " ".join(over)}
 
 
 def _metrics(board: Board, row: Row) -> Mapping[str, str]:

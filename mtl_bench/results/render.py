@@ -8,6 +8,7 @@ from mtl_bench.results.board import Board
 from mtl_bench.results.entries import Cost
 from mtl_bench.results.intervals import Spread
 from mtl_bench.results.row import Column, Estimate, Row
+from mtl_bench.results.worth_text import worth_cells, worth_headers, worth_lines
 
 FEW = 5  # seeds below which a warning stands under the table: a mean of three has twice the interval of one of five
 NOTHING = "–"
@@ -47,7 +48,7 @@ def headers(board: Board) -> list[str]:
     metrics = [metric_header(column) for column in board.columns]
     relative = [DELTA, "vs best", "Worst\ntask %", HURT] if is_relative(board) else []
     sizes = [SIZE] if differ_in_size(board) else []
-    return ["Method", CONVERGED, *relative, *metrics, *sizes, *COSTS]
+    return ["Method", CONVERGED, *relative, *worth_headers(board), *metrics, *sizes, *COSTS]
 
 
 def cells(board: Board) -> list[list[str]]:
@@ -58,6 +59,7 @@ def cells(board: Board) -> list[list[str]]:
             row.label,
             f"{len(row.converged)}/{len(row.seeds)}",
             *(_relative_cells(row) if is_relative(board) else []),
+            *worth_cells(board, row, NOTHING),
             *(_plain(row.metrics.get((c.task, c.metric)), n) for c, n in zip(board.columns, digits, strict=True)),
             *([NOTHING if row.parameters is None else f"{row.parameters:,}"] if differ_in_size(board) else []),
             *(f"{value:.3g}" for value in _costs(row.cost)),
@@ -66,8 +68,10 @@ def cells(board: Board) -> list[list[str]]:
     ]
 
 
-def lines(board: Board) -> list[str]:
-    """What must be read with the numbers: definitions, what the intervals cover, warnings."""
+def lines(board: Board, worth: bool = True) -> list[str]:
+    """What must be read with the numbers: definitions, what the intervals cover, warnings. `worth`: whether the gains
+    over the plain sum are among them.
+    """
     few = [f"{row.label} ({len(row.seeds)})" for row in board.rows if len(row.seeds) < FEW]
     lost = [row.label for row in board.rows if row.diverged]
     return [
@@ -76,6 +80,7 @@ def lines(board: Board) -> list[str]:
         COVERAGE,
         *([TIES] if any(row.standing == "tied" for row in board.rows) else []),
         *([_pooled(board.spread)] if board.spread and is_relative(board) else []),
+        *(worth_lines(board) if worth else []),
         *([f"Warning: {_few(few, len(board.rows))}"] if few else []),
         *([f"Ranked last: not every seed of {', '.join(lost)} converged; shown are those that did."] if lost else []),
         *board.notes,

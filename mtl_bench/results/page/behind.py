@@ -15,7 +15,6 @@ from mtl_bench.results.single_task import single_task
 
 ORIGINS = ("submitted", "published")  # names of folders; records of none of them are ours
 TUNED = "tuned"  # likewise
-PLAIN = "mtl_bench.methods.linear_scalarization.LinearScalarization"  # without arguments: the plain sum of the losses
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,9 @@ def runs_behind(row: Row, material: Material) -> list[Run]:
     return [material.runs[digest] for digest in row.hashes]
 
 
-def plain_row(board: Board, material: Material) -> Row | None:
+def plain_row(board: Board) -> Row | None:
     """The method that costs are compared with: the plain sum of the losses, whatever it is called."""
-    return next((row for row in board.rows if not row.is_single_task and _is_plain(row, material)), None)
+    return next((row for row in board.rows if not row.is_single_task and row.spending == "once"), None)
 
 
 def time_ratio(runs: Sequence[Run], plain: Sequence[Run]) -> float | None:
@@ -92,13 +91,6 @@ def record_paths(run: Run, material: Material) -> Iterator[tuple[int, Path]]:
 def _options(run: Run) -> str:
     label: str = next(iter(run.values()))["method"]["label"]
     return label.partition(" (")[2].removesuffix(")")
-
-
-def _is_plain(row: Row, material: Material) -> bool:
-    method = next(iter(runs_behind(row, material)[0].values()))["identity"].get("method")
-    if len(row.hashes) > 1 or not isinstance(method, dict) or method["_target_"] != PLAIN:
-        return False
-    return all(key.startswith("_") for key in method)
 
 
 def _host(record: Record) -> str:

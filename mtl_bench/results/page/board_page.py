@@ -58,7 +58,7 @@ class BoardPage:
 
     @cached_property
     def plain(self) -> Row | None:
-        return plain_row(self.board, self.material)
+        return plain_row(self.board)
 
     @cached_property
     def ratios(self) -> dict[str, float | None]:

@@ -12,9 +12,10 @@ from mtl_bench.results.board import Board
 from mtl_bench.results.page.definitions import Ranking
 from mtl_bench.results.render import CONVERGED, COSTS, DELTA, HURT, NOTHING, cells, headers, metric_header, signed
 from mtl_bench.results.row import Row
+from mtl_bench.results.worth_text import AT_PASSES, AT_TRIALS
 
 Group = Literal["always", "definitions", "metrics", "costs"]
-KINDS = {DELTA: "delta", "vs best": "standing", CONVERGED: "seeds"}
+KINDS = {DELTA: "delta", "vs best": "standing", CONVERGED: "seeds", AT_PASSES: "number", AT_TRIALS: "number"}
 STANDINGS = ("best", "tied", "behind", "diverged")
 NUMBER = re.compile(r"[+\-−]?\d+(?:\.\d+)?(?:e[+\-]?\d+)?")
 SIGNED = re.compile(r"[+−]\d+(?:\.\d+)?")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mtl_bench.results import Board
+from mtl_bench.results import Board, leaderboards
 from mtl_bench.results.page import Material
 from mtl_bench.results.page.behind import entries_behind, plain_row, provenance, runs_behind, time_ratio
 from tests.results.page.conftest import Located
@@ -34,14 +34,15 @@ def test_every_row_has_its_entry(toys: Board, material: Material) -> None:
         assert [next(iter(run.values()))["hash"] for run in runs_behind(row, material)] == list(row.hashes)
 
 
-def test_the_plain_sum_is_found_by_what_it_is(toys: Board, material: Material, located: Located) -> None:
-    found = plain_row(toys, material)
+def test_the_plain_sum_is_found_by_what_it_is(toys: Board, located: Located) -> None:
+    found = plain_row(toys)
     assert found is not None
     assert found.label == "ls"
     for _, record in located:  # with an argument it is another method
         if record["method"]["name"] == "ls":
             record["identity"] = {"method": {**record["identity"]["method"], "fixed": {"left": 2}}}
-    assert plain_row(toys, Material(located)) is None
+    (board,) = leaderboards([record for _, record in located])
+    assert plain_row(board) is None
 
 
 def test_time_is_compared_on_one_kind_of_machine(located: Located) -> None:
