@@ -60,6 +60,12 @@ def facts(path: Path) -> Facts:
     )
 
 
+def texts_of(path: Path) -> dict[str, str]:
+    """Class → docstring of the method that a YAML configures, and of what it is composed with."""
+    nodes = [next(_lineage(ROOT / f"{at.replace('.', '/')}.py", name)) for at, name in TARGET.findall(path.read_text())]
+    return {node.name: ast.get_docstring(node) or "" for node in nodes}
+
+
 def _lineage(path: Path, name: str) -> Iterator[ast.ClassDef]:
     """The class and what it derives from within the package, the nearest first."""
     module = _parsed(path)

@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
+from mtl_bench.cli.card import add_card_arguments, card
 from mtl_bench.cli.compare import add_compare_arguments, compare
 from mtl_bench.cli.conflict import add_conflict_arguments, conflict
 from mtl_bench.cli.freeze import add_freeze_arguments, freeze
@@ -32,6 +33,7 @@ VERBS = {
     "rank": "mean ranks on the complete grid of a suite, and how far they move when something is left out",
     "conflict": "measured gradient conflict against what tasks gain or lose, over all runs and boards, as a scatter",
     "freeze": "write the next version of the leaderboard, which never changes, or check those that are there",
+    "card": "a method's report card: what its sources say, and how it fares on all committed boards",
     "list": "describe what can be chosen: every option of every group, or of one",
     "doctor": "say what is installed, which device and data are found, and what is wrong",
 }
@@ -121,6 +123,7 @@ PARSED: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[arg
     "rank": (add_rank_arguments, rank),
     "conflict": (add_conflict_arguments, conflict),
     "freeze": (add_freeze_arguments, freeze),
+    "card": (add_card_arguments, card),
     "list": (_add_listing_arguments, _list),
     "doctor": (lambda _: None, _doctor),
 }

@@ -51,9 +51,8 @@ def _at_equal_passes(row: Row, kin: Sequence["Board"]) -> Gain | None:
     own = _Placed(kin[0], row)
     if not _comparable(row) or row.spending == "once":
         return None
-    again = [
-        _Placed(board, one) for board in kin[1:] for one in board.rows if one.label == row.label and _comparable(one)
-    ]
+    elsewhere = (_Placed(board, one) for board in kin[1:] for one in board.rows if one.label == row.label)
+    again = [placed for placed in elsewhere if _comparable(placed.row)]
     for placed in (own, *sorted(again, key=lambda other: abs(log(other.row.passes / row.passes)))):
         # the board of the run itself goes first: nothing of another board then enters
         order = sorted(kin, key=lambda board: board is not placed.board)

@@ -1,4 +1,4 @@
-"""Is it worth it: gains over the plain sum at equal passes and at equal trials, where they come from, and what lacks."""
+"""Is it worth it: gains over the plain sum at equal passes and trials, where they come from, and what is missing."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -181,9 +181,8 @@ def test_without_single_task_runs_nothing_is_said(trained: Trained) -> None:
 
 def test_committed_boards() -> None:
     """What docs/boards/three_papers.md says of equal passes, and nothing where no run exists."""
-    folders = [
-        REFERENCE / name for name in ("rooms", "rooms_task_norm", "rooms_equal_passes", "rooms_equal_passes_tag")
-    ]
+    names = ("rooms", "rooms_task_norm", "rooms_equal_passes", "rooms_equal_passes_tag")
+    folders = [REFERENCE / name for name in names]
     found = rows(leaderboards(find_records(folders), find_entries(folders)))
     gains = {key: round(row.at_equal_passes.estimate.mean, 1) for key, row in found.items() if row.at_equal_passes}
     assert gains["rooms_task_norm", "stgu"] == gains["rooms_equal_passes", "stgu"] == -4.7
