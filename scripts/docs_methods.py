@@ -7,7 +7,6 @@ A paragraph that is nothing but the link `[methods](reference/methods/index.md)`
 import re
 from pathlib import Path
 
-import yaml
 from docs_tables import cell, table
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import Files
@@ -17,16 +16,16 @@ from mtl_bench.cli.listing import describe
 from mtl_bench.cli.method_facts import FAMILIES, Facts, facts
 
 METHODS = Path(__file__).parents[1] / "configs" / "method"
-PLACE = re.compile(r"^\[methods\]\((reference/methods/)index\.md\)$", re.M)
+PLACE = re.compile(r"^\[methods\]\(reference/methods/index\.md\)$", re.M)
 HEAD = ("`method=`", "what it is", "needs", "passes per batch", "memory above the plain sum", "`priorities`", "source")
 
 
 def on_page_markdown(text: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    return PLACE.sub(lambda match: tables(match[1]), text)
+    return PLACE.sub(lambda match: tables("methods/"), text)
 
 
 def tables(cards: str) -> str:
-    """`cards`: the folder that they lie in, seen from the page."""
+    """`cards`: the folder that report cards lie in, seen from the page."""
     found = {path: facts(path) for path in sorted(METHODS.glob("*.yaml"))}
     parts = []
     for family in FAMILIES.values():
@@ -36,8 +35,7 @@ def tables(cards: str) -> str:
 
 
 def _row(path: Path, said: Facts, cards: str) -> tuple[str, ...]:
-    name = yaml.safe_load(path.read_text())["_target_"].rpartition(".")[2]
     what = re.sub(r" \([^()]*\d{4}[^()]*\)", "", describe(path))  # the source has a column of its own
     memory = said.memory.replace(" memory", "")
     texts = (what, ", ".join(said.needs), said.passes, memory, "yes" if said.priorities else "", said.source)
-    return f"[`{path.stem}`]({cards}{name}.md)", *(cell(text) or "–" for text in texts)
+    return f"[`{path.stem}`]({cards}{path.stem}.md)", *(cell(text) or "–" for text in texts)

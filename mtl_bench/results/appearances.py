@@ -19,8 +19,10 @@ Outcome = Literal["win", "tie", "loss"]
 
 @dataclass(frozen=True)
 class Appearance:
-    """One row of a method; `name` is its board's, with its label where that says more. `gap` is Δm less that of the plain sum of that board, by the board's own pooled spread; None
-    where the two do not compare, as for the plain sum itself. `place` is the rank by Δm among `methods` rows.
+    """One row of a method; `name` is its board's, with its label where that says more.
+
+    `gap` is Δm less that of the plain sum of that board, by the board's own pooled spread; None where the two do not
+    compare, as for the plain sum itself. `place` is the rank by Δm among `methods` rows.
 
     `ratio` is measured time over the plain sum's; `skipped` steps had a non-finite loss or gradient, `missed` residuals
     are those of a solver, of all seeds.
@@ -60,7 +62,7 @@ def appearances(method: str, boards: Sequence[Board], material: Material) -> lis
             records = [record for run in runs_behind(row, material) for record in run.values()]
             found.append(
                 Appearance(
-                    f"{board.experiment}{head}" + (f", {row.label}" if row.label != method else ""),
+                    f"{board.experiment}{head}" + (f": {row.label}" if row.label != method else ""),
                     board,
                     row,
                     plain,

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mtl_bench.results.appearances import Appearance, change_on, nests, tasks_of
+from mtl_bench.results.appearances import Appearance, Outcome, change_on, nests, tasks_of
 from mtl_bench.results.page.material import Material
 from mtl_bench.results.render import FEW, NOTHING, signed
 from mtl_bench.results.row import Estimate
@@ -12,7 +12,7 @@ from mtl_bench.results.sensitivity import span_text
 from mtl_bench.results.table_text import signed_interval
 from mtl_bench.results.worth_text import ELSEWHERE, gain_text
 
-OUTCOMES = {"win": "won", "tie": "tied", "loss": "lost"}
+OUTCOMES: dict[Outcome, str] = {"win": "won", "tie": "tied", "loss": "lost"}
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,9 @@ def _against(found: Sequence[Appearance]) -> Part:
     elif judged:
         score = ", ".join(f"{counted[outcome]} {word}" for outcome, word in OUTCOMES.items())
         told.append(
-            f"{judged} of {len(found)} {rows} compared: {score}. Each by its own 95 % interval of the difference in Δm, "
-            "from the spread pooled over that board; not corrected for their number."
+            f"{judged} of {len(found)} {rows} compared: {score}. Each by its own 95 % interval of the difference in "
+            "Δm, from the spread pooled over that board, not corrected for their number; boards share data and are "
+            "not independent."
         )
     if gone := [one.name for one in found if one.gap is None and one.row is not one.plain]:
         told.append(f"Not compared, for want of a plain sum, of single-task runs or of converged seeds: {_list(gone)}.")
@@ -52,7 +53,7 @@ def _against(found: Sequence[Appearance]) -> Part:
     if any(ELSEWHERE in _gain(one) for one in found):
         told.append(f"{ELSEWHERE} Against or from runs of another budget, which the board names.")
     lines = [
-        (one.name, OUTCOMES.get(one.outcome or "", NOTHING), signed(one.row.delta_m), _gap(one), _gain(one))
+        (one.name, OUTCOMES[one.outcome] if one.outcome else NOTHING, signed(one.row.delta_m), _gap(one), _gain(one))
         for one in found
     ]
     return Part(
