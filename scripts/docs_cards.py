@@ -18,7 +18,7 @@ from mtl_bench.records.entry import find_entries
 from mtl_bench.records.record import locate_records
 from mtl_bench.results import Board, leaderboards
 from mtl_bench.results.appearances import Appearance, appearances
-from mtl_bench.results.card_parts import Part, board_parts
+from mtl_bench.results.card_parts import CardPart, board_parts
 from mtl_bench.results.page import Material
 from mtl_bench.results.page.board_page import page_names
 
@@ -89,7 +89,7 @@ def _links(found: list[Appearance]) -> dict[str, str]:
     return {one.name: f"[{one.name}](../leaderboard/{names[one.board.hash]})" for one in found}
 
 
-def _part(part: Part, links: dict[str, str]) -> str:
+def _part(part: CardPart, links: dict[str, str]) -> str:
     lines = [f"## {part.title}", *(re.sub(r"<", "&lt;", sentence) for sentence in part.sentences)]
     if part.head:
         head = [name.replace("\n", " ") for name in part.head]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from mtl_bench.results.board import Board
-    from mtl_bench.results.card_parts import Part
+    from mtl_bench.results.card_parts import CardPart
     from mtl_bench.results.page import Material
 
 REFERENCE = Path("results/reference")
@@ -56,7 +56,7 @@ def preset(method: str) -> Path:
     return paths[method]
 
 
-def card_parts(path: Path, boards: "Sequence[Board]", material: "Material") -> "list[Part]":
+def card_parts(path: Path, boards: "Sequence[Board]", material: "Material") -> "list[CardPart]":
     from mtl_bench.cli.fidelity import fidelity
     from mtl_bench.results.appearances import appearances
     from mtl_bench.results.card_parts import board_parts
@@ -64,25 +64,25 @@ def card_parts(path: Path, boards: "Sequence[Board]", material: "Material") -> "
     return [fidelity(path), *board_parts(appearances(path.stem, boards, material), material)]
 
 
-def _parts(path: Path, folders: Sequence[Path], damaged: list[Damaged]) -> "list[Part]":
+def _parts(path: Path, folders: Sequence[Path], damaged: list[Damaged]) -> "list[CardPart]":
     from mtl_bench.cli.fidelity import fidelity
     from mtl_bench.cli.record_folders import check_folders
     from mtl_bench.records.entry import find_entries
     from mtl_bench.records.record import locate_records
     from mtl_bench.results import leaderboards
-    from mtl_bench.results.card_parts import Part
+    from mtl_bench.results.card_parts import CardPart
     from mtl_bench.results.page import Material
 
     roots = list(folders) or [REFERENCE]
     if not folders and not REFERENCE.is_dir():
         told = f"There is no folder {REFERENCE} here: name one with records, as in `mtl-bench card METHOD runs`."
-        return [fidelity(path), Part("On boards", (told,))]
+        return [fidelity(path), CardPart("On boards", (told,))]
     check_folders(roots)
     material = Material(locate_records(roots, damaged), find_entries(roots, damaged))
     return card_parts(path, leaderboards(material.records, material.files, damaged), material)
 
 
-def _show(part: "Part", console: "Console") -> None:
+def _show(part: "CardPart", console: "Console") -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from mtl_bench.cli.method_facts import texts_of
-from mtl_bench.results.card_parts import Part
+from mtl_bench.results.card_parts import CardPart
 
 PARITY = Path(__file__).with_name("parity.yaml")
 OPTION = re.compile(r"^(\w+):\s*([^#\n]*?)\s*(?:#\s*(.*))?$", re.M)
@@ -21,7 +21,7 @@ def card_text(path: Path) -> str:
     return next(iter(texts_of(path).values()), "Its class is of another package, and has its card there.")
 
 
-def fidelity(path: Path) -> Part:
+def fidelity(path: Path) -> CardPart:
     """Where each option of a YAML comes from, by the comment beside it, and what tests compare the class with."""
     rows = [(name, value, origin(comment), comment or "–") for name, value, comment in options(path)]
     counts = Counter(row[2] for row in rows)
@@ -30,7 +30,7 @@ def fidelity(path: Path) -> Part:
     told += [f"{name} beside TorchJD's in tests/parity: {what}." for name, what in found]
     if not found:
         told.append("No other implementation is compared with it in tests/parity.")
-    return Part("Fidelity", tuple(told), ("option", "value", "as", "said of it") if rows else (), tuple(rows), 4)
+    return CardPart("Fidelity", tuple(told), ("option", "value", "as", "said of it") if rows else (), tuple(rows), 4)
 
 
 def options(path: Path) -> list[tuple[str, str, str]]:

@@ -16,7 +16,7 @@ OUTCOMES: dict[Outcome, str] = {"win": "won", "tie": "tied", "loss": "lost"}
 
 
 @dataclass(frozen=True)
-class Part:
+class CardPart:
     """`head` is empty where there is no table. The first `words` columns hold words, the others numbers."""
 
     title: str
@@ -26,14 +26,14 @@ class Part:
     words: int = 1
 
 
-def board_parts(found: Sequence[Appearance], material: Material) -> list[Part]:
+def board_parts(found: Sequence[Appearance], material: Material) -> list[CardPart]:
     """Of a method that no board holds, one sentence."""
     if not found:
-        return [Part("On our boards", ("No committed board holds it.",))]
+        return [CardPart("On our boards", ("No committed board holds it.",))]
     return [_against(found), _places(found), _cost(found), _failures(found), *_by_tasks(found, material)]
 
 
-def _against(found: Sequence[Appearance]) -> Part:
+def _against(found: Sequence[Appearance]) -> CardPart:
     counted = Counter(one.outcome for one in found if one.outcome)
     judged, rows = sum(counted.values()), "row" if len(found) == 1 else "rows"
     told = []
@@ -56,7 +56,7 @@ def _against(found: Sequence[Appearance]) -> Part:
         (one.name, OUTCOMES[one.outcome] if one.outcome else NOTHING, signed(one.row.delta_m), _gap(one), _gain(one))
         for one in found
     ]
-    return Part(
+    return CardPart(
         "Against the plain sum",
         tuple(told),
         ("board", "", "Δm %", "difference\n%", "at equal\npasses %"),
@@ -73,7 +73,7 @@ def _gain(one: Appearance) -> str:
     return gain_text(one.row.at_equal_passes) if one.row.at_equal_passes else NOTHING
 
 
-def _places(found: Sequence[Appearance]) -> Part:
+def _places(found: Sequence[Appearance]) -> CardPart:
     tasks = [(one, one.row.worst_task) for one in found if one.row.worst_task]
     told = [
         "Places by Δm among the methods of the board, and where the row moves when any one task is left out. No other "
@@ -85,7 +85,7 @@ def _places(found: Sequence[Appearance]) -> Part:
         told.append(f"Worst task: {task} on {one.name}, {change} % against single-task training.")
     lines = [(one.name, *_place(one), _worst(one), signed(_worst_change(one))) for one in found]
     head = ("board", "place", "less a\ntask", "worst task", "its\nchange %")
-    return Part("Place, and the worst task", tuple(told), head, tuple(lines))
+    return CardPart("Place, and the worst task", tuple(told), head, tuple(lines))
 
 
 def _place(one: Appearance) -> tuple[str, str]:
@@ -102,7 +102,7 @@ def _worst_change(one: Appearance) -> Estimate | None:
     return one.row.changes[one.row.worst_task] if one.row.worst_task else None
 
 
-def _cost(found: Sequence[Appearance]) -> Part:
+def _cost(found: Sequence[Appearance]) -> CardPart:
     lines = [
         (
             one.name,
@@ -118,10 +118,10 @@ def _cost(found: Sequence[Appearance]) -> Part:
         "`mtl-bench cost` measures it.",
     )
     head = ("board", "passes", "of the\nplain sum", "steps", "time / of the\nplain sum")
-    return Part("Cost", told, head, tuple(lines))
+    return CardPart("Cost", told, head, tuple(lines))
 
 
-def _failures(found: Sequence[Appearance]) -> Part:
+def _failures(found: Sequence[Appearance]) -> CardPart:
     runs = sum(len(one.row.seeds) for one in found)
     told = [
         f"{one.name}: seed {', '.join(map(str, one.lost))} of {len(one.row.seeds)} did not converge."
@@ -132,14 +132,14 @@ def _failures(found: Sequence[Appearance]) -> Part:
     missed = [f"{one.missed} on {one.name}" for one in found if one.missed]
     told.append(f"Steps skipped for a loss or gradient that was not finite: {_list(skipped) or 'none'}.")
     told.append(f"Residuals that its solver missed: {_list(missed) or 'none'}.")
-    return Part("Failures", tuple(told))
+    return CardPart("Failures", tuple(told))
 
 
-def _by_tasks(found: Sequence[Appearance], material: Material) -> list[Part]:
+def _by_tasks(found: Sequence[Appearance], material: Material) -> list[CardPart]:
     chains = nests(found, material)
     if not chains:
         told = "No two boards that hold it have nested tasks and are otherwise alike."
-        return [Part("Against the number of tasks", (told,))]
+        return [CardPart("Against the number of tasks", (told,))]
     lines = []
     for chain in chains:
         shared = tasks_of(chain[0])
@@ -148,7 +148,7 @@ def _by_tasks(found: Sequence[Appearance], material: Material) -> list[Part]:
             lines.append((one.name, str(len(tasks_of(one))), signed(one.row.delta_m), known, _gap(one)))
     told = "Boards that differ in their tasks alone. The shared tasks are those of the smaller one."
     head = ("board", "K", "Δm %", "shared\ntasks %", "over the\nplain sum %")
-    return [Part("Against the number of tasks", (told,), head, tuple(lines))]
+    return [CardPart("Against the number of tasks", (told,), head, tuple(lines))]
 
 
 def _list(names: Iterable[str]) -> str:
