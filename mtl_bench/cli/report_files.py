@@ -54,11 +54,11 @@ def write_files(
 
 def train_again(runs: "Sequence[Run]") -> list[str] | None:
     """What trains the runs of a row again, all their seeds."""
-    from mtl_bench.configuration.commands import Trained, train_commands
+    from mtl_bench.configuration.commands import KeptRun, train_commands
 
     firsts = [(next(iter(run.values())), tuple(sorted(run))) for run in runs]
     return train_commands(
-        [Trained(one["experiment"]["name"], one["method"]["name"], one["config"], seeds) for one, seeds in firsts]
+        [KeptRun(one["experiment"]["name"], one["method"]["name"], one["config"], seeds) for one, seeds in firsts]
     )
 
 

@@ -53,10 +53,10 @@ def rerun(parsed: argparse.Namespace) -> None:
 
 
 def _overrides(record: Record, config_dirs: Sequence[Path]) -> list[str]:
-    from mtl_bench.configuration.commands import Trained, train_words
+    from mtl_bench.configuration.commands import KeptRun, train_words
 
     experiment = record["experiment"]["name"]
-    run = Trained(experiment, record["method"]["name"], record["config"], (record["seed"],))
+    run = KeptRun(experiment, record["method"]["name"], record["config"], (record["seed"],))
     words = train_words(run, config_dirs)
     if words is None:
         raise BenchError(f"There is no experiment {experiment!r} here; name the folder of its YAML with --config-dir.")

@@ -22,7 +22,7 @@ WORD = re.compile(r"(?!(?:null|true|false|yes|no|on|off|nan|inf)$)[A-Za-z_][\w./
 
 
 @dataclass(frozen=True)
-class Trained:
+class KeptRun:
     """One run: the names and the configuration that its records keep, and its seeds."""
 
     experiment: str
@@ -31,7 +31,7 @@ class Trained:
     seeds: tuple[int, ...]
 
 
-def train_commands(runs: Sequence[Trained]) -> list[str] | None:
+def train_commands(runs: Sequence[KeptRun]) -> list[str] | None:
     """One line for all runs that differ in their tasks alone; None where the experiment of one has no YAML here."""
     lines: dict[tuple[str, ...], list[str]] = {}
     for run in runs:
@@ -49,7 +49,7 @@ def _line(words: Sequence[str], tasks: Sequence[str]) -> str:
     return shlex.join(["mtl-bench", "train", *(["-m"] if swept else []), *words[:-1], *only, words[-1]])
 
 
-def train_words(run: Trained, config_dirs: Sequence[Path] = ()) -> list[str] | None:
+def train_words(run: KeptRun, config_dirs: Sequence[Path] = ()) -> list[str] | None:
     """Its tasks (empty: all), then what is typed, the seeds last; None where its experiment has no YAML.
 
     `config_dirs` hold YAMLs of one's own. What has none, such as a method of one's own, is written out.
@@ -74,7 +74,7 @@ def searching(config_dirs: Sequence[Path]) -> list[str]:
     return [f"hydra.searchpath=[{found}]"] if found else []
 
 
-def _option(group: str, run: Trained, words: tuple[str, ...], folders: tuple[Path, ...]) -> str | None:
+def _option(group: str, run: KeptRun, words: tuple[str, ...], folders: tuple[Path, ...]) -> str | None:
     """The preset from which least was changed: that of the run's name, else one of its class; None: as it is."""
     node = run.config[group]
     alike = [path.stem for path in _presets(group, folders) if _loaded(path).get("_target_") == node["_target_"]]

@@ -14,7 +14,7 @@ def test_html_is_an_index_and_a_page_per_board(mtl_bench: Type, folder: Path) ->
     assert {path.name for path in (folder / "site").iterdir()} == {"index.html", "multidigits.html"}
     page = unescape((folder / "site" / "multidigits.html").read_text())
     assert "single-task runs of left, right are missing" in page
-    command = r"mtl-bench train experiment=multidigits method=ls .*model\._target_=mtl_bench\.models\.MLP.* seed=0"
+    command = r"mtl-bench train experiment=multidigits model=mlp method=ls .*budget\.amount=2.* seed=0"
     assert re.search(command, page.replace('\\"', '"'))
 
 

@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from mtl_bench.cli.report_files import train_again
-from mtl_bench.configuration.commands import Trained, train_commands, train_words
+from mtl_bench.configuration.commands import KeptRun, train_commands, train_words
 from mtl_bench.configuration.configs_folder import configs_folder
 from mtl_bench.job import compose_plan
 from mtl_bench.records.identity import canonical
@@ -62,7 +62,7 @@ def test_what_was_changed_is_typed() -> None:
     config = dict(run[0]["config"])
     config["method"] = {**config["method"], "lr": 0.5, "added": {"a": ["x y", None, True]}}
     config["dataset"] = {**config["dataset"], "train": 16}
-    (command,) = train_commands([Trained("rooms", "famo", config, (3,))]) or ()
+    (command,) = train_commands([KeptRun("rooms", "famo", config, (3,))]) or ()
     words = shlex.split(command)
     changes = ["dataset.train=16", "method.lr=0.5", "+method.added={a:['x y',null,true]}"]
     assert words == ["mtl-bench", "train", "experiment=rooms", "method=famo", *changes, "seed=3"]
@@ -71,7 +71,7 @@ def test_what_was_changed_is_typed() -> None:
 
 def test_what_has_no_yaml_here_has_no_command() -> None:
     config = RUNS[0][min(RUNS[0])]["config"]
-    assert train_commands([Trained("somebody_elses", "ls", config, (0,))]) is None
+    assert train_commands([KeptRun("somebody_elses", "ls", config, (0,))]) is None
 
 
 TYPED = {
@@ -93,7 +93,7 @@ TYPED = {
 def test_the_words_compose_the_same_cell(typed: str, data: Path) -> None:
     """Other presets, other classes, keys that were taken out, and a method of one's own."""
     plan = compose_plan(["experiment=multidigits", *typed.split()], data)
-    words = train_words(Trained(plan.names.experiment, plan.method, plan.config, (plan.seed,)))
+    words = train_words(KeptRun(plan.names.experiment, plan.method, plan.config, (plan.seed,)))
     assert words is not None
     found = [f"only={words[0]}"] * bool(words[0]) + words[1:]
     again = compose_plan(found, data)
@@ -104,7 +104,7 @@ def test_the_words_compose_the_same_cell(typed: str, data: Path) -> None:
 
 def test_an_experiment_of_ones_own_is_found_in_its_folder(tmp_path: Path, data: Path) -> None:
     plan = compose_plan(["experiment=multidigits"], data)
-    run = Trained("mine", plan.method, plan.config, (0,))
+    run = KeptRun("mine", plan.method, plan.config, (0,))
     assert train_words(run) is None
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment/mine.yaml").write_text("# @package _global_\n# Mine\ndefaults: [multidigits, _self_]\n")

@@ -21,7 +21,7 @@ from tests.results.page.conftest import Located
 
 def row(mean: float, half: float = 1.0) -> Row:
     cost = Cost(1, 1, 2, 1, 0.1)
-    return Row("a", (0, 1), (0, 1), {}, Estimate(mean, Interval(mean - half, mean + half, 4)), {}, {}, cost, ("h",))
+    return Row("a", (0, 1), (0, 1), {}, Estimate(mean, Interval(mean - half, mean + half, 4)), {}, {}, {}, cost, ("h",))
 
 
 def test_an_axis_holds_zero_and_every_interval() -> None:
