@@ -13,6 +13,7 @@ from mtl_bench.results.card_parts import CardPart
 PARITY = Path(__file__).with_name("parity.yaml")
 OPTION = re.compile(r"^(\w+):\s*([^#\n]*?)\s*(?:#\s*(.*))?$", re.M)
 ORIGINS = {"published": "published", "paper": "published", "released": "released", "ours": "ours"}
+OTHER = "other"
 ORIGIN = re.compile(rf"\b({'|'.join(ORIGINS)})\b")
 
 
@@ -25,7 +26,8 @@ def fidelity(path: Path) -> CardPart:
     """Where each option of a YAML comes from, by the comment beside it, and what tests compare the class with."""
     rows = [(name, value, origin(comment), comment or "–") for name, value, comment in options(path)]
     counts = Counter(row[2] for row in rows)
-    told = ["Options as set: " + ", ".join(f"{n} {kind}" for kind, n in counts.items()) + "."] if rows else []
+    other = " (the comment names another library, or no source)" if counts[OTHER] else ""
+    told = [f"Options as set: {', '.join(f'{n} {kind}' for kind, n in counts.items())}{other}."] if rows else []
     found = [(name, parity[name]["found"]) for name in texts_of(path) if name in (parity := compared())]
     told += [f"{name} beside TorchJD's in tests/parity: {what}." for name, what in found]
     if not found:
@@ -39,9 +41,9 @@ def options(path: Path) -> list[tuple[str, str, str]]:
 
 
 def origin(comment: str) -> str:
-    """The first that a comment names; `other` where it names none, as of defaults that other libraries chose."""
+    """The first that a comment names."""
     named = ORIGIN.search(comment)
-    return ORIGINS[named[1]] if named else "other"
+    return ORIGINS[named[1]] if named else OTHER
 
 
 @cache

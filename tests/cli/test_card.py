@@ -20,7 +20,7 @@ def test_a_card_of_a_method_on_boards(mtl_bench: Type) -> None:
     typed = mtl_bench("card", "uw", f"{REFERENCE}/rooms", f"{REFERENCE}/rooms_task_norm")
     assert typed.status == 0, typed.err
     assert "Weights from one trainable log-variance" in typed.words
-    assert "Options as set: 1 published, 2 other." in typed.words
+    assert "Options as set: 1 published, 2 other (the comment names another library, or no source)." in typed.words
     assert "UncertaintyWeighting beside TorchJD's in tests/parity: equal over sixty batches" in typed.words
     assert "2 of 2 rows compared: 2 won, 0 tied, 0 lost." in typed.words
     assert "+4.59 ±1.13" in typed.out
