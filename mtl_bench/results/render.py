@@ -13,6 +13,10 @@ FEW = 3  # seeds below which a warning stands under the table
 NOTHING = "–"
 DELTA = "Δm % ↑"
 COSTS = ["Forwards\n/ batch", "Back-\nwards\n/ batch", "Steps\n/ batch", "Seconds\n/ batch"]
+SHARES = (
+    "Share of task k: mean over the probed batches of w_k ‖g_k‖ / Σ_j w_j ‖g_j‖, with the gradients g of the shared "
+    "parameters and the weights w that the method gave them (1 where it gave none)."
+)
 COVERAGE = (
     "Every ± is half a 95 % interval over seeds (initialisation, order, augmentation) for this test set; it covers "
     "neither the sampling of the test set nor the choice of hyper-parameters."
@@ -43,7 +47,8 @@ def title(board: Board) -> str:
 def headers(board: Board) -> list[str]:
     metrics = [metric_header(column) for column in board.columns]
     relative = [DELTA, "vs best", "Worst\ntask %", "Tasks\nhurt"] if is_relative(board) else []
-    return ["Method", "Con-\nverged", *relative, *metrics, *COSTS]
+    shares = [f"{task}\nshare\n%" for task in _shared_among(board)]
+    return ["Method", "Con-\nverged", *relative, *metrics, *shares, *COSTS]
 
 
 def cells(board: Board) -> list[list[str]]:
@@ -55,6 +60,7 @@ def cells(board: Board) -> list[list[str]]:
             f"{len(row.converged)}/{len(row.seeds)}",
             *(_relative_cells(row) if is_relative(board) else []),
             *(_plain(row.metrics.get((c.task, c.metric)), n) for c, n in zip(board.columns, digits, strict=True)),
+            *(f"{100 * row.shares[task]:.1f}" if task in row.shares else NOTHING for task in _shared_among(board)),
             *(f"{value:.3g}" for value in _costs(row.cost)),
         ]
         for row in board.rows
@@ -70,6 +76,7 @@ def lines(board: Board) -> list[str]:
         *([f"Δm is the {board.definition} of the relative changes against single-task."] if is_relative(board) else []),
         COVERAGE,
         *([TIES] if any(row.standing == "tied" for row in board.rows) else []),
+        *([SHARES] if _shared_among(board) else []),
         *([_pooled(board.spread)] if board.spread and is_relative(board) else []),
         *([f"Warning: fewer than {FEW} seeds: {', '.join(few)}."] if few else []),
         *([f"Ranked last: not every seed of {', '.join(lost)} converged; shown are those that did."] if lost else []),
@@ -84,6 +91,11 @@ def is_relative(board: Board) -> bool:
 def metric_header(column: Column) -> str:
     unit = f"{column.unit} " if column.unit else ""
     return f"{column.task}\n{column.metric}\n{unit}{'↑' if column.higher_is_better else '↓'}"
+
+
+def _shared_among(board: Board) -> list[str]:
+    """Tasks of which a row has an effective gradient share."""
+    return list(dict.fromkeys(task for row in board.rows for task in row.shares))
 
 
 def _pooled(spread: Spread) -> str:

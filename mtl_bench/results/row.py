@@ -50,6 +50,7 @@ class Row:
     changes: Mapping[str, Estimate]
     per_seed: Mapping[int, float]
     cost: Cost
+    shares: Mapping[str, float]  # task → effective gradient share, 0 to 1; empty without diagnostics
     hashes: tuple[str, ...]
     is_single_task: bool = False
     standing: Standing | None = None
@@ -113,9 +114,14 @@ class Judge:
             changes={} if own else changes,
             per_seed={seed: self._delta(run, self.terms) for seed, run in zip(converged, runs, strict=True) if compare},
             cost=entry.cost,
+            shares=entry.shares(converged),
             hashes=tuple(entry.hashes),
             is_single_task=own,
         )
+
+    def change(self, entry: Entry, terms: Terms) -> Estimate:
+        """Of an entry whose seeds all converged, over the terms of some of the tasks."""
+        return self._change([entry.values(seed) for seed in entry.seeds], terms, whole=True)
 
     def _metric(self, column: Column, runs: Sequence[Values], whole: bool) -> Estimate:
         values = [at(run, (column.task, column.metric)) for run in runs]
