@@ -120,8 +120,7 @@ class Ended:
 
 
 def made(name: str) -> Method:
-    node = OmegaConf.to_container(OmegaConf.load(configs_folder() / "method" / f"{name}.yaml"))
-    assert isinstance(node, dict)
+    node: Any = OmegaConf.to_container(OmegaConf.load(configs_folder() / "method" / f"{name}.yaml"))
     method: Method = build({**node, **TOLD.get(name, {})}, "method", Method)
     return method
 
