@@ -126,13 +126,15 @@ def _draw_findings(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
 def _draw_trade_off(parsed: argparse.Namespace, boards: "list[Board]", records: "list[Record]") -> None:
     if parsed.trade_off is None:
         return
-    from mtl_bench.results.trade_off import draw_trade_off, trade_offs
+    from mtl_bench.results.trade_off import draw_trade_off, told, trade_offs
 
     task, path = parsed.trade_off[0], Path(parsed.trade_off[1])
     found = trade_offs(boards, records, task)
     for board, traded in found:
         file = path if len(found) == 1 else path.with_stem(f"{path.stem}-{board.experiment}-{board.hash[:6]}")
         draw_trade_off(board, traded, task, file)
+        where = sys.stderr if str(parsed.markdown) == "-" else sys.stdout
+        print(f"{file}: change against single-task in %", *told(traded, task), sep="\n  ", file=where)
 
 
 def _write(path: Path, text: str) -> None:

@@ -123,6 +123,10 @@ class Judge:
         """Of an entry whose seeds all converged, over the terms of some of the tasks."""
         return self._change([entry.values(seed) for seed in entry.seeds], terms, whole=True)
 
+    def changes_per_seed(self, entry: Entry, terms: Terms) -> dict[int, float]:
+        """Likewise, of every seed alone."""
+        return {seed: self._delta(entry.values(seed), terms) for seed in entry.seeds}
+
     def _metric(self, column: Column, runs: Sequence[Values], whole: bool) -> Estimate:
         values = [at(run, (column.task, column.metric)) for run in runs]
         return Estimate(fmean(values), mean_interval(values) if whole else None)

@@ -11,6 +11,8 @@ from mtl_bench.records.record import SINGLE
 from mtl_bench.results.board import Board
 from mtl_bench.results.entries import by_hash, method_entries
 from mtl_bench.results.grouping_pictures import save_figure
+from mtl_bench.results.intervals import difference, pooled_spread
+from mtl_bench.results.render import signed
 from mtl_bench.results.row import Estimate, Judge
 from mtl_bench.results.single_task import single_task
 
@@ -32,6 +34,7 @@ class Traded:
     priority: float | None
     favoured: Estimate
     others: Estimate
+    per_seed: tuple[Mapping[int, float], Mapping[int, float]]  # of both
 
 
 def trade_offs(boards: Sequence[Board], records: Sequence[Record], favoured: str) -> list[tuple[Board, list[Traded]]]:
@@ -69,9 +72,36 @@ def trade_off(board: Board, records: Sequence[Record], favoured: str) -> list[Tr
         record = next(iter(runs[entry.hashes[0]].values()))
         given = _priorities(record)
         if entry.seeds == entry.converged(judge.terms) and set(given) <= {favoured}:
-            changes = judge.change(entry, {favoured: judge.terms[favoured]}), judge.change(entry, rest)
-            found.append(Traded(_name(record), given.get(favoured), *changes))
+            both = {favoured: judge.terms[favoured]}, rest
+            changes, seeds = [judge.change(entry, t) for t in both], [judge.changes_per_seed(entry, t) for t in both]
+            found.append(Traded(_name(record), given.get(favoured), changes[0], changes[1], (seeds[0], seeds[1])))
     return sorted(found, key=lambda one: (one.method, one.priority or 0.0))
+
+
+def told(found: Sequence[Traded], favoured: str) -> list[str]:
+    """A line per configuration; and one per method, from its lowest to its highest priority, in which the noise of the
+    single-task runs cancels and the spread over seeds is pooled over all configurations."""
+    lines = []
+    for one in found:
+        name = one.method if one.priority is None else f"{one.method} {one.priority:g}"
+        lines.append(f"{name}: {favoured} {signed(one.favoured)}, others {signed(one.others)}")
+    spreads = [pooled_spread([one.per_seed[part] for one in found]) for part in (0, 1)]
+    for curve in _curves(found).values():
+        low, high = curve[0], curve[-1]
+        gaps = [difference(high.per_seed[n], low.per_seed[n], spread) for n, spread in enumerate(spreads) if spread]
+        if low is not high and len(gaps) == 2 and all(gaps):
+            shown = [signed(Estimate(gap.centre, gap)) for gap in gaps if gap]
+            ends = f"{low.method}, {high.priority:g} instead of {low.priority:g}"
+            lines.append(f"{ends}: {favoured} {shown[0]}, others {shown[1]}")
+    return lines
+
+
+def _curves(found: Sequence[Traded]) -> dict[str, list[Traded]]:
+    curves: dict[str, list[Traded]] = {}
+    for one in found:
+        if one.priority is not None:
+            curves.setdefault(one.method, []).append(one)
+    return curves
 
 
 def _methods(board: Board, records: Sequence[Record]) -> list[Record]:
@@ -96,10 +126,7 @@ def draw_trade_off(board: Board, found: Sequence[Traded], favoured: str, path: P
     without any. The suffix of `path` chooses the format."""
     from matplotlib.figure import Figure  # late: half a second
 
-    curves: dict[str, list[Traded]] = {}
-    for one in found:
-        if one.priority is not None:
-            curves.setdefault(one.method, []).append(one)
+    curves = _curves(found)
     plain = [one for one in found if one.priority is None]
     columns = min(MOST, len(curves))
     rows = -(-len(curves) // columns)

@@ -8,7 +8,7 @@ import pytest
 from mtl_bench.errors import BenchError
 from mtl_bench.records import Record
 from mtl_bench.results import leaderboards
-from mtl_bench.results.trade_off import draw_trade_off, trade_off, trade_offs
+from mtl_bench.results.trade_off import draw_trade_off, told, trade_off, trade_offs
 
 Runs = Callable[..., list[Record]]
 
@@ -49,6 +49,21 @@ def test_changes_by_hand_and_in_order(records: list[Record]) -> None:
     for one in (low, high):
         assert one.favoured.interval is not None
         assert one.favoured.mean in one.favoured.interval
+
+
+def test_told_in_lines(records: list[Record]) -> None:
+    (board,) = leaderboards(records)
+    *points, change = told(trade_off(board, records, "left"), "left")
+    assert [line.partition(" ±")[0] for line in points] == [
+        "a 0.5: left −5.00",
+        "a 4: left +5.00",
+        "b (max_norm=2) 2: left +0.00",
+        "ls: left +0.00",
+    ]
+    assert change.startswith("a, 4 instead of 0.5: left +10.00 ±")
+    assert ", others −40.00 ±" in change
+    # left, pooled over four configurations of three seeds: variance (1.25² + 10²) / 4, t(0.975, 8) = 2.306
+    assert change.split(" ±")[1].startswith(f"{2.306 * ((1.25**2 + 10**2) / 4 * 2 / 3) ** 0.5:.2f}, others")
 
 
 def test_other_tasks_are_weighed_as_in_delta_m(records: list[Record]) -> None:
