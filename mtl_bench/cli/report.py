@@ -32,6 +32,12 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--wandb", action="store_true", help="write Δm into the W&B runs that were logged before it was"
     )
+    parser.add_argument(
+        "--trade-off",
+        nargs=2,
+        metavar=("TASK", "FILE"),
+        help="draw what priorities for TASK gained it and cost the others into a .png, .svg or .pdf",
+    )
     parser.add_argument("--method", help="with --predictions or --findings: runs of this method")
 
 
@@ -59,6 +65,7 @@ def _report_rest(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
             show(board, wide=parsed.wide)
     _draw_predictions(parsed, boards, records, damaged)
     _draw_findings(parsed, damaged)
+    _draw_trade_off(parsed, boards, records)
     if parsed.wandb:
         _fill_wandb(parsed.folders, damaged)
 
@@ -77,7 +84,9 @@ def _fill_wandb(folders: list[Path], damaged: list[Damaged]) -> None:
 def _check_pictures(parsed: argparse.Namespace) -> None:
     """Before anything is printed or written."""
     pictures = [path for path in (parsed.predictions, parsed.findings) if path is not None]
-    if not pictures and parsed.method is not None:
+    if parsed.trade_off is not None:
+        pictures.append(Path(parsed.trade_off[1]))
+    if parsed.predictions is None and parsed.findings is None and parsed.method is not None:
         raise BenchError("--method chooses whose pictures are drawn; add --predictions FILE or --findings FILE.")
     for path in pictures:
         from mtl_bench.results.predictions import check_suffix
@@ -114,3 +123,17 @@ def _draw_findings(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
             f"{path}: {run.name}, seed {run.record['seed']}",
             file=sys.stderr if str(parsed.markdown) == "-" else sys.stdout,
         )
+
+
+def _draw_trade_off(parsed: argparse.Namespace, boards: "list[Board]", records: "list[Record]") -> None:
+    if parsed.trade_off is None:
+        return
+    from mtl_bench.results.trade_off import draw_trade_off, told, trade_offs
+
+    task, path = parsed.trade_off[0], Path(parsed.trade_off[1])
+    found = trade_offs(boards, records, task)
+    for board, traded in found:
+        file = path if len(found) == 1 else path.with_stem(f"{path.stem}-{board.experiment}-{board.hash[:6]}")
+        draw_trade_off(board, traded, task, file)
+        where = sys.stderr if str(parsed.markdown) == "-" else sys.stdout
+        print(f"{file}: change against single-task in %", *told(traded, task), sep="\n  ", file=where)

@@ -396,6 +396,8 @@ def test_markdown_stays_markdown_beside_a_picture(mtl_bench: Type) -> None:
     [
         (["--predictions", "page.png"], "No run here kept predictions: an experiment with a dense task keeps"),
         (["--predictions", "page.xyz"], "cannot be written to page.xyz: its name must end in .pdf, .png, .svg."),
+        (["--trade-off", "left", "page.png"], "No run here was given priorities for left alone; train some of a few"),
+        (["--trade-off", "left", "page.xyz"], "cannot be written to page.xyz: its name must end in .pdf, .png, .svg."),
         (["--method", "ls"], "--method chooses whose pictures are drawn; add --predictions FILE or --findings FILE."),
     ],
 )
