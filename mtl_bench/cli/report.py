@@ -49,13 +49,15 @@ def _report_rest(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
     from mtl_bench.records.entry import find_entries
     from mtl_bench.records.record import find_records
     from mtl_bench.results import leaderboards, markdown, plot_delta_m, show
+    from mtl_bench.results.validation import credited, submitted_runs
 
     missing = [str(folder) for folder in parsed.folders if not folder.is_dir()]
     if missing:
         raise BenchError(f"There is no folder {missing[0]}; run `mtl-bench train` first, or name where records lie.")
     records = find_records(parsed.folders, damaged)
+    sent = submitted_runs(parsed.folders, damaged)
     boards = [
-        board
+        credited(board, sent)
         for board in leaderboards(records, find_entries(parsed.folders, damaged), damaged)
         if parsed.experiment in (None, board.experiment)
     ]

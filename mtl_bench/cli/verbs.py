@@ -11,6 +11,7 @@ from mtl_bench.cli.report import add_report_arguments, report
 from mtl_bench.cli.reproduce import add_reproduce_arguments, reproduce
 from mtl_bench.cli.rerun import add_rerun_arguments, rerun
 from mtl_bench.cli.status import add_status_arguments, status, status_of_sweep
+from mtl_bench.cli.validate import add_validate_arguments, validate_as_asked
 from mtl_bench.configuration.configs_folder import option_groups
 
 ABOUT = "Multi-task learning: train a method on an experiment, leave a record, compare."
@@ -24,6 +25,7 @@ VERBS = {
     "report": "turn records into tables (terminal or Markdown) and plots",
     "rerun": "train again what a record says, print the command, and compare: RECORD",
     "reproduce": "published tables: what their cells say of their Δm, and our numbers beside them",
+    "validate": "check that records can stand on a board: schema, hash, completeness, plausibility: [FOLDER …]",
     "list": "describe what can be chosen: every option of every group, or of one",
     "doctor": "say what is installed, which device and data are found, and what is wrong",
 }
@@ -109,6 +111,7 @@ PARSED: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[arg
     "report": (add_report_arguments, report),
     "rerun": (add_rerun_arguments, rerun),
     "reproduce": (add_reproduce_arguments, reproduce),
+    "validate": (add_validate_arguments, validate_as_asked),
     "list": (_add_listing_arguments, _list),
     "doctor": (lambda _: None, _doctor),
 }
