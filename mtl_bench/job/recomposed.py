@@ -4,13 +4,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from mtl_bench.configuration.configs_folder import configs_folder
 from mtl_bench.errors import BenchError
 from mtl_bench.records import Record
+from mtl_bench.records.identity import canonical
 from mtl_bench.records.record import SINGLE
 from mtl_bench.results.validation import Remarks
 from mtl_bench.training.setting import Setting, method_label
@@ -40,7 +41,10 @@ def _check(record: Record) -> Remarks:
     brought = identity.get("loaded", {})
     try:
         setting = Setting(
-            **{name: config[name] for name in ("dataset", "tasks", "model", "method")},
+            dataset=config["dataset"],
+            tasks=config["tasks"],
+            model=config["model"],
+            method=config["method"],
             digest=identity["content"],
             training=config["protocol"]["training"],
             reporting=config["protocol"]["reporting"],
@@ -50,45 +54,44 @@ def _check(record: Record) -> Remarks:
     except (KeyError, TypeError) as error:
         yield True, f"its configuration lacks {error}"
         return
-    for check in (_identity, _board, _label):
+    for check in (_setting, _method):
         try:
             yield from check(record, setting)
         except BenchError as error:  # a class that is not installed here
             yield False, f"cannot be composed here: {str(error).rstrip('.')}"
 
 
-def _identity(record: Record, setting: Setting) -> Remarks:
-    identity, meant = record["identity"], setting.identity(record["tasks"])
-    if _unlike(identity, meant) is None:
+def _setting(record: Record, setting: Setting) -> Remarks:
+    """All but the method, whose class need not be installed here."""
+    common = {**record["identity"], "method": SINGLE}
+    meant = replace(setting, method=cast(Any, SINGLE)).identity(record["tasks"])
+    yield from _compared(common, meant)
+    # With weights that a constructor brings along, the identity names those of its own tasks, the experiment all.
+    if common != meant or setting.loaded:
         return
-    if place := _unlike(_unversioned(identity), _unversioned(meant)):
-        yield True, f"its configuration has another {place} than its identity, so one of them was edited"
-    else:
-        yield False, f"was trained by another version of {_unlike(identity, meant)}"
-
-
-def _board(record: Record, setting: Setting) -> Remarks:
-    if setting.loaded:  # the identity names the weights of its own tasks alone, the experiment those of all
-        return
-    common = {**record["identity"], "method": SINGLE}  # whose class need not be installed here
-    if _unlike(common, replace(setting, method=SINGLE).identity(record["tasks"])) is not None:
-        return  # as `_identity` has said
     if setting.experiment_hash(record["tasks"]) != record["experiment"]["hash"]:
         yield True, "its experiment's hash is not that of its configuration, so it is on a foreign board"
     if setting.baselines(list(record["delta_m"]["terms"])) != record["baselines"]:
         yield True, "its single-task runs are not those of its configuration, so its Δm is against others"
 
 
-def _label(record: Record, _: Setting) -> Remarks:
-    name, node = record["method"]["name"], record["config"].get("method")
+def _compared(found: Any, meant: Any) -> Remarks:
+    if place := _unlike(_unversioned(found), _unversioned(meant)):
+        yield True, f"its configuration has another {place} than its identity, so one of them was edited"
+    elif place := _unlike(found, meant):
+        yield False, f"was trained by another version of {place.rpartition('.')[0]}"
+
+
+def _method(record: Record, setting: Setting) -> Remarks:
+    name, identity = record["method"]["name"], record["identity"]
     if name == SINGLE:
         return
-    if record["method"]["label"] != method_label(name, record["identity"]):
+    if record["method"]["label"] != method_label(name, identity):
         yield True, "its label is not that of its method and options"
     path = configs_folder() / "method" / f"{name}.yaml"
-    preset = OmegaConf.load(path) if path.is_file() else None
-    if preset is not None and (not isinstance(node, Mapping) or preset.get("_target_") != node.get("_target_")):
+    if path.is_file() and cast(DictConfig, OmegaConf.load(path)).get("_target_") != setting.method.get("_target_"):
         yield True, f"is called {name}, and its class is another"
+    yield from _compared({"method": identity["method"]}, canonical({"method": setting.method}))
 
 
 def _unversioned(node: Any) -> Any:
@@ -97,16 +100,13 @@ def _unversioned(node: Any) -> Any:
     return [_unversioned(value) for value in node] if isinstance(node, list) else node
 
 
-def _unlike(first: Any, second: Any, place: str = "") -> str | None:
-    """Where two JSON values differ first, dotted; None: nowhere."""
-    if isinstance(first, Mapping) and isinstance(second, Mapping):
-        for key in [*first, *second]:
-            if key not in first or key not in second:
-                return f"{place}{key}"
-            if (found := _unlike(first[key], second[key], f"{place}{key}.")) is not None:
-                return found
-        return None
-    if isinstance(first, list) and isinstance(second, list) and len(first) == len(second):
-        found = (_unlike(*pair, f"{place}{n}.") for n, pair in enumerate(zip(first, second, strict=True)))
-        return next((one for one in found if one is not None), None)
-    return None if first == second else place.rstrip(".") or "value"
+def _unlike(found: Any, meant: Any, place: str = "") -> str:
+    """Where two JSON values differ first, dotted; empty: nowhere."""
+    if isinstance(found, Mapping) and isinstance(meant, Mapping):
+        pairs = {key: (found.get(key, meant), meant.get(key, found)) for key in [*found, *meant]}
+    elif isinstance(found, list) and isinstance(meant, list) and len(found) == len(meant):
+        pairs = dict(enumerate(zip(found, meant, strict=True)))
+    else:
+        return "" if found == meant else place
+    unlike = (_unlike(*pair, f"{place}.{key}" if place else str(key)) for key, pair in pairs.items())
+    return next(filter(None, unlike), "")

@@ -22,8 +22,11 @@ def check_record(record: Record, path: Path) -> Remarks:
     if lacking := [place for place in NEEDED if not _holds(record, place)]:
         yield True, f"does not hold {lacking[0]}"
         return
-    if not record["evaluations"]:
-        yield True, "holds no evaluation"
+    if not has_converged(record):
+        yield False, "did not converge; boards rank its row last"
+    if not record["evaluations"]:  # as when it was given up before the first
+        if has_converged(record):
+            yield True, "holds no evaluation"
         return
     yield from _evaluations(record)
     yield from _selected(record)
@@ -70,7 +73,8 @@ def _parts(record: Record) -> Remarks:
 def _evaluations(record: Record) -> Remarks:
     found = record["evaluations"]
     batches = [one["batch"] for one in found]
-    if batches != sorted(set(batches)) or batches[-1] != record["counts"]["batches"]:
+    ends = batches[-1] == record["counts"]["batches"] or not has_converged(record)
+    if batches != sorted(set(batches)) or not ends:
         yield True, "its evaluations do not lead up to the last batch"
     lengths = [one["batch"] / one["epoch"] for one in found if one["epoch"]]
     if lengths and max(lengths) > 1.001 * min(lengths):
@@ -139,5 +143,3 @@ def _circumstances(record: Record) -> Remarks:
         yield True, "its seconds are not those per step times its batches"
     if record["resumed_elsewhere"]:
         yield False, "went on from a checkpoint of another environment"
-    if record["converged"] != has_converged(record) or not record["converged"]:
-        yield False, "did not converge; boards rank its row last"

@@ -91,7 +91,7 @@ def check_submission(folder: Path, records: Sequence[Located]) -> Iterator[Fault
         yield Fault(folder / SUBMISSION_NAME, str(error).removeprefix(f"{folder / SUBMISSION_NAME} "), wrong=True)
     sources = sorted(folder.glob("*.py"))
     for path in sorted(folder.rglob("*")):
-        if LEFT_FOLDERS.intersection(path.parts):
+        if LEFT_FOLDERS.intersection(path.relative_to(folder).parts):
             continue
         known = path.name in {*BELONGING, *LEFT} or (path.suffix == ".json" and path.parent.name == "entries")
         if path.is_symlink() or (path.is_file() and not known and path not in sources):
