@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from mtl_bench.job.recomposed import check_meaning
+from mtl_bench.records import Record
 from mtl_bench.records.identity import canonical_text
 from mtl_bench.records.record import find_records
 from mtl_bench.results import leaderboard
-from mtl_bench.results.validation import Fault, credited, faults_below, submitted_runs
+from mtl_bench.results.validation import Fault, Remarks, credited, faults_below, submitted_runs
 
 ROOT = Path(__file__).parents[2]
 ROW = "multimnist/ls/*/seed-*"
@@ -263,6 +264,20 @@ def test_boards_say_who_sent_a_row_in(results: Path, submission: Path) -> None:
     board = credited(leaderboard(find_records([results])), sent)
     assert "uw: submitted by A. Author (https://example.org/paper); tuning: none." in board.notes
     assert not any(note.startswith("ls:") for note in board.notes)
+
+
+def test_what_holds_for_all_seeds_is_said_once(results: Path) -> None:
+    def further(record: Record) -> Remarks:
+        if record["method"]["name"] == "ls":
+            yield False, "is plain"
+            if record["seed"] == 3:
+                yield False, "is odd"
+
+    _, faults = faults_below([results], results / "reference", further)
+    assert [(fault.path.name, fault.text) for fault in faults] == [
+        (next((results / "reference/multimnist/ls").iterdir()).name, "is plain"),
+        ("record.json", "is odd"),
+    ]
 
 
 def test_an_entry_needs_its_runs(results: Path) -> None:

@@ -1,5 +1,6 @@
 """Whether records can stand on a board: schema, hash, completeness, plausibility."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -37,7 +38,8 @@ def faults_below(folders: Sequence[Path], reference: Path, further: Check | None
     for one in records:
         faults += [Fault(one.path, text, wrong) for wrong, text in check_record(one.record, one.path)]
         faults += [Fault(one.path, text, wrong) for wrong, text in check_values(one.record)]
-        faults += [Fault(one.path, text, wrong) for wrong, text in (further(one.record) if further else ())]
+    if further:
+        faults += _folded([(one, *remark) for one in records for remark in further(one.record)], records)
     boards: dict[tuple[Path, str], list[Located]] = {}
     for one in records:
         boards.setdefault((one.path.parents[4], one.record["experiment"]["hash"]), []).append(one)
@@ -46,6 +48,17 @@ def faults_below(folders: Sequence[Path], reference: Path, further: Check | None
         faults += check_board(group, [one for one in beside if one.record["experiment"]["hash"] == digest], known)
     faults += _of_entries(folders, known)
     return len(records), sorted(faults, key=lambda fault: (not fault.wrong, fault.path))
+
+
+def _folded(remarks: Sequence[tuple[Located, bool, str]], records: Sequence[Located]) -> list[Fault]:
+    """What holds for all seeds of a run is said once, of their folder."""
+    seeds = Counter(one.row for one in records)
+    same = Counter((one.row, text) for one, _, text in remarks)
+    found = {
+        Fault(one.row if same[one.row, text] == seeds[one.row] > 1 else one.path, text, wrong)
+        for one, wrong, text in remarks
+    }
+    return sorted(found, key=lambda fault: (fault.path, fault.text))
 
 
 def _load(folders: Iterable[Path], sent: Sequence[Path], faults: list[Fault]) -> list[Located]:
