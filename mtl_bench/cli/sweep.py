@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
-from hydra.errors import CompactHydraException
+from hydra.errors import CompactHydraException, HydraException
 from hydra.plugins.launcher import Launcher
 
 from mtl_bench.errors import BenchError
@@ -94,7 +94,16 @@ class Listening(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         self.sweep.launched += len(job_overrides)
-        found = self.launcher.launch(job_overrides, initial_job_idx=initial_job_idx)
+        try:
+            found = self.launcher.launch(job_overrides, initial_job_idx=initial_job_idx)
+        except (BenchError, HydraException):
+            raise
+        except Exception as error:  # a worker was killed, a job never came back
+            why = (str(error).splitlines() or [""])[0].rstrip(".: ")
+            raise BenchError(
+                f"The launcher broke down ({type(error).__name__}: {why}); the same command goes on where its cells "
+                "were, and --debug shows the traceback."
+            ) from error
         for one in found:
             if one.status is not JobStatus.COMPLETED:  # Hydra's own failure, which the sweeper raises
                 continue

@@ -1,10 +1,16 @@
 """A sweep ends alike under every launcher: all cells but the failing one, and at its end what became of each."""
 
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
 
+from mtl_bench.cli.sweep import Listening, Sweep
+from mtl_bench.errors import BenchError
 from mtl_bench.records.record import find_records
 from tests.cli.conftest import Type
 
@@ -64,6 +70,25 @@ def test_batches_after_a_failing_one_run_too(train: Type, folder: Path) -> None:
     assert typed.status == 1
     assert {record["method"]["name"] for record in find_records([folder / "runs"])} == {"ls", "uw"}
     assert "2 cells: 1 failed, 1 finished" in typed.out
+
+
+class Broken(Launcher):
+    """A worker of it was killed."""
+
+    def setup(self, **_: Any) -> None: ...
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        raise OSError("A worker was killed.\nMore about it.")
+
+
+def test_a_launcher_that_breaks_down_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = Sweep()
+    with pytest.raises(
+        BenchError, match=r"^The launcher broke down \(OSError: A worker was killed\); the same"
+    ):
+        Listening(Broken(), sweep, scored=False).launch([["seed=0"], ["seed=1"]], initial_job_idx=0)
+    sweep.tell()
+    assert capsys.readouterr().out == "2 cells: 2 without a word\n"
 
 
 def test_a_suite_needs_no_plus(mtl_bench: Type) -> None:
