@@ -31,13 +31,10 @@ def validate_as_asked(parsed: argparse.Namespace) -> None:
     if not count and not faults:
         raise BenchError(f"No record lies in {', '.join(map(str, parsed.folders))}.")
     for fault in faults:
-        print(f"{'error' if fault.wrong else 'warning'}: {_shown(fault.path)}: {fault.text}.")
+        line = f"{'error' if fault.wrong else 'warning'}: {fault.path}: {fault.text}."
+        print(line.replace(f"{Path.cwd()}/", ""))
     errors = sum(fault.wrong for fault in faults)
     print(f"{count} records: {errors} errors, {len(faults) - errors} warnings")
     if errors:
         what = "1 finding keeps" if errors == 1 else f"{errors} findings keep"
         raise BenchError(f"{what} these records off a board; see above.")
-
-
-def _shown(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -9,8 +9,10 @@ from mtl_bench.records.entry import EntryFile
 from mtl_bench.records.record import SINGLE
 from mtl_bench.results.entries import check_runs, group_entries, method_entries, runs_of
 from mtl_bench.results.intervals import Interval, Spread, difference, pooled_spread
+from mtl_bench.results.plain_sum import all_but_budget
 from mtl_bench.results.row import Column, Judge, Row, Standing
 from mtl_bench.results.single_task import single_task
+from mtl_bench.results.worth import with_gains
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,7 @@ class Board:
     """One table: one experiment under one protocol. `notes` says what the reader must know beside the numbers.
 
     `spread` is that of Δm over seeds, pooled over the converged methods: what differences between rows are judged by.
+    `kin` is shared by boards that differ in their budget alone (None: not known).
     """
 
     experiment: str
@@ -28,6 +31,17 @@ class Board:
     rows: tuple[Row, ...]
     spread: Spread | None
     notes: tuple[str, ...]
+    kin: str | None = None
+
+    def row_of(self, name: str) -> Row | None:
+        """The row labelled so, else the only one of that method whatever its options, as `name (option=value)`."""
+        exact = [row for row in self.rows if row.label == name]
+        alike = [row for row in self.rows if row.label.partition(" (")[0] == name]
+        return exact[0] if exact else alike[0] if len(alike) == 1 else None
+
+    def only(self, rows: Sequence[Row]) -> "Board":
+        """The same table with these rows, judged anew against the best of them, by the spread of the whole."""
+        return replace(self, rows=_ranked(rows, self.spread))
 
 
 def leaderboards(
@@ -55,7 +69,7 @@ def leaderboards(
         chosen = [file for file in files if file["experiment"]["hash"] == digest]
         parts = [record for record in methods if chosen and record["hash"] in wanted and record not in group]
         boards.append(_board([*group, *single], chosen, parts))
-    return boards
+    return with_gains(boards)
 
 
 def _complete(records: Sequence[Record], files: Sequence[EntryFile], damaged: list[Damaged] | None) -> list[EntryFile]:
@@ -72,7 +86,7 @@ def leaderboard(records: Sequence[Record]) -> Board:
 
     Raises BenchError when no method was recorded, or the methods' records follow different protocols.
     """
-    return _board(records, [], [])
+    return with_gains([_board(records, [], [])])[0]
 
 
 def _board(records: Sequence[Record], files: Sequence[EntryFile], parts: Sequence[Record]) -> Board:
@@ -99,6 +113,7 @@ def _board(records: Sequence[Record], files: Sequence[EntryFile], parts: Sequenc
         rows=_ranked([judge.row(entry) for entry in entries], spread),
         spread=spread,
         notes=(*notes, *(_told(file, [*records, *parts]) for file in files)),
+        kin=all_but_budget(methods[0]) if methods else None,
     )
 
 

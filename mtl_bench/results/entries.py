@@ -12,6 +12,7 @@ from mtl_bench.records import Record
 from mtl_bench.records.entry import EntryFile
 from mtl_bench.records.record import has_converged
 from mtl_bench.results.change import Terms
+from mtl_bench.results.plain_sum import Spending, spending
 
 ALL_DRAWS = "all draws"
 Run = Mapping[int, Record]  # seed → record of one configuration
@@ -78,6 +79,27 @@ class Entry:
         ]
         return Cost(*np.sum(means, axis=0).tolist())
 
+    def shares(self, seeds: Sequence[int]) -> dict[str, float]:
+        """Task → effective gradient share, the mean over those seeds that were trained with diagnostics.
+
+        Empty where several runs make the row: shares are of one training of all tasks.
+        """
+        distinct = list(self._distinct.values())
+        records = [distinct[0][seed] for seed in seeds] if len(distinct) == 1 else []
+        found = [record["shares"] for record in records if "shares" in record]
+        return {task: fmean(shares[task] for shares in found if task in shares) for task in (found[0] if found else ())}
+
+    @property
+    def passes(self) -> float:
+        """Of whole runs, the mean over seeds; several runs add up, those that only chose included."""
+        return sum(fmean(record["counts"]["passes"] for record in run.values()) for run in self._distinct.values())
+
+    @property
+    def spending(self) -> Spending | None:
+        """Of the one run that serves all tasks."""
+        first, *others = (next(iter(run.values())) for run in self._serving.values())
+        return None if others else spending(first)
+
     @property
     def parameters(self) -> int | None:
         """Of all networks that serve; None where a record of former versions does not tell."""
@@ -123,6 +145,14 @@ class MeanOfDraws(Entry):
     @property
     def cost(self) -> Cost:
         return Cost(*np.mean([astuple(draw.cost) for draw in self.draws], axis=0).tolist())
+
+    @property
+    def passes(self) -> float:
+        return fmean(draw.passes for draw in self.draws)
+
+    @property
+    def spending(self) -> Spending | None:
+        return None
 
     @property
     def parameters(self) -> int | None:

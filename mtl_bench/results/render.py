@@ -1,6 +1,6 @@
 """A board as text: the cells and lines that terminal and GitHub Markdown share, and the Markdown."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import floor, log10
 from statistics import median
 
@@ -8,12 +8,19 @@ from mtl_bench.results.board import Board
 from mtl_bench.results.entries import Cost
 from mtl_bench.results.intervals import Spread
 from mtl_bench.results.row import Column, Estimate, Row
+from mtl_bench.results.worth_text import worth_cells, worth_headers, worth_lines
 
-FEW = 3  # seeds below which a warning stands under the table
+FEW = 5  # seeds below which a warning stands under the table: a mean of three has twice the interval of one of five
 NOTHING = "–"
 DELTA = "Δm % ↑"
 SIZE = "Parameters"
+CONVERGED = "Con-\nverged"
+HURT = "Tasks\nhurt"
 COSTS = ["Forwards\n/ batch", "Back-\nwards\n/ batch", "Steps\n/ batch", "Seconds\n/ batch"]
+SHARES = (
+    "Share of task k: mean over the probed batches of w_k ‖g_k‖ / Σ_j w_j ‖g_j‖, with the gradients g of the shared "
+    "parameters and the weights w that the method gave them (1 where it gave none)."
+)
 COVERAGE = (
     "Every ± is half a 95 % interval over seeds (initialisation, order, augmentation) for this test set; it covers "
     "neither the sampling of the test set nor the choice of hyper-parameters."
@@ -43,9 +50,10 @@ def title(board: Board) -> str:
 
 def headers(board: Board) -> list[str]:
     metrics = [metric_header(column) for column in board.columns]
-    relative = [DELTA, "vs best", "Worst\ntask %", "Tasks\nhurt"] if is_relative(board) else []
+    relative = [DELTA, "vs best", "Worst\ntask %", HURT] if is_relative(board) else []
     sizes = [SIZE] if differ_in_size(board) else []
-    return ["Method", "Con-\nverged", *relative, *metrics, *sizes, *COSTS]
+    shares = [f"{task}\nshare\n%" for task in _shared_among(board)]
+    return ["Method", CONVERGED, *relative, *worth_headers(board), *metrics, *shares, *sizes, *COSTS]
 
 
 def cells(board: Board) -> list[list[str]]:
@@ -56,7 +64,9 @@ def cells(board: Board) -> list[list[str]]:
             row.label,
             f"{len(row.converged)}/{len(row.seeds)}",
             *(_relative_cells(row) if is_relative(board) else []),
+            *worth_cells(board, row, NOTHING),
             *(_plain(row.metrics.get((c.task, c.metric)), n) for c, n in zip(board.columns, digits, strict=True)),
+            *(f"{100 * row.shares[task]:.1f}" if task in row.shares else NOTHING for task in _shared_among(board)),
             *([NOTHING if row.parameters is None else f"{row.parameters:,}"] if differ_in_size(board) else []),
             *(f"{value:.3g}" for value in _costs(row.cost)),
         ]
@@ -64,20 +74,30 @@ def cells(board: Board) -> list[list[str]]:
     ]
 
 
-def lines(board: Board) -> list[str]:
-    """What must be read with the numbers: definitions, what the intervals cover, warnings."""
-    few = [row.label for row in board.rows if len(row.seeds) < FEW]
+def lines(board: Board, worth: bool = True) -> list[str]:
+    """What must be read with the numbers: definitions, what the intervals cover, warnings. `worth`: whether the gains
+    over the plain sum are among them.
+    """
+    few = [f"{row.label} ({len(row.seeds)})" for row in board.rows if len(row.seeds) < FEW]
     lost = [row.label for row in board.rows if row.diverged]
     return [
         f"Test values under the selection rule {board.selection!r}.",
         *([f"Δm is the {board.definition} of the relative changes against single-task."] if is_relative(board) else []),
         COVERAGE,
         *([TIES] if any(row.standing == "tied" for row in board.rows) else []),
+        *([SHARES] if _shared_among(board) else []),
         *([_pooled(board.spread)] if board.spread and is_relative(board) else []),
-        *([f"Warning: fewer than {FEW} seeds: {', '.join(few)}."] if few else []),
+        *(worth_lines(board) if worth else []),
+        *([f"Warning: {_few(few, len(board.rows))}"] if few else []),
         *([f"Ranked last: not every seed of {', '.join(lost)} converged; shown are those that did."] if lost else []),
         *board.notes,
     ]
+
+
+def _few(rows: Sequence[str], of: int) -> str:
+    return (
+        f"every row has fewer than {FEW} seeds." if len(rows) == of else f"fewer than {FEW} seeds: {', '.join(rows)}."
+    )
 
 
 def is_relative(board: Board) -> bool:
@@ -92,6 +112,11 @@ def differ_in_size(board: Board) -> bool:
 def metric_header(column: Column) -> str:
     unit = f"{column.unit} " if column.unit else ""
     return f"{column.task}\n{column.metric}\n{unit}{'↑' if column.higher_is_better else '↓'}"
+
+
+def _shared_among(board: Board) -> list[str]:
+    """Tasks of which a row has an effective gradient share."""
+    return list(dict.fromkeys(task for row in board.rows for task in row.shares))
 
 
 def _pooled(spread: Spread) -> str:

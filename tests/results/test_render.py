@@ -34,12 +34,29 @@ def test_the_lines_below_say_what_intervals_cover_and_warn(board: Board, runs: R
     text = " ".join(lines(board))
     assert "neither the sampling of the test set nor the choice of hyper-parameters" in text
     assert "Ranked last: not every seed of MGDA converged" in text
-    assert "fewer than 3 seeds" not in text
-    few = leaderboard([*runs("ls", [85, 86], [0.45, 0.44]), *single()])
-    assert "Warning: fewer than 3 seeds: LS." in lines(few)
+    few = leaderboard([*runs("ls", [85, 86], [0.45, 0.44]), *single(left=[80] * 5, right=[0.5] * 5)])
+    assert "Warning: fewer than 5 seeds: LS (2)." in lines(few)
+    assert "Warning: every row has fewer than 5 seeds." in lines(board)
+    enough = leaderboard([*runs("ls", [85] * 5, [0.45] * 5), *single(left=[80] * 5, right=[0.5] * 5)])
+    assert not any("fewer than" in line for line in lines(enough))
 
 
 def test_a_pipe_in_a_label_does_not_break_markdown(runs: Runs, single: Runs) -> None:
     named = [r | {"method": {"name": "ls", "label": "LS|a [b]"}} for r in runs("ls", [85, 86], [0.45, 0.44])]
     board = leaderboard([*named, *single()])
     assert "LS\\|a [b]" in markdown(board)
+
+
+def test_shares_stand_where_runs_had_diagnostics(runs: Runs, single: Runs) -> None:
+    with_shares = runs("ls", [85, 86, 87], [0.45, 0.44, 0.43])
+    for record, share in zip(with_shares, (0.2, 0.3), strict=False):  # the last seed had none
+        record["shares"] = {"left": share, "right": 1 - share}
+    board = leaderboard([*with_shares, *runs("uw", [80, 81], [0.5, 0.5]), *single()])
+    shown = {row[0]: row[8:10] for row in cells(board)}
+    assert headers(board)[8:10] == ["left\nshare\n%", "right\nshare\n%"]
+    assert shown == {"LS": ["25.0", "75.0"], "UW": ["–", "–"], "single-task": ["–", "–"]}
+    assert any(line.startswith("Share of task k: mean over the probed batches") for line in lines(board))
+
+
+def test_no_share_no_column(board: Board) -> None:
+    assert not any("share" in header for header in headers(board))

@@ -64,7 +64,7 @@ def _copies(records: Sequence[Located], others: Sequence[Located]) -> Iterator[F
         twin = seen.setdefault(text, one)
         if twin is not one and judged:
             same = twin.record["hash"] == record["hash"]
-            why = "the same run twice" if same else "an option that does nothing, or the same run twice"
+            why = "the same run twice" if same else "a method or option that does the same, or the same run twice"
             yield Fault(one.path, f"every number is that of {twin.path}: {why}", wrong=same)
 
 
