@@ -50,11 +50,14 @@ def _report_rest(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
     from mtl_bench.records.entry import find_entries
     from mtl_bench.records.record import locate_records
     from mtl_bench.results import leaderboards, plot_delta_m, show
+    from mtl_bench.results.validation import credited, submitted_runs
 
     check_folders(parsed.folders)
     located, files = locate_records(parsed.folders, damaged), find_entries(parsed.folders, damaged)
     records = [record for _, record in located]
     boards = [board for board in leaderboards(records, files, damaged) if parsed.experiment in (None, board.experiment)]
+    sent = submitted_runs(parsed.folders, damaged)
+    boards = [credited(board, sent) for board in boards]
     if not boards:
         raise BenchError(f"No record of a method on {parsed.experiment} lies in {', '.join(map(str, parsed.folders))}.")
     _check_pictures(parsed)
