@@ -28,6 +28,9 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
         "--findings", type=Path, metavar="FILE", help="draw affinities, conflicts, groups and priorities over time"
     )
     parser.add_argument(
+        "--tuning", type=Path, metavar="FILE", help="draw what more trials bought, and scores by learning rate"
+    )
+    parser.add_argument(
         "--wandb", action="store_true", help="write Δm into the W&B runs that were logged before it was"
     )
     parser.add_argument("--method", help="with --predictions or --findings: runs of this method")
@@ -53,10 +56,10 @@ def _report_rest(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
     missing = [str(folder) for folder in parsed.folders if not folder.is_dir()]
     if missing:
         raise BenchError(f"There is no folder {missing[0]}; run `mtl-bench train` first, or name where records lie.")
-    records = find_records(parsed.folders, damaged)
+    records, entries = find_records(parsed.folders, damaged), find_entries(parsed.folders, damaged)
     boards = [
         board
-        for board in leaderboards(records, find_entries(parsed.folders, damaged), damaged)
+        for board in leaderboards(records, entries, damaged)
         if parsed.experiment in (None, board.experiment)
     ]
     if not boards:
@@ -73,6 +76,11 @@ def _report_rest(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
         write_text(parsed.markdown, "\n".join(markdown(board) for board in boards))
     _draw_predictions(parsed, boards, records, damaged)
     _draw_findings(parsed, damaged)
+    if parsed.tuning is not None:
+        from mtl_bench.results.tuning_pictures import draw_tuning
+
+        draw_tuning([one for one in entries if parsed.experiment in (None, one["experiment"]["name"])], parsed.tuning)
+        print(f"{parsed.tuning}: searches", file=sys.stderr if str(parsed.markdown) == "-" else sys.stdout)
     if parsed.wandb:
         _fill_wandb(parsed.folders, damaged)
 

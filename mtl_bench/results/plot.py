@@ -41,7 +41,7 @@ def plot_delta_m(boards: Sequence[Board], path: Path) -> None:
 
 def _panel(axes: "Axes", board: Board) -> None:
     rows = _rows(board)
-    axes.set_title(board.experiment, loc="left", fontsize=10, fontweight="bold")
+    axes.set_title(board.name, loc="left", fontsize=10, fontweight="bold")
     axes.axvline(0, color="black", linewidth=0.8, zorder=1.5)  # above the grid, below the dots
     for place, row in enumerate(rows):
         if row.delta_m:

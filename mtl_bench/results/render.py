@@ -38,7 +38,7 @@ def markdown(board: Board) -> str:
 
 
 def title(board: Board) -> str:
-    return f"{board.experiment} · {board.hash[:12]}"
+    return f"{board.name} · {board.hash[:12]}"
 
 
 def headers(board: Board) -> list[str]:
@@ -68,9 +68,10 @@ def lines(board: Board) -> list[str]:
     """What must be read with the numbers: definitions, what the intervals cover, warnings."""
     few = [row.label for row in board.rows if len(row.seeds) < FEW]
     lost = [row.label for row in board.rows if row.diverged]
+    reference = "single-task runs tuned by the same search" if board.tuned else "single-task"
     return [
         f"Test values under the selection rule {board.selection!r}.",
-        *([f"Δm is the {board.definition} of the relative changes against single-task."] if is_relative(board) else []),
+        *([f"Δm is the {board.definition} of the relative changes against {reference}."] if is_relative(board) else []),
         COVERAGE,
         *([TIES] if any(row.standing == "tied" for row in board.rows) else []),
         *([_pooled(board.spread)] if board.spread and is_relative(board) else []),
