@@ -58,9 +58,7 @@ def _report_rest(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
         raise BenchError(f"There is no folder {missing[0]}; run `mtl-bench train` first, or name where records lie.")
     records, entries = find_records(parsed.folders, damaged), find_entries(parsed.folders, damaged)
     boards = [
-        board
-        for board in leaderboards(records, entries, damaged)
-        if parsed.experiment in (None, board.experiment)
+        board for board in leaderboards(records, entries, damaged) if parsed.experiment in (None, board.experiment)
     ]
     if not boards:
         raise BenchError(f"No record of a method on {parsed.experiment} lies in {', '.join(map(str, parsed.folders))}.")

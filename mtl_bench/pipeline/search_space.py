@@ -62,9 +62,7 @@ def _collect(node: Mapping[str, Any], method: Any, place: str, tasks: Sequence[s
     for name, dimension in node.items():
         dotted = f"{place}{name}"
         if not isinstance(method, Mapping) or name not in method:
-            raise BenchError(
-                f"space.{dotted} is searched, and the method has no key {dotted}; take it out or add it."
-            )
+            raise BenchError(f"space.{dotted} is searched, and the method has no key {dotted}; take it out or add it.")
         if isinstance(dimension, Mapping) and "low" not in dimension:
             _collect(dimension, method[name], f"{dotted}.", tasks, found)
         else:

@@ -70,9 +70,7 @@ def leaderboards(
         if digest in whole or record["hash"] not in wanted:
             settings.setdefault(digest, []).append(record)
     if not settings and searched and not tuned:
-        raise BenchError(
-            "No search is over yet, so there is no row; the same `mtl-bench tune` goes on with it."
-        )
+        raise BenchError("No search is over yet, so there is no row; the same `mtl-bench tune` goes on with it.")
     if not settings and not tuned:
         return [leaderboard(records)]  # raises: says what to train
     single = [record for record in records if record["method"]["name"] == SINGLE]

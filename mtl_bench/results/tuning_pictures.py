@@ -46,6 +46,8 @@ def draw_tuning(files: Sequence[EntryFile], path: Path) -> None:
 
 
 def _pair(left: "Axes", right: "Axes", files: Sequence[EntryFile]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     tuning = files[0]["tuning"]
     for number, file in enumerate(files):
         name, alone = file["label"].partition(", tuned")[0], is_alone(file)
@@ -53,13 +55,20 @@ def _pair(left: "Axes", right: "Axes", files: Sequence[EntryFile]) -> None:
         curve = _curve(file)
         left.plot(range(1, len(curve) + 1), curve, color=tone, linestyle="--" if alone else "-", label=name)
         for study in file["tuning"]["studies"]:
-            told = [trial for trial in study["trials"] if trial["score"] is not None]
-            rates, scores = [trial["values"][RATE] for trial in told], [trial["score"] for trial in told]
-            right.plot(rates, scores, mark, color=tone, markersize=4.5, alpha=0.8, label=name, linestyle="none")
+            told = [(t["values"][RATE], t["score"]) for t in study["trials"] if t["score"] is not None]
+            right.plot(
+                *np.array(told).reshape(-1, 2).T,
+                mark,
+                color=tone,
+                markersize=4.5,
+                alpha=0.8,
+                label=name,
+                linestyle="none",
+            )
     left.set_title(f"{files[0]['experiment']['name']}: expected best of n trials", loc="left", fontsize=10)
     left.set_xlabel(f"trials n (of {budget_in_words(tuning)})", fontsize=8)
     left.set_ylabel("validation Δm % (task_mean)\nagainst untuned single-task", fontsize=8)
-    left.xaxis.get_major_locator().set_params(integer=True)
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
     right.set_title("every trial, by its learning rate", loc="left", fontsize=10)
     right.set_xscale("log")
     right.margins(0.08)

@@ -49,7 +49,7 @@ ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(ROOT),
 def hurried(command: str) -> list[str]:
     """The arguments of `mtl-bench …`, a training cut to a moment and a sweep to its first cell."""
     arguments = shlex.split(command)[1:]
-    if arguments[0] not in ("train", "group", "recon") or "--cfg" in arguments:
+    if arguments[0] not in ("train", "group", "recon", "tune") or "--cfg" in arguments:
         return arguments
     short = [FIRST.sub(r"=\1", argument) for argument in arguments]
     chosen = [argument for argument in arguments if argument.startswith("experiment=")]
@@ -57,8 +57,10 @@ def hurried(command: str) -> list[str]:
         short += [f"dataset.{option}" for option in ROOMS]
     if any(argument.startswith("+suite=") for argument in arguments):
         short += ["seed=0", "method=ls"]
-    if arguments[0] in ("group", "recon"):
+    if arguments[0] in ("group", "recon", "tune"):
         short += ["seeds=[0]"]
+    if arguments[0] == "tune":
+        short += ["trials=2"]
     if arguments[0] == "recon":
         short += ["share=1"]  # a moment has no whole epoch to spare
     return [*short, *MOMENT]
