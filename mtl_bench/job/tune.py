@@ -20,7 +20,7 @@ from mtl_bench.records import Record, identity_hash
 from mtl_bench.records.entry import FOLDER, EntryFile, Group, Study, Trial, save_entry
 from mtl_bench.records.record import SINGLE, has_converged
 from mtl_bench.results import delta_m
-from mtl_bench.results.tuned_rows import in_words
+from mtl_bench.results.tuned_rows import trial_in_words
 from mtl_bench.training.plan import Plan
 from mtl_bench.training.setting import method_label, training_of
 
@@ -108,12 +108,12 @@ class Tuner:
             study["trials"].append(trial)
             if entry is not None:
                 save_entry(path, entry)
-                print(f"{who}, trial {number} of {settings.trials}: {in_words(trial)}", flush=True)
+                print(f"{who}, trial {number} of {settings.trials}: {trial_in_words(trial)}", flush=True)
         study["winner"] = best_of(study["trials"])
         if study["winner"] is None:
             raise BenchError(f"No trial of {who} converged; search lower learning rates, as in rates=[0.01,1].")
         best = study["trials"][study["winner"]]
-        print(f"{who}: trial {study['winner'] + 1} of {settings.trials} wins, {in_words(best)}.")
+        print(f"{who}: trial {study['winner'] + 1} of {settings.trials} wins, {trial_in_words(best)}.")
 
     def _winner(self, tasks: list[str], trial: Trial, seeds: list[int]) -> Group:
         job = self._job(tasks)
@@ -147,13 +147,14 @@ class Tuner:
         return f"tuned-{name}-{identity_hash(told)[:8]}"
 
     def _score(self, record: Record) -> float:
+        reference = self._reference  # before anything else: without it no trial has a score
         if not has_converged(record):
             return -inf
         terms = record["delta_m"]["terms"]
         if not all(isfinite(record["val"][task][metric]) for task, metrics in terms.items() for metric in metrics):
             return -inf
         better = {t: {name: info["higher_is_better"] for name, info in m.items()} for t, m in record["metrics"].items()}
-        return delta_m(record["val"], self._reference, better, "task_mean", terms)
+        return delta_m(record["val"], reference, better, "task_mean", terms)
 
     @cached_property
     def _reference(self) -> dict[str, dict[str, float]]:

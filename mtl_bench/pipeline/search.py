@@ -7,7 +7,7 @@ from typing import Any
 from numpy.random import SeedSequence
 
 from mtl_bench.errors import BenchError
-from mtl_bench.pipeline.search_space import Space, drawn
+from mtl_bench.pipeline.search_space import Space, values_drawn
 from mtl_bench.records.entry import Trial
 
 SAMPLERS = ("random", "tpe")
@@ -28,7 +28,7 @@ def search(run: Run, first: dict[str, Any], space: Space, trials: int, sampler: 
         if sampler == "random":  # anew for each trial, so that all searches see the same learning rates, drawn first
             study.sampler = optuna.samplers.RandomSampler(int(SeedSequence([seed, number]).generate_state(1)[0]))
         asked = study.ask() if number else None
-        values = first if asked is None else drawn(asked, space)
+        values = first if asked is None else values_drawn(asked, space)
         digest, score = run(values)
         if asked is not None:
             study.tell(asked, score)

@@ -30,7 +30,7 @@ def space_of(plain: Mapping[str, Any], tasks: Sequence[str], rates: Sequence[flo
     return found
 
 
-def drawn(asked: "Asked", space: Space) -> dict[str, Any]:
+def values_drawn(asked: "Asked", space: Space) -> dict[str, Any]:
     """Numbers have three digits, which tell a search apart and can be typed."""
     return {key: _draw(asked, key, dimension) for key, dimension in space.items()}
 

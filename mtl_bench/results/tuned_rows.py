@@ -75,11 +75,11 @@ def told_of_winners(file: EntryFile) -> list[str]:
     for study in file["tuning"]["studies"]:
         if study["winner"] is not None:
             who = f"{study['tasks'][0]} alone" if len(study["tasks"]) == 1 else file["label"].partition(", tuned")[0]
-            lines.append(f"{who}: trial {study['winner'] + 1}, {in_words(study['trials'][study['winner']])}.")
+            lines.append(f"{who}: trial {study['winner'] + 1}, {trial_in_words(study['trials'][study['winner']])}.")
     return lines
 
 
-def in_words(trial: Trial) -> str:
+def trial_in_words(trial: Trial) -> str:
     """Values and score."""
     values = ", ".join(f"{_short(key)}={_value(value)}" for key, value in trial["values"].items())
     score = "did not converge" if trial["score"] is None else f"{trial['score']:+.2f} %".replace("-", "−")

@@ -148,7 +148,7 @@ def test_scalarization_searches_the_simplex_and_trials_can_be_short(folder: Path
 
 def test_single_task_runs_keep_what_the_protocol_changes_for_them(folder: Path, mtl_bench: Type) -> None:
     apart = "+protocol.reporting.single_training={optimizer: {lr: 0.001}}"
-    typed = mtl_bench(*TUNE, "trials=2", "seeds=[0]", apart)
+    typed = mtl_bench(*TUNE, "trials=2", "seeds=[1]", apart)
     assert typed.status == 0, typed.err
     found = entries(folder)
     first = [found[label]["tuning"]["studies"][0]["trials"][0] for label in ("single-task", "ls")]
