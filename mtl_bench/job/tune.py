@@ -78,7 +78,12 @@ class Tuner:
     def _tune(self, name: str, label: str, networks: list[list[str]], seeds: list[int]) -> None:
         """One row: a search for every network, its winner trained with every seed, and the file that says so."""
         path = self.job.place.runs / self.plan.names.experiment / FOLDER / f"{name}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BenchError(
+                f"{path.parent} cannot be created ({error.strerror}); choose another paths.runs."
+            ) from error
         studies: list[Study] = [
             {"tasks": tasks, "space": self._space(tasks), "trials": [], "winner": None} for tasks in networks
         ]
@@ -112,8 +117,9 @@ class Tuner:
         study["winner"] = best_of(study["trials"])
         if study["winner"] is None:
             raise BenchError(f"No trial of {who} converged; search lower learning rates, as in rates=[0.01,1].")
-        best = study["trials"][study["winner"]]
-        print(f"{who}: trial {study['winner'] + 1} of {settings.trials} wins, {trial_in_words(best)}.")
+        if entry is not None:
+            best = study["trials"][study["winner"]]
+            print(f"{who}: trial {study['winner'] + 1} of {settings.trials} wins, {trial_in_words(best)}.")
 
     def _winner(self, tasks: list[str], trial: Trial, seeds: list[int]) -> Group:
         job = self._job(tasks)

@@ -21,6 +21,7 @@ TONES = [f"#{tone}" for tone in STRONG.split()]
 MARKS = "osD^vP*X<>"
 ALONE = "#7F7F7F"
 RATE = "protocol.training.optimizer.lr"
+FLOOR = -30.0  # percent: what all but diverged must not flatten the rest
 WIDTH, HEIGHT, ROW = 10.5, 3.6, 0.2  # inches: the figure, a pair of panels, a line of the legend
 
 
@@ -55,7 +56,7 @@ def _pair(left: "Axes", right: "Axes", files: Sequence[EntryFile]) -> None:
         curve = _curve(file)
         left.plot(range(1, len(curve) + 1), curve, color=tone, linestyle="--" if alone else "-", label=name)
         for study in file["tuning"]["studies"]:
-            told = [(t["values"][RATE], t["score"]) for t in study["trials"] if t["score"] is not None]
+            told = [(t["values"][RATE], max(t["score"], FLOOR)) for t in study["trials"] if t["score"] is not None]
             right.plot(
                 *np.array(told).reshape(-1, 2).T,
                 mark,
@@ -72,10 +73,8 @@ def _pair(left: "Axes", right: "Axes", files: Sequence[EntryFile]) -> None:
     right.set_title("every trial, by its learning rate", loc="left", fontsize=10)
     right.set_xscale("log")
     right.margins(0.08)
-    right.set_xlabel("learning rate", fontsize=8)
-    right.set_yscale("symlog", linthresh=10)  # what all but diverged must not flatten the rest
-    for axis in (right.xaxis, right.yaxis):
-        axis.set_major_formatter("{x:g}")
+    right.set_xlabel(f"learning rate (what scored less than {FLOOR:g} stands there)".replace("-", "−"), fontsize=8)
+    right.xaxis.set_major_formatter("{x:g}")
     right.xaxis.set_minor_formatter("")
     space = files[0]["tuning"]["studies"][0]["space"][RATE]
     right.set_xlim(space["low"] / 1.3, space["high"] * 1.3)
