@@ -2,7 +2,8 @@
 
 A paragraph of a page that is nothing but a link to a committed table, `[experiment](../../results/leaderboard/….md)`,
 reads as a link on a code host and becomes the table itself here, with a link to every record behind it. The hash of its
-setting stands there, too.
+setting stands there, too. `leaderboard/` holds the pages of `mtl-bench report results/reference --html`, their rows
+linked to the records.
 """
 
 import posixpath
@@ -15,9 +16,11 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+from mtl_bench.cli.report_files import train_again
 from mtl_bench.records.entry import find_entries
-from mtl_bench.records.record import find_records
+from mtl_bench.records.record import locate_records
 from mtl_bench.results import Board, leaderboards, markdown
+from mtl_bench.results.page import Material, site_pages
 from mtl_bench.results.render import title
 
 ROOT = Path(__file__).parents[1]
@@ -34,6 +37,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     records = (path for paths in _records().values() for path in paths)
     for path in sorted([*_shown(), *records]):
         files.append(File.generated(config, path.relative_to(ROOT).as_posix(), abs_src_path=str(path)))
+    for name, page in _pages().items():
+        files.append(File.generated(config, f"leaderboard/{name}", content=page))
     return files
 
 
@@ -48,8 +53,23 @@ def _shown() -> Iterator[Path]:
 
 
 @cache
+def _material() -> Material:
+    located, files = locate_records([REFERENCE]), find_entries([REFERENCE])
+    return Material(located, files, train_again, lambda path: f"../{path.resolve().relative_to(ROOT).as_posix()}")
+
+
+@cache
+def _every() -> list[Board]:
+    return leaderboards(_material().records, _material().files)
+
+
 def _boards() -> dict[str, Board]:
-    return {board.experiment: board for board in leaderboards(find_records([REFERENCE]), find_entries([REFERENCE]))}
+    return {board.experiment: board for board in _every()}
+
+
+@cache
+def _pages() -> dict[str, str]:
+    return site_pages(_every(), _material())
 
 
 @cache

@@ -12,6 +12,7 @@ from rich.table import Table
 from mtl_bench.configuration.configs_folder import configs_folder
 from mtl_bench.cost import StepCost, Workload, measure
 from mtl_bench.cost.peers import torchjd_steps
+from mtl_bench.cost.rounds import clock_of_steps
 from mtl_bench.errors import BenchError
 from mtl_bench.methods import Method
 from mtl_bench.models.initialise import initialise
@@ -42,15 +43,18 @@ def cost_as_asked(plain: Mapping[str, Any]) -> None:
 
 
 def _methods(chosen: str | list[str]) -> tuple[dict[str, Callable[[], Method]], dict[str, str]]:
-    """How to make each method, and which ones need a choice that nobody made."""
+    """How to make each method, and which ones need a choice that nobody made. `mgda@feature` is `mgda` at=feature."""
     paths = {path.stem: path for path in sorted((configs_folder() / "method").glob("*.yaml"))}
     names = list(paths) if chosen == "all" else [chosen] if isinstance(chosen, str) else list(chosen)
-    if unknown := [name for name in names if name not in paths]:
+    if unknown := [name for name in names if name.partition("@")[0] not in paths]:
         raise BenchError(f"There is no method {unknown[0]!r}; `mtl-bench list method` names all.")
     made: dict[str, Callable[[], Method]] = {}
     refused = {}
     for name in names:
-        node = cast(DictConfig, OmegaConf.load(paths[name]))
+        stem, _, level = name.partition("@")
+        node = cast(DictConfig, OmegaConf.load(paths[stem]))
+        if level:
+            node["at"] = level
         if missing := OmegaConf.missing_keys(node):
             refused[name] = f"left out, for it needs a value for {', '.join(sorted(missing))}."
         else:
@@ -63,7 +67,8 @@ def _title(plain: Mapping[str, Any], device: torch.device) -> str:
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{processor()}, {plain['threads']} thread"
     shape = "×".join(map(str, [plain["batch"], *plain["shape"]]))
     name = plain["model"]["_target_"].rpartition(".")[2]
-    return f"{name}, {plain['k']} tasks, {shape}; {where}, torch {torch.__version__}; {plain['rounds']} rounds"
+    how = f"{plain['rounds']} rounds, {clock_of_steps()[0]}"
+    return f"{name}, {plain['k']} tasks, {shape}; {where}, torch {torch.__version__}; {how}"
 
 
 def _table(costs: Mapping[str, StepCost], title: str) -> Table:

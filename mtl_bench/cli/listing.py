@@ -24,6 +24,8 @@ def describe(path: Path) -> str:
 def show_listing(group: str | None) -> None:
     """One table per group. Raises BenchError for an unknown group."""
     groups = option_groups()
+    if group is not None and group.removesuffix("s") in groups:
+        group = group.removesuffix("s")  # methods, as one says
     if group is not None and group not in groups:
         alike = get_close_matches(group, groups, n=1)
         choice = f"did you mean {alike[0]}?" if alike else f"choose among {', '.join(groups)}."
@@ -44,13 +46,14 @@ def show_listing(group: str | None) -> None:
 
 
 def _describe_methods(table: Table, paths: list[Path]) -> None:
-    """With the family, the cost per batch, and a p where a method takes `priorities`."""
+    """With what each belongs to, needs and costs, and a p where it takes `priorities`."""
     table.show_header = True
     for column, title in zip(table.columns, ("", "what it is"), strict=True):
         column.header = title
-    table.add_column("family", no_wrap=True)
+    table.add_column("family: needs")
     table.add_column("p", justify="center")
-    table.add_column("cost per batch")
+    table.add_column("passes per batch")
     for path in paths:
-        family, priorities, cost = facts(path)
-        table.add_row(path.stem, describe(path), family, "p" if priorities else "", cost)
+        found = facts(path)
+        belongs = ": ".join(filter(None, (found.family, ", ".join(found.needs))))
+        table.add_row(path.stem, describe(path), belongs, "p" if found.priorities else "", found.passes)

@@ -1,10 +1,12 @@
-"""`mtl-bench report`: boards in the terminal or as Markdown, and pictures."""
+"""`mtl-bench report`: boards in the terminal or as files, and pictures."""
 
 import argparse
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mtl_bench.cli.record_folders import check_folders, telling_damaged
+from mtl_bench.cli.report_files import add_file_arguments, write_files
 from mtl_bench.errors import BenchError, Damaged, noting
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folders", nargs="*", type=Path, default=[Path("runs")], help="where records lie (runs)")
     parser.add_argument("--experiment", help="only this experiment")
     parser.add_argument("--wide", action="store_true", help="in the terminal: every metric and every cost")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write GitHub Markdown there (- for stdout)")
+    add_file_arguments(parser)
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw Δm with intervals into a .png, .svg or .pdf")
     parser.add_argument(
         "--predictions",
@@ -37,47 +39,35 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def report(parsed: argparse.Namespace) -> None:
-    """Damaged files are named at the end, of which the exit status tells too; all others are reported."""
-    damaged: list[Damaged] = []
-    try:
+    with telling_damaged() as damaged:
         _report_rest(parsed, damaged)
-    finally:
-        for error in damaged:
-            print(f"mtl-bench: {error}", file=sys.stderr)
-    if damaged:
-        sys.exit(1)
 
 
 def _report_rest(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
     from mtl_bench.records.entry import find_entries
-    from mtl_bench.records.record import find_records
-    from mtl_bench.results import leaderboards, markdown, plot_delta_m, show
+    from mtl_bench.records.record import locate_records
+    from mtl_bench.results import leaderboards, plot_delta_m, show
 
-    missing = [str(folder) for folder in parsed.folders if not folder.is_dir()]
-    if missing:
-        raise BenchError(f"There is no folder {missing[0]}; run `mtl-bench train` first, or name where records lie.")
-    records, entries = find_records(parsed.folders, damaged), find_entries(parsed.folders, damaged)
+    check_folders(parsed.folders)
+    located, files = locate_records(parsed.folders, damaged), find_entries(parsed.folders, damaged)
+    records = [record for _, record in located]
     boards = [
-        board for board in leaderboards(records, entries, damaged) if parsed.experiment in (None, board.experiment)
+        board for board in leaderboards(records, files, damaged) if parsed.experiment in (None, board.setting["name"])
     ]
     if not boards:
         raise BenchError(f"No record of a method on {parsed.experiment} lies in {', '.join(map(str, parsed.folders))}.")
     _check_pictures(parsed)
     if parsed.plot is not None:
         plot_delta_m(boards, parsed.plot)
-    if parsed.markdown is None:
+    if not write_files(parsed, boards, located, files, damaged):
         for board in boards:
             show(board, wide=parsed.wide)
-    elif str(parsed.markdown) == "-":
-        print("\n".join(markdown(board) for board in boards))
-    else:
-        write_text(parsed.markdown, "\n".join(markdown(board) for board in boards))
     _draw_predictions(parsed, boards, records, damaged)
     _draw_findings(parsed, damaged)
     if parsed.tuning is not None:
         from mtl_bench.results.tuning_pictures import draw_tuning
 
-        draw_tuning([one for one in entries if parsed.experiment in (None, one["experiment"]["name"])], parsed.tuning)
+        draw_tuning([one for one in files if parsed.experiment in (None, one["experiment"]["name"])], parsed.tuning)
         print(f"{parsed.tuning}: searches", file=sys.stderr if str(parsed.markdown) == "-" else sys.stdout)
     if parsed.wandb:
         _fill_wandb(parsed.folders, damaged)
@@ -134,16 +124,3 @@ def _draw_findings(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
             f"{path}: {run.name}, seed {run.record['seed']}",
             file=sys.stderr if str(parsed.markdown) == "-" else sys.stdout,
         )
-
-
-def write_text(path: Path, text: str) -> None:
-    from mtl_bench.records.atomic import write_atomic
-
-    if path.is_symlink() or path.is_fifo() or path.is_char_device():
-        path.write_text(text)  # /dev/stdout and the like: replacing it, as root could, would break it for everyone
-    else:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise BenchError(f"{path.parent} cannot be created ({error.strerror}); choose another folder.") from error
-        write_atomic(path, text)

@@ -77,7 +77,7 @@ def _audit(tables: "Mapping[str, PaperTable]", folder: Path, parsed: argparse.Na
 
     reasons = known_exceptions(folder)
     if parsed.markdown is not None:
-        from mtl_bench.cli.report import write_text
+        from mtl_bench.cli.report_files import write_text
 
         if str(parsed.markdown) == "-":
             print(audit_markdown(tables, reasons))

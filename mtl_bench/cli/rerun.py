@@ -3,7 +3,7 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +29,20 @@ def rerun(parsed: argparse.Namespace) -> None:
     Raises BenchError, before anything is trained, where the command means another run today, and after it where a
     number differs.
     """
-    from mtl_bench.job import compose_job
-    from mtl_bench.job.command import overrides_of, searching
+    from mtl_bench.configuration.commands import searching
 
     path: Path = parsed.record
     record = load_record(path / "record.json" if path.is_dir() else path)
     sys.path[:0] = [str(Path.cwd()), *(str(folder.resolve()) for folder in parsed.config_dir)]
-    overrides = [*overrides_of(record, parsed.config_dir), *parsed.overrides]
+    overrides = [*_overrides(record, parsed.config_dir), *parsed.overrides]
     if not parsed.print:
         overrides.append(f"paths.runs={parsed.into}")
     own = [word for folder in parsed.config_dir for word in ("--config-dir", str(folder))]
     print(shlex.join(["mtl-bench", "train", *own, *overrides]), flush=True)
     if parsed.print:
         return
+    from mtl_bench.job import compose_job
+
     if compose_job([*searching(parsed.config_dir), *overrides]).plan().hash != record["hash"]:
         raise BenchError("The command means another run today: its method, model, data or presets changed since.")
     from mtl_bench.cli.hydra_verbs import hydra_verb
@@ -49,6 +50,18 @@ def rerun(parsed: argparse.Namespace) -> None:
     hydra_verb("train", [*own, *overrides])
     cell = record["hash"], record["seed"]
     _compare(record, next(one for one in find_records([parsed.into]) if (one["hash"], one["seed"]) == cell))
+
+
+def _overrides(record: Record, config_dirs: Sequence[Path]) -> list[str]:
+    from mtl_bench.configuration.commands import KeptRun, train_words
+
+    experiment = record["experiment"]["name"]
+    run = KeptRun(experiment, record["method"]["name"], record["config"], (record["seed"],))
+    words = train_words(run, config_dirs)
+    if words is None:
+        raise BenchError(f"There is no experiment {experiment!r} here; name the folder of its YAML with --config-dir.")
+    tasks, *rest = words
+    return [*([f"only={tasks}"] if tasks else []), *rest]
 
 
 def _compare(former: Record, latter: Record) -> None:

@@ -7,6 +7,11 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
+from mtl_bench.cli.card import add_card_arguments, card
+from mtl_bench.cli.compare import add_compare_arguments, compare
+from mtl_bench.cli.conflict import add_conflict_arguments, conflict
+from mtl_bench.cli.freeze import add_freeze_arguments, freeze
+from mtl_bench.cli.rank import add_rank_arguments, rank
 from mtl_bench.cli.report import add_report_arguments, report
 from mtl_bench.cli.reproduce import add_reproduce_arguments, reproduce
 from mtl_bench.cli.rerun import add_rerun_arguments, rerun
@@ -25,6 +30,11 @@ VERBS = {
     "report": "turn records into tables (terminal or Markdown) and plots",
     "rerun": "train again what a record says, print the command, and compare: RECORD",
     "reproduce": "published tables: what their cells say of their Δm, and our numbers beside them",
+    "compare": "two methods of one board, per task and in Δm: who gains what, with intervals, and a plot",
+    "rank": "mean ranks on the complete grid of a suite, and how far they move when something is left out",
+    "conflict": "measured gradient conflict against what tasks gain or lose, over all runs and boards, as a scatter",
+    "freeze": "write the next version of the leaderboard, which never changes, or check those that are there",
+    "card": "a method's report card: what its sources say, and how it fares on all committed boards",
     "list": "describe what can be chosen: every option of every group, or of one",
     "doctor": "say what is installed, which device and data are found, and what is wrong",
 }
@@ -110,6 +120,11 @@ PARSED: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[arg
     "report": (add_report_arguments, report),
     "rerun": (add_rerun_arguments, rerun),
     "reproduce": (add_reproduce_arguments, reproduce),
+    "compare": (add_compare_arguments, compare),
+    "rank": (add_rank_arguments, rank),
+    "conflict": (add_conflict_arguments, conflict),
+    "freeze": (add_freeze_arguments, freeze),
+    "card": (add_card_arguments, card),
     "list": (_add_listing_arguments, _list),
     "doctor": (lambda _: None, _doctor),
 }

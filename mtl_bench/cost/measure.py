@@ -14,7 +14,9 @@ PLAIN, K_BACKWARD = "plain sum", "K backwards"
 
 
 class StepCost(NamedTuple):
-    """Of one step: seconds (median), its ratio to a plain step and to K backward passes, bytes above a plain step."""
+    """Of one step: seconds (median), its ratio to a plain step and to K backward passes; bytes above a plain step, both
+    at their first, which allocates what they keep.
+    """
 
     seconds: float
     over_plain: float
@@ -32,18 +34,19 @@ def measure(
 
     `others` are steps on the same workload that are measured along.
     """
+    workload.plain()()  # what libraries allocate once is nobody's
     steps = {PLAIN: workload.plain(), K_BACKWARD: workload.k_backward(), **(others or {})}
+    memory = {name: peak_bytes(step, workload.image.device) for name, step in steps.items()}
     refused = {}
     for name, made in methods.items():
         try:
             step = workload.stepped(made())
-            step()
+            memory[name] = peak_bytes(step, workload.image.device)
         except BenchError as error:
             refused[name] = str(error)
         else:
             steps[name] = step
     seconds = timed(steps, rounds)
-    memory = {name: peak_bytes(step, workload.image.device) for name, step in steps.items()}
     costs = {
         name: StepCost(
             statistics.median(found),

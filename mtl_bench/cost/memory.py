@@ -9,7 +9,8 @@ from torch.profiler import ProfilerActivity, profile
 
 
 def peak_bytes(step: Callable[[], object], device: torch.device) -> int:
-    """Largest sum of tensors alive at once, beyond those that lived before: exact, and the same at every call.
+    """Largest sum of tensors alive at once, beyond those that lived before: exact. A first step also allocates what is
+    kept, rows and an optimizer's state for example.
 
     On a GPU the allocator says it. On a CPU it is added up from the profiler's record of every allocation.
     """

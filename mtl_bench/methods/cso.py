@@ -38,8 +38,8 @@ class CSO(ComposableMethod):
     `linear=True` admits linear layers with LayerNorms per task, whose strength has no variance. `weighting` scales the
     losses (None: the protocol's static weights); phase 1 sees one task at a time, so it must be separable.
 
-    Cost per batch with K paths: phase 1 k forwards, k backwards, k optimizer steps; phase 2 the same with one optimizer
-    step and k × P memory. No host copy (`projection=pcgrad`: one of the Gramian).
+    Cost per batch with K paths: k forwards, k backwards, in phase 1 k optimizer steps; in phase 2 k × P memory. No host
+    copy (`projection=pcgrad`: one of the Gramian).
 
     Raises BenchError for a model without encoder norms per task (phase 1 alone needs none), for a weighting that is not
     separable, and for unknown options.

@@ -24,7 +24,7 @@ class DynamicWeightAverage(LossWeighting):
     with the 25 before them instead of epochs. Here a task's windows hold batches with a label of it, up to the one
     before, and w = 1 until both are full; that code counts the current batch in, begins after one window, with the
     other filled with 1, and averages the weighted losses.
-    Cost: 1 forward, 1 backward; one host-to-device copy of K numbers per epoch (windows: 2 `window` × K numbers).
+    Cost: 1 forward, 1 backward, K numbers (windows: 2 `window` × K). One copy to the device per epoch.
 
     Raises BenchError for temperature <= 0 or an empty window.
     """

@@ -20,7 +20,8 @@ class GradDrop(GradientAggregation):
     (`at="shared"`, another method); P = ½ (1 + Σ_k s_k / (Σ_k |s_k| + ε)); one U ~ U[0, 1] per coordinate, shared by
     all tasks; task k keeps what has s_k > 0 where P > U and what has s_k < 0 where P < U. d = Σ_k h_k ⊙ (leak +
     (1 − leak) mask_k), leak in [0, 1]. ε = 1e-12 only guards coordinates where all rows are 0.
-    Cost: 1 forward, 1 encoder backward at "feature"; k at "shared".
+    Cost: 1 forward, 1 encoder backward; k × F memory and temporaries as large, F numbers at the features. At
+    "shared": k, of k × P.
 
     Raises BenchError for leak outside [0, 1].
     """

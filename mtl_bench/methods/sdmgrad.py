@@ -30,7 +30,8 @@ class SDMGrad(ComposableMethod, Prioritised):
     also clips d to norm 1 (here the protocol's `clip_norm`). Heads learn from the third part alone. One step sees three
     times the samples of each gradient: compare at equal samples. A task with fewer than three labels in a batch is
     left out; a batch without any other takes no step. Nor is any state moved by a batch that is not finite.
-    Cost: 3 forwards and 3 k encoder backwards of a third of the batch (1 and k passes), up to 2 k × P memory.
+    Cost: 3 forwards and 3 k encoder backwards of a third of the batch (1 and k passes), up to 2 k × P memory,
+    two host copies.
 
     Raises BenchError for λ, η, momentum or iterations out of range, and for a model with all shared parameters frozen.
     """

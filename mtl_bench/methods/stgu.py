@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -95,7 +96,7 @@ class STGU(ComposableMethod):
             step.apply(stale=self._stale(step, group))
         if self.attribution == "full":
             after = self._on_host(step.losses(grad=False))
-            self.tracker.end_batch(after if after[list(step.tasks)].isfinite().all() else None)
+            self.tracker.end_batch(after if np.isfinite(after[list(step.tasks)]).all() else None)
         else:
             self.tracker.end_batch()
 
@@ -154,14 +155,14 @@ class STGU(ComposableMethod):
 
     def _track(self, group: list[int], losses: TaskLosses) -> None:
         values = self._on_host(losses)
-        if values[list(losses.tasks)].isfinite().all():
+        if np.isfinite(values[list(losses.tasks)]).all():
             self.tracker.visit(group, values)
         else:
             self.tracker.forget()  # the step is going to be skipped
 
-    def _on_host(self, losses: TaskLosses) -> Float[Tensor, "K"]:
-        found = torch.full((len(self.context.tasks),), torch.nan, dtype=torch.float64)
-        found[list(losses.tasks)] = losses.values.cpu().double()
+    def _on_host(self, losses: TaskLosses) -> Float[np.ndarray, "K"]:
+        found = np.full(len(self.context.tasks), np.nan)
+        found[list(losses.tasks)] = losses.values.cpu().double().numpy()
         return found
 
 

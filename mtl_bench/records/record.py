@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, NotRequired, TypedDict, cast, get_args, get_origin, get_type_hints, is_typeddict
@@ -134,11 +135,16 @@ def find_records(roots: Iterable[Path], damaged: list[Damaged] | None = None) ->
 
     Those that cannot be used are told to `damaged`; None: the first one is raised.
     """
-    records = []
+    return [record for _, record in locate_records(roots, damaged)]
+
+
+def locate_records(roots: Iterable[Path], damaged: list[Damaged] | None = None) -> list[tuple[Path, Record]]:
+    """As `find_records`, with the file of each."""
+    located = []
     for path in sorted({path.resolve() for root in roots for path in root.rglob(RECORD_NAME)}):
         with noting(damaged):
-            records.append(load_record(path))
-    return records
+            located.append((path, load_record(path)))
+    return located
 
 
 def mostly_skipped(nonfinite_steps: int, optimizer_steps: int) -> bool:
@@ -186,10 +192,16 @@ def _fits(value: Any, kind: Any) -> bool:
     return isinstance(value, (int, float) if plain is float else plain)
 
 
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    """A thousand records ask for the same few."""
+    return get_type_hints(kind)
+
+
 def _parts(value: Any, kind: Any, place: str) -> Iterator[tuple[Any, Any, Any]]:
     """(key, value, expected type) of everything directly inside a value that fits `kind`."""
     if is_typeddict(kind):
-        for key, inner in get_type_hints(kind).items():
+        for key, inner in _hints(kind).items():
             if key in value:
                 yield key, value[key], inner
             elif key in kind.__required_keys__:

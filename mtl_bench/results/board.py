@@ -6,21 +6,24 @@ from dataclasses import dataclass, replace
 from mtl_bench.errors import BenchError, Damaged, noting
 from mtl_bench.records import Record, Shared
 from mtl_bench.records.entry import EntryFile
-from mtl_bench.records.record import SINGLE
+from mtl_bench.records.identity import identity_hash
+from mtl_bench.records.record import SINGLE, Experiment
 from mtl_bench.results.entries import Entry, check_runs, group_entries, method_entries, runs_of
 from mtl_bench.results.intervals import Interval, Spread, difference, pooled_spread
+from mtl_bench.results.plain_sum import all_but_budget
 from mtl_bench.results.row import Column, Judge, Row, Standing
 from mtl_bench.results.single_task import single_task, tuned_alone
 from mtl_bench.results.tuned_rows import (
-    budget_in_words,
     budget_of,
     is_alone,
     is_over,
+    short_budget,
     told_of_search,
     told_of_winners,
     tuned_entries,
     without_trials,
 )
+from mtl_bench.results.worth import with_gains
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Board:
     """One table: one experiment under one protocol. `notes` says what the reader must know beside the numbers.
 
     `spread` is that of Δm over seeds, pooled over the converged methods: what differences between rows are judged by.
+    `kin` is shared by boards that differ in their budget alone (None: not known). `tuned_from` is what was searched, where
+    Δm is against tuned single-task runs.
     """
 
     experiment: str
@@ -38,11 +43,23 @@ class Board:
     rows: tuple[Row, ...]
     spread: Spread | None
     notes: tuple[str, ...]
-    tuned: str = ""  # the budget of every search, where Δm is against tuned single-task runs
+    kin: str | None = None
+    tuned_from: Experiment | None = None
 
     @property
-    def name(self) -> str:
-        return f"{self.experiment}, tuned ({self.tuned})" if self.tuned else self.experiment
+    def setting(self) -> Experiment:
+        """As its records and entries name it."""
+        return self.tuned_from or {"name": self.experiment, "hash": self.hash}
+
+    def row_of(self, name: str) -> Row | None:
+        """The row labelled so, else the only one of that method whatever its options, as `name (option=value)`."""
+        exact = [row for row in self.rows if row.label == name]
+        alike = [row for row in self.rows if row.label.partition(" (")[0] == name]
+        return exact[0] if exact else alike[0] if len(alike) == 1 else None
+
+    def only(self, rows: Sequence[Row]) -> "Board":
+        """The same table with these rows, judged anew against the best of them, by the spread of the whole."""
+        return replace(self, rows=_ranked(rows, self.spread))
 
 
 def leaderboards(
@@ -82,11 +99,15 @@ def leaderboards(
     budgets: dict[tuple[str, ...], list[EntryFile]] = {}
     for file in tuned:
         budgets.setdefault((file["experiment"]["hash"], *budget_of(file["tuning"])), []).append(file)
-    return [*boards, *(_tuned_board(records, of) for of in budgets.values() if not all(map(is_alone, of)))]
+    boards += [_tuned_board(records, of) for of in budgets.values() if not all(map(is_alone, of))]
+    return with_gains(boards)
 
 
 def _tuned_board(records: Sequence[Record], files: Sequence[EntryFile]) -> Board:
-    """Tuned rows, all against tuned single-task runs, and the same methods as configured beside them."""
+    """Tuned rows, all against tuned single-task runs, and the same methods as configured beside them.
+
+    Its name and hash are its own: its numbers share no table with those of the experiment as configured.
+    """
     winners = {group["hash"] for file in files for group in file["groups"]}
     names = {record["method"]["name"] for record in records if record["hash"] in winners} - {SINGLE}
     untuned = [
@@ -101,7 +122,9 @@ def _tuned_board(records: Sequence[Record], files: Sequence[EntryFile]) -> Board
     beside = [replace(as_configured, label="single-task, as configured")] if as_configured else []
     told = [told_of_search(files[0]["tuning"]), *(line for file in files for line in told_of_winners(file))]
     board = _assembled(setting, alone, notes, [*searched, *method_entries(untuned)], beside, told)
-    return replace(board, tuned=budget_in_words(files[0]["tuning"]))
+    budget = budget_of(files[0]["tuning"])
+    name, digest = f"{board.experiment}-{short_budget(files[0]['tuning'])}", identity_hash([board.hash, *budget])
+    return replace(board, experiment=name, hash=digest, tuned_from=setting["experiment"])
 
 
 def _complete(records: Sequence[Record], files: Sequence[EntryFile], damaged: list[Damaged] | None) -> list[EntryFile]:
@@ -118,7 +141,7 @@ def leaderboard(records: Sequence[Record]) -> Board:
 
     Raises BenchError when no method was recorded, or the methods' records follow different protocols.
     """
-    return _board(records, [], [])
+    return with_gains([_board(records, [], [])])[0]
 
 
 def _board(records: Sequence[Record], files: Sequence[EntryFile], parts: Sequence[Record]) -> Board:
@@ -129,7 +152,8 @@ def _board(records: Sequence[Record], files: Sequence[EntryFile], parts: Sequenc
     plain, grouped = method_entries(methods), group_entries(files, [*records, *parts])
     variants = sorted({f"The data: {record['variant']}." for record in methods if "variant" in record})
     told = (*variants, *(_told(file, [*records, *parts]) for file in files))
-    return _assembled(setting, single, notes, plain, grouped, told)
+    kin = all_but_budget(methods[0]) if methods else None
+    return _assembled(setting, single, notes, plain, grouped, told, kin)
 
 
 def _assembled(
@@ -139,6 +163,7 @@ def _assembled(
     plain: Sequence[Entry],
     grouped: Sequence[Entry],
     told: Sequence[str],
+    kin: str | None = None,
 ) -> Board:
     """`notes` say why nothing can be compared with `single`, if so; `told` stands after all that is noted here."""
     judge = Judge(setting, single, usable=not notes)
@@ -158,6 +183,7 @@ def _assembled(
         rows=_ranked([judge.row(entry) for entry in entries], spread),
         spread=spread,
         notes=(*notes, *told),
+        kin=kin,
     )
 
 

@@ -12,6 +12,7 @@ from mtl_bench.records import Record
 from mtl_bench.records.entry import EntryFile
 from mtl_bench.records.record import has_converged
 from mtl_bench.results.change import Terms
+from mtl_bench.results.plain_sum import Spending, spending
 
 ALL_DRAWS = "all draws"
 Run = Mapping[int, Record]  # seed → record of one configuration
@@ -79,6 +80,17 @@ class Entry:
         return Cost(*np.sum(means, axis=0).tolist())
 
     @property
+    def passes(self) -> float:
+        """Of whole runs, the mean over seeds; several runs add up, those that only chose included."""
+        return sum(fmean(record["counts"]["passes"] for record in run.values()) for run in self._distinct.values())
+
+    @property
+    def spending(self) -> Spending | None:
+        """Of the one run that serves all tasks."""
+        first, *others = (next(iter(run.values())) for run in self._serving.values())
+        return None if others else spending(first)
+
+    @property
     def parameters(self) -> int | None:
         """Of all networks that serve; None where a record of former versions does not tell."""
         counts = [next(iter(run.values())).get("parameters") for run in self._serving.values()]
@@ -123,6 +135,14 @@ class MeanOfDraws(Entry):
     @property
     def cost(self) -> Cost:
         return Cost(*np.mean([astuple(draw.cost) for draw in self.draws], axis=0).tolist())
+
+    @property
+    def passes(self) -> float:
+        return fmean(draw.passes for draw in self.draws)
+
+    @property
+    def spending(self) -> Spending | None:
+        return None
 
     @property
     def parameters(self) -> int | None:

@@ -50,7 +50,7 @@ def find_run_findings(
             record = load_record(path)
             if experiment not in (None, record["experiment"]["name"]) or method not in (None, record["method"]["name"]):
                 continue
-            run = RunFindings(record, _conflicts(path.with_name(HISTORY_NAME), record["tasks"]))
+            run = RunFindings(record, read_conflicts(path.with_name(HISTORY_NAME), record["tasks"]))
             known = runs.get(record["hash"])
             if (run.conflicts or record.get("findings")) and (known is None or record["seed"] < known.record["seed"]):
                 runs[record["hash"]] = run
@@ -157,8 +157,11 @@ def _over_time(axes: "Axes", epochs: Sequence[Mapping[str, Any]], title: str) ->
     axes.tick_params(length=0)
 
 
-def _conflicts(history: Path, tasks: Sequence[str]) -> tuple[np.ndarray, np.ndarray] | None:
-    """From the cosines that diagnostics wrote; None where there are none. Raises Damaged."""
+def read_conflicts(history: Path, tasks: Sequence[str]) -> tuple[np.ndarray, np.ndarray] | None:
+    """Mean cosine and % of batches with a negative one, from what diagnostics wrote; None where that is nothing.
+
+    Raises Damaged.
+    """
     pairs = {f"{COSINE}{a}-{b}": (i, j) for i, a in enumerate(tasks) for j, b in enumerate(tasks) if i < j}
     try:
         lines = history.read_text().splitlines() if history.is_file() else []

@@ -70,10 +70,10 @@ def draw_serving(tasks: Sequence[str], groups: Sequence[Sequence[int]], serving:
     save_figure(figure, path)
 
 
-def save_figure(figure: "Figure", path: Path) -> None:
+def save_figure(figure: "Figure", path: Path, dpi: int = 160) -> None:
     """The suffix of `path` chooses the format. Raises BenchError when the picture cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=160)
+        figure.savefig(path, dpi=dpi)
     except (OSError, ValueError) as error:
         raise BenchError(f"The picture cannot be written to {path}: {error}; choose another path.") from error

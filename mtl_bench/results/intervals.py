@@ -135,6 +135,13 @@ def paired_difference(first: Mapping[int, float], second: Mapping[int, float]) -
     return mean_interval([first[seed] - second[seed] for seed in sorted(first.keys() & second.keys())])
 
 
+def unpaired_difference(first: Sequence[float], second: Sequence[float]) -> Interval | None:
+    """Welch's t interval of mean(first) − mean(second) where no seeds are shared; None where one has a single seed."""
+    if min(len(first), len(second)) < 2:
+        return None
+    return _welch(float(np.mean(first) - np.mean(second)), [np.asarray(first), np.asarray(second)])
+
+
 def equivalent(gap: Interval, margin: float) -> bool:
     """Whether a difference lies within ± margin by two one-sided tests at 5 % (Schuirmann 1987).
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mtl_bench.errors import BenchError
 from mtl_bench.results.board import Board
+from mtl_bench.results.grouping_pictures import save_figure
 from mtl_bench.results.row import Estimate, Row
 
 if TYPE_CHECKING:
@@ -30,24 +31,21 @@ def plot_delta_m(boards: Sequence[Board], path: Path) -> None:
     figure = Figure(figsize=(WIDTH, sum(heights) + 0.3), layout="constrained")
     panels = figure.subplots(len(shown), squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
     for board, axes in zip(shown, panels, strict=True):
-        _panel(axes, board)
+        rows = _rows(board)
+        dress(axes, board.experiment, [_label(row) for row in rows])
+        for place, row in enumerate(rows):
+            if row.delta_m:
+                _dot(axes, place, row.delta_m)
     figure.supxlabel("Δm (%): right of 0 is better than single-task; lines: 95 % intervals over seeds", fontsize=9)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=200)
-    except (OSError, ValueError) as error:
-        raise BenchError(f"The plot cannot be written to {path}: {error}; choose another path.") from error
+    save_figure(figure, path, dpi=200)
 
 
-def _panel(axes: "Axes", board: Board) -> None:
-    rows = _rows(board)
-    axes.set_title(board.name, loc="left", fontsize=10, fontweight="bold")
+def dress(axes: "Axes", title: str, labels: Sequence[str]) -> None:
+    """A panel of one row per label, the first on top, and a line at zero."""
+    axes.set_title(title, loc="left", fontsize=10, fontweight="bold")
     axes.axvline(0, color="black", linewidth=0.8, zorder=1.5)  # above the grid, below the dots
-    for place, row in enumerate(rows):
-        if row.delta_m:
-            _dot(axes, place, row.delta_m)
-    axes.set_yticks(range(len(rows)), [_label(row) for row in rows], fontsize=9)
-    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_yticks(range(len(labels)), labels, fontsize=9)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=8)
     axes.grid(axis="x", color="#E6E6E6", linewidth=0.6)

@@ -1,6 +1,6 @@
 """A board as text: the cells and lines that terminal and GitHub Markdown share, and the Markdown."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import floor, log10
 from statistics import median
 
@@ -8,11 +8,14 @@ from mtl_bench.results.board import Board
 from mtl_bench.results.entries import Cost
 from mtl_bench.results.intervals import Spread
 from mtl_bench.results.row import Column, Estimate, Row
+from mtl_bench.results.worth_text import worth_cells, worth_headers, worth_lines
 
-FEW = 3  # seeds below which a warning stands under the table
+FEW = 5  # seeds below which a warning stands under the table: a mean of three has twice the interval of one of five
 NOTHING = "–"
 DELTA = "Δm % ↑"
 SIZE = "Parameters"
+CONVERGED = "Con-\nverged"
+HURT = "Tasks\nhurt"
 COSTS = ["Forwards\n/ batch", "Back-\nwards\n/ batch", "Steps\n/ batch", "Seconds\n/ batch"]
 COVERAGE = (
     "Every ± is half a 95 % interval over seeds (initialisation, order, augmentation) for this test set; it covers "
@@ -38,14 +41,14 @@ def markdown(board: Board) -> str:
 
 
 def title(board: Board) -> str:
-    return f"{board.name} · {board.hash[:12]}"
+    return f"{board.experiment} · {board.hash[:12]}"
 
 
 def headers(board: Board) -> list[str]:
     metrics = [metric_header(column) for column in board.columns]
-    relative = [DELTA, "vs best", "Worst\ntask %", "Tasks\nhurt"] if is_relative(board) else []
+    relative = [DELTA, "vs best", "Worst\ntask %", HURT] if is_relative(board) else []
     sizes = [SIZE] if differ_in_size(board) else []
-    return ["Method", "Con-\nverged", *relative, *metrics, *sizes, *COSTS]
+    return ["Method", CONVERGED, *relative, *worth_headers(board), *metrics, *sizes, *COSTS]
 
 
 def cells(board: Board) -> list[list[str]]:
@@ -56,6 +59,7 @@ def cells(board: Board) -> list[list[str]]:
             row.label,
             f"{len(row.converged)}/{len(row.seeds)}",
             *(_relative_cells(row) if is_relative(board) else []),
+            *worth_cells(board, row, NOTHING),
             *(_plain(row.metrics.get((c.task, c.metric)), n) for c, n in zip(board.columns, digits, strict=True)),
             *([NOTHING if row.parameters is None else f"{row.parameters:,}"] if differ_in_size(board) else []),
             *(f"{value:.3g}" for value in _costs(row.cost)),
@@ -64,21 +68,30 @@ def cells(board: Board) -> list[list[str]]:
     ]
 
 
-def lines(board: Board) -> list[str]:
-    """What must be read with the numbers: definitions, what the intervals cover, warnings."""
-    few = [row.label for row in board.rows if len(row.seeds) < FEW]
+def lines(board: Board, worth: bool = True) -> list[str]:
+    """What must be read with the numbers: definitions, what the intervals cover, warnings. `worth`: whether the gains
+    over the plain sum are among them.
+    """
+    few = [f"{row.label} ({len(row.seeds)})" for row in board.rows if len(row.seeds) < FEW]
     lost = [row.label for row in board.rows if row.diverged]
-    reference = "single-task runs tuned by the same search" if board.tuned else "single-task"
+    reference = "single-task runs tuned by the same search" if board.tuned_from else "single-task"
     return [
         f"Test values under the selection rule {board.selection!r}.",
         *([f"Δm is the {board.definition} of the relative changes against {reference}."] if is_relative(board) else []),
         COVERAGE,
         *([TIES] if any(row.standing == "tied" for row in board.rows) else []),
         *([_pooled(board.spread)] if board.spread and is_relative(board) else []),
-        *([f"Warning: fewer than {FEW} seeds: {', '.join(few)}."] if few else []),
+        *(worth_lines(board) if worth else []),
+        *([f"Warning: {_few(few, len(board.rows))}"] if few else []),
         *([f"Ranked last: not every seed of {', '.join(lost)} converged; shown are those that did."] if lost else []),
         *board.notes,
     ]
+
+
+def _few(rows: Sequence[str], of: int) -> str:
+    return (
+        f"every row has fewer than {FEW} seeds." if len(rows) == of else f"fewer than {FEW} seeds: {', '.join(rows)}."
+    )
 
 
 def is_relative(board: Board) -> bool:

@@ -9,6 +9,7 @@ from mtl_bench.records import Shared
 from mtl_bench.results.change import Directions, Term, Terms, Values, at, delta_m
 from mtl_bench.results.entries import Cost, Entry
 from mtl_bench.results.intervals import Interval, interval, mean_interval
+from mtl_bench.results.plain_sum import Spending
 
 Standing = Literal["best", "tied", "behind", "diverged"]
 
@@ -19,6 +20,21 @@ class Estimate:
 
     mean: float
     interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Δm of a method less that of a row of the plain sum, in percent.
+
+    `over` is that row's label and `on` the experiment of its board (None: the same). `repeated`: it steps several times
+    per batch. `again`: the experiment of another board on which the method was trained with its budget, for this.
+    """
+
+    estimate: Estimate
+    over: str
+    on: str | None = None
+    repeated: bool = False
+    again: str | None = None
 
 
 @dataclass(frozen=True)
@@ -36,10 +52,11 @@ class Row:
     """One entry of a board.
 
     `changes` is the relative change per task in percent (inside a task its metrics weigh alike) and `per_seed` Δm per
-    converged seed, both against the single-task means. `hashes` name the runs that were read. `standing` compares Δm
-    with the best row of two or more seeds: "tied" when the 95 % interval of the difference contains 0 (by the spread
-    pooled over the board's methods; against the single-task row the interval of Δm itself), None where one seed or
-    missing single-task runs allow no judgement.
+    converged seed, both against the single-task means; `values` are the test values of each converged seed. `hashes`
+    name the runs that were read. `standing` compares Δm with the best row of two or more seeds: "tied" when the 95 %
+    interval of the difference contains 0 (by the spread pooled over the board's methods; against the single-task row
+    the interval of Δm itself), None where one seed or missing single-task runs allow no judgement. `passes` are those
+    of whole runs. The gains over the plain sum are None where no run of it compares.
     """
 
     label: str
@@ -49,11 +66,16 @@ class Row:
     delta_m: Estimate | None
     changes: Mapping[str, Estimate]
     per_seed: Mapping[int, float]
+    values: Mapping[int, Values]
     cost: Cost
     hashes: tuple[str, ...]
     parameters: int | None = None  # of all networks that serve
     is_single_task: bool = False
     standing: Standing | None = None
+    passes: float = 0.0
+    spending: Spending | None = None
+    at_equal_passes: Gain | None = None
+    at_equal_trials: Gain | None = None
 
     @property
     def diverged(self) -> bool:
@@ -113,10 +135,13 @@ class Judge:
             delta_m=Estimate(0.0, None) if own and delta else delta,
             changes={} if own else changes,
             per_seed={seed: self._delta(run, self.terms) for seed, run in zip(converged, runs, strict=True) if compare},
+            values=dict(zip(converged, runs, strict=True)),
             cost=entry.cost,
             hashes=tuple(entry.hashes),
             parameters=entry.parameters,
             is_single_task=own,
+            passes=entry.passes,
+            spending=entry.spending,
         )
 
     def _metric(self, column: Column, runs: Sequence[Values], whole: bool) -> Estimate:

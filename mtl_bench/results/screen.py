@@ -30,7 +30,7 @@ def show(board: Board, console: Console | None = None, *, wide: bool = False) ->
         console.print()
         console.print(_table(board, strips))
     console.print()
-    for line in (*below, *lines(board)):
+    for line in (*below, *lines(board, worth=wide)):
         console.print(fill(line, console.width), markup=False, highlight=False, soft_wrap=True)
     console.print()
 

@@ -33,6 +33,11 @@ def budget_in_words(tuning: Tuning) -> str:
     return f"{tuning['trials']} trials" + ("" if whole else f" of {tuning['epochs']:g} epochs")
 
 
+def short_budget(tuning: Tuning) -> str:
+    """As part of a name: tuned-20, or tuned-20x5 with five epochs per trial."""
+    return f"tuned-{tuning['trials']}" + ("" if tuning["epochs"] is None else f"x{tuning['epochs']:g}")
+
+
 def is_over(file: EntryFile) -> bool:
     return bool(file["groups"])
 

@@ -1,4 +1,4 @@
-"""Memory of K × P gradient rows, reused as soon as its owner is gone."""
+"""Memory of K × P gradient rows, reused as soon as its owner is gone, and of the direction made of them."""
 
 import weakref
 from collections.abc import Sequence
@@ -17,6 +17,15 @@ class RowBuffers:
         self.like = parameters[0] if parameters else torch.empty(0)
         self.dtype = reduce(torch.promote_types, (p.dtype for p in parameters), self.like.dtype)  # of the finest part
         self._taken: list[tuple[weakref.ref[object], Tensor]] = []
+        self._direction: Float[Tensor, "P"] | None = None
+
+    def direction(self) -> Float[Tensor, "P"]:
+        """The same at every call: each direction takes the place of the last in `.grad`. Memory of this size comes page
+        by page from the system, at every step anew.
+        """
+        if self._direction is None:
+            self._direction = torch.empty(self.columns, dtype=self.dtype, device=self.like.device)
+        return self._direction
 
     def free(self, rows: int) -> Float[Tensor, "rows P"]:
         """A buffer that no living owner holds; call `give` before asking for the next."""

@@ -71,11 +71,14 @@ def test_rounds_are_complete_and_compared_within() -> None:
 
 
 def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["cost", "model=mlp", "shape=[1,8,8]", "methods=[ls,mgda,priority]", "rounds=1", "device=cpu"])
+    methods = "methods=[ls,mgda,mgda@feature,ls@feature,priority]"
+    main(["cost", "model=mlp", "shape=[1,8,8]", methods, "rounds=1", "device=cpu"])
     shown = capsys.readouterr().out
     assert "MLP, 3 tasks, 4×1×8×8" in shown
+    assert re.search(r"^mgda +[\d.]+ .*\nmgda@feature +[\d.]+ ", shown, re.M)
     assert [line.split()[0] for line in shown.splitlines() if " 1.00 " in line][:1] == ["plain"]
     assert "priority: left out, for it needs a value for priorities." in shown
+    assert "ls@feature: method.at is no argument of LinearScalarization" in shown
 
 
 @pytest.mark.parametrize(

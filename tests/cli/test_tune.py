@@ -91,7 +91,7 @@ def test_report_has_a_table_of_its_own_for_tuned_rows(searched: Path, mtl_bench:
     untuned, tuned = typed.out.split("### ")[1:]
     rows = [line.split(" | ")[0].removeprefix("| ") for line in tuned.splitlines() if line.startswith("| ")][2:]
     assert {"ls, tuned (3 trials)", "uw, tuned (3 trials)", "single-task, tuned (3 trials)", "ls"} <= set(rows)
-    assert tuned.startswith("multidigits, tuned (3 trials) · ")
+    assert tuned.startswith("multidigits-tuned-3 · ")
     assert "against single-task runs tuned by the same search." in tuned
     assert "these have seed 1000, which no row counts." in tuned
     assert "tuned" not in untuned

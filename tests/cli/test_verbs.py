@@ -108,11 +108,19 @@ def test_list_of_one_group_folds_nothing_away(mtl_bench: Type) -> None:
 
 def test_list_says_what_a_method_belongs_to_and_costs() -> None:
     method = configs_folder() / "method"
-    assert facts(method / "uw.yaml") == ("loss weighting", False, "1 forward, 1 backward, K scalars")
-    assert facts(method / "nash_mtl.yaml") == ("Gramian", True, "1 forward, k encoder backwards")
-    assert facts(method / "graddrop.yaml")[0] == "direction"
+    passes = "1 forward, 1 backward"
+    assert facts(method / "uw.yaml") == (
+        "loss weighting", ("state",), passes, "K scalars", False, "Kendall, Gal & Cipolla, CVPR 2018"
+    )  # fmt: skip
+    nash = facts(method / "nash_mtl.yaml")
+    assert nash[:3] == ("Gramian", ("host copy",), "1 forward, k encoder backwards")
+    assert (nash.memory, nash.priorities, nash.source) == ("k × P memory", True, "Navon et al., ICML 2022")
+    assert facts(method / "graddrop.yaml")[:2] == ("direction", ("features",))
+    assert facts(method / "famo.yaml").needs == ("several forwards", "state")
+    assert facts(method / "imtl.yaml").needs == ("host copy", "state")  # the latter of the weighting inside
+    assert facts(method / "cso.yaml").needs[0] == "model.task_norm=true"
     every = [facts(path) for path in method.glob("*.yaml")]
-    assert all(family and cost for family, _, cost in every)
+    assert all(found.family and found.passes and found.memory for found in every)
 
 
 def test_prepare_says_what_it_wrote_and_where(mtl_bench: Type, folder: Path) -> None:

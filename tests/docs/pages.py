@@ -40,12 +40,17 @@ def blocks(page: Path) -> Iterator[Block]:
         yield Block(match["kind"], title[1] if title else "", match["body"], match["why"] or "")
 
 
-@cache
 def reference() -> ModuleType:
-    """The script that makes the reference; skips where the documentation's packages are not installed."""
+    """The script that makes the reference."""
+    return hook("docs_reference")
+
+
+@cache
+def hook(name: str) -> ModuleType:
+    """A script that MkDocs runs; skips where the documentation's packages are not installed."""
     pytest.importorskip("mkdocs", reason="the documentation needs `pip install -e '.[docs]'`")
     sys.path.insert(0, str(ROOT / "scripts"))
     try:
-        return importlib.import_module("docs_reference")
+        return importlib.import_module(name)
     finally:
         sys.path.remove(str(ROOT / "scripts"))

@@ -1,4 +1,11 @@
-"""Solvers take at most 0.3 ms for up to 11 tasks: processor time, the best of many rounds."""
+"""Solvers take at most 0.3 ms for up to 11 tasks, on a core on which `calibration` takes 0.24 ms.
+
+Processor time, the best of many rounds. How fast a core is depends on the machine and on who else works on it, so every
+round also times a fixed piece of work of the same kind (small products, factorizations and least-squares problems, as
+solvers call them), and the bar is raised by as much as the best of it lies above its reference; it is never lowered.
+0.24 ms: what it takes at best is 0.215 to 0.225 ms on an idle core of a Xeon (x86-64, NumPy's OpenBLAS, one thread),
+where the slowest solver, UPGrad's for 11 tasks, takes 0.20 ms.
+"""
 
 import time
 from collections.abc import Callable
@@ -6,13 +13,15 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from jaxtyping import Float
+from scipy.linalg.lapack import dposv
+from scipy.optimize import nnls
 
 from mtl_bench.methods.solvers.alpha_fair import alpha_fair
 from mtl_bench.methods.solvers.conflict_averse import conflict_averse
 from mtl_bench.methods.solvers.dual_cone import onto_dual_cone
 from mtl_bench.methods.solvers.min_norm import min_norm
 
-BAR = 0.3e-3
+BAR, REFERENCE = 0.3e-3, 0.24e-3
 Gramian = Float[np.ndarray, "k k"]
 SOLVERS: dict[str, Callable[[Gramian], object]] = {
     "min-norm": min_norm,
@@ -24,20 +33,42 @@ SOLVERS: dict[str, Callable[[Gramian], object]] = {
 }
 
 
+def random_gramians(k: int) -> list[Gramian]:
+    draw = np.random.default_rng(k)
+    drawn = (draw.standard_normal((k, k + 2)) * 10 ** draw.uniform(-0.5, 0.5, (k, 1)) for _ in range(5))
+    return [rows @ rows.T for rows in drawn]
+
+
+def calibration() -> Callable[[], object]:
+    rows = np.random.default_rng(0).standard_normal((11, 13))
+    gramian = rows @ rows.T
+
+    def work() -> None:
+        point = np.ones(11)
+        for _ in range(8):
+            matrix = gramian.copy()
+            matrix.flat[::12] += point
+            _, way, _ = dposv(matrix, gramian @ point, overwrite_a=1)
+            point = 1 + np.abs(way) / max(float(np.abs(way).max()), 1.0)
+            nnls(rows.T, point[0] - rows[0], maxiter=1100)
+
+    return work
+
+
+def processor_time(work: Callable[[], object]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
 @pytest.mark.parametrize("k", [2, 3, 5, 11])
 @pytest.mark.parametrize("name", SOLVERS)
 def test_within_the_bar(name: str, k: int) -> None:
-    draw = np.random.default_rng(k)
-    gramians = []
-    for _ in range(5):
-        rows = draw.standard_normal((k, k + 2)) * 10 ** draw.uniform(-0.5, 0.5, (k, 1))
-        gramians.append(rows @ rows.T)
-    best = np.inf
+    gramians, solver, fixed = random_gramians(k), SOLVERS[name], calibration()
+    best = usual = np.inf
     for _ in range(60):  # a busy machine shares its cores between threads: only the best round says something
-        start = time.process_time()
-        for gramian in gramians:
-            SOLVERS[name](gramian)
-        best = min(best, (time.process_time() - start) / len(gramians))
+        usual = min(usual, processor_time(fixed))
+        best = min(best, processor_time(lambda: [solver(gramian) for gramian in gramians]) / len(gramians))
         if best <= BAR / 2:
             break
-    assert best <= BAR
+    assert best <= BAR * max(1.0, usual / REFERENCE)

@@ -34,9 +34,11 @@ def test_the_lines_below_say_what_intervals_cover_and_warn(board: Board, runs: R
     text = " ".join(lines(board))
     assert "neither the sampling of the test set nor the choice of hyper-parameters" in text
     assert "Ranked last: not every seed of MGDA converged" in text
-    assert "fewer than 3 seeds" not in text
-    few = leaderboard([*runs("ls", [85, 86], [0.45, 0.44]), *single()])
-    assert "Warning: fewer than 3 seeds: LS." in lines(few)
+    few = leaderboard([*runs("ls", [85, 86], [0.45, 0.44]), *single(left=[80] * 5, right=[0.5] * 5)])
+    assert "Warning: fewer than 5 seeds: LS (2)." in lines(few)
+    assert "Warning: every row has fewer than 5 seeds." in lines(board)
+    enough = leaderboard([*runs("ls", [85] * 5, [0.45] * 5), *single(left=[80] * 5, right=[0.5] * 5)])
+    assert not any("fewer than" in line for line in lines(enough))
 
 
 def test_a_pipe_in_a_label_does_not_break_markdown(runs: Runs, single: Runs) -> None:

@@ -1,5 +1,6 @@
 """Kendall's τ between method orders: hand-computed and brute-force values, ties, intervals, and the printed table."""
 
+import json
 from collections.abc import Callable, Sequence
 from itertools import combinations
 from math import asin, inf, pi, sqrt
@@ -14,6 +15,8 @@ from scipy import stats
 from mtl_bench.errors import BenchError
 from mtl_bench.records import Record
 from mtl_bench.records.record import save_record
+from mtl_bench.results.published.catalogue import CATALOGUE, COLUMNS
+from mtl_bench.results.published.printed_names import NAMES
 from mtl_bench.results.transfer import FEW, Order, board_orders, over_methods, transfer
 from scripts.transfer import main
 
@@ -222,9 +225,13 @@ def test_the_script_prints_every_pair(
     for index, record in enumerate(records):
         (tmp_path / str(index)).mkdir()
         save_record(tmp_path / str(index) / "record.json", record)
+    tables = {}
     for name, rows in {"near": "a,1\nb,2\nc,4\nd,3", "few": "a,1\nb,2\nz,3"}.items():
-        body = rows.replace(",", ",x,D-" + name + ",DeltaM%,lower,")
-        (tmp_path / f"{name}.csv").write_text(f"method,printed_as,dataset,metric,direction,value\n{body}\n")
+        lines = [f"S,D-{name},net,{row.replace(',', ',DeltaM%,lower,')},,," for row in rows.splitlines()]
+        (tmp_path / f"{name}.csv").write_text("\n".join([",".join(COLUMNS), *lines]) + "\n")
+        tables[name] = {"title": name, "rows": {"file": name}, "deltas": {"DeltaM%": "task_mean"}, "order": True}
+    (tmp_path / CATALOGUE).write_text(json.dumps({"experiments": {}, "tables": tables}))
+    (tmp_path / NAMES).write_text("{single_task: [], methods: {}, tables: {}}")
     main([str(tmp_path), "--published", str(tmp_path)])
     lines = capsys.readouterr().out.splitlines()
     assert lines[2:5] == [

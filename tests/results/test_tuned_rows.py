@@ -75,9 +75,10 @@ def labels(board: Board) -> set[str]:
 def test_a_board_has_one_kind_of_baseline(setting: tuple[list[Record], list[EntryFile]]) -> None:
     plain, board = leaderboards(*setting)
     assert labels(plain) == {"M", "single-task"}
-    assert plain.name == "digits"
+    assert plain.experiment == "digits"
     assert labels(board) == {"m, tuned (3 trials)", "single-task, tuned (3 trials)", "M", "single-task, as configured"}
-    assert board.name == "digits, tuned (3 trials)"
+    assert (board.experiment, board.setting) == ("digits-tuned-3", {"name": "digits", "hash": plain.hash})
+    assert board.hash != plain.hash
     rows = {row.label: row for row in board.rows}
     assert rows["single-task, tuned (3 trials)"].is_single_task
     tuned_row, untuned = rows["m, tuned (3 trials)"], rows["M"]

@@ -82,3 +82,19 @@ def test_steps_of_one_run_reuse_one_buffer() -> None:
         step.apply()
         del gradients
     assert len(pointers) == 1
+
+
+def test_directions_of_one_run_take_one_place() -> None:
+    machine = make_machine()
+    places, directions = set(), []
+    for seed in range(2):
+        step = make_step(machine, make_batch(seed=seed))
+        gradients = step.gradients(step.losses())
+        gradients.combine(torch.ones(len(step.tasks)))
+        written = [parameter.grad for parameter in machine.shared.values() if parameter.grad is not None]
+        places.add(written[0].untyped_storage().data_ptr())
+        directions.append(torch.cat([gradient.flatten() for gradient in written]))
+        assert torch.equal(directions[-1], torch.ones(len(step.tasks)).to(directions[-1]) @ gradients.matrix())
+        step.apply()
+    assert len(places) == 1
+    assert not torch.equal(*directions)

@@ -11,6 +11,7 @@ BLURRED = 1e-2  # rounding of the residual above which there is none either
 RIDGE = 1e-7  # on cosines, where there is none
 HOPELESS = 1e15  # times the weight that a task would have alone: there is no solution to go to
 ITERATIONS = 200
+EPSILON = float(np.finfo(float).eps)  # looking it up takes as long as a product
 
 
 def alpha_fair(
@@ -30,7 +31,7 @@ def alpha_fair(
     if not len(kept):
         return weights, 0.0
     beta, trace = 1 / alpha, float(np.trace(gramian))
-    inner, power = gramian[np.ix_(kept, kept)] / trace, powers[kept]
+    inner, power = gramian[kept][:, kept] / trace, powers[kept]
     alone = (power**beta / inner.diagonal()) ** (1 / (1 + beta))
     inner = inner * np.outer(alone, alone)
     own = inner.diagonal().copy()
@@ -51,7 +52,7 @@ def _missed(
 ) -> tuple[float, float]:
     """max_k |(inner v)_k v_k^β / own_k − 1| beyond rounding, and the rounding: what another last digit of v changes."""
     factors = v**beta / own
-    rounding = len(v) * np.finfo(float).eps * (np.abs(inner) @ v) * factors
+    rounding = len(v) * EPSILON * (np.abs(inner) @ v) * factors
     return float((np.abs((inner @ v) * factors - 1) - rounding).clip(min=0).max()), float(rounding.max())
 
 

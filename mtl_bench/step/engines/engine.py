@@ -65,10 +65,8 @@ class Flat(Engine):
         weights: Float[Tensor, "k"] | None,
         on_write: OnWrite,
     ) -> FlatRows:
-        buffer = self.buffers.free(len(tasks))
-        found = flat_rows(graph, tasks, values, weights, self.ownership, buffer, on_write)
-        self.buffers.give(buffer, found)
-        self.reduce.sum_in_place([buffer, *found.heads.present()])
+        found = flat_rows(graph, tasks, values, weights, self.ownership, self.buffers, on_write)
+        self.reduce.sum_in_place([found.matrix(), *found.heads.present()])
         return found
 
 

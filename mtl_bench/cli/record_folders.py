@@ -1,0 +1,45 @@
+"""Boards of folders with records, for verbs that read them."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mtl_bench.errors import BenchError, Damaged
+
+if TYPE_CHECKING:
+    from mtl_bench.results import Board
+
+
+@contextmanager
+def telling_damaged() -> Iterator[list[Damaged]]:
+    """Damaged files are named at the end, of which the exit status tells too; all others are read."""
+    damaged: list[Damaged] = []
+    try:
+        yield damaged
+    finally:
+        for error in damaged:
+            print(f"mtl-bench: {error}", file=sys.stderr)
+    if damaged:
+        sys.exit(1)
+
+
+def check_folders(folders: Sequence[Path]) -> None:
+    missing = [str(folder) for folder in folders if not folder.is_dir()]
+    if missing:
+        raise BenchError(f"There is no folder {missing[0]}; run `mtl-bench train` first, or name where records lie.")
+
+
+def boards_below(folders: Sequence[Path], damaged: list[Damaged], *, entries: bool = True) -> "list[Board]":
+    """Every board of the records there, and of the grouping entries if wanted.
+
+    Raises BenchError when a folder is missing, or there is no record of a method.
+    """
+    from mtl_bench.records.entry import find_entries
+    from mtl_bench.records.record import find_records
+    from mtl_bench.results import leaderboards
+
+    check_folders(folders)
+    files = find_entries(folders, damaged) if entries else []
+    return leaderboards(find_records(folders, damaged), files, damaged)

@@ -1,0 +1,102 @@
+"""A board as a LaTeX table for a paper (packages booktabs and amsmath)."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from mtl_bench.results.board import Board
+from mtl_bench.results.render import DELTA, NOTHING, cells, headers, is_relative, lines, metric_header, title
+from mtl_bench.results.row import Column
+
+ESCAPED = {**{sign: f"\\{sign}" for sign in "&%$#_{}"}, "\\": "\\textbackslash{}", "~": "\\textasciitilde{}"}
+ESCAPED |= {"^": "\\textasciicircum{}", "–": "--", "°": "$^\\circ$", "Δ": "$\\Delta$", "±": "$\\pm$", "−": "$-$"}
+ESCAPED |= {"·": "$\\cdot$", "²": "$^2$", "³": "$^3$", "µ": "$\\mu$", "↑": "$\\uparrow$", "↓": "$\\downarrow$"}
+
+
+def latex(board: Board) -> str:
+    """Single-task first, then the methods in the order of the board; best mean of a column bold, second underlined.
+
+    Single-task and rows with a diverged seed take no part in that. Numbers are those of the terminal, and equal ones
+    carry the same mark; what must be read with them stands in comments.
+    """
+    columns = ([None] if is_relative(board) else []) + list(board.columns)
+    names, table = headers(board), cells(board)
+    places = [names.index(DELTA if column is None else metric_header(column)) for column in columns]
+    order = sorted(range(len(board.rows)), key=lambda number: not board.rows[number].is_single_task)
+    contest = [n for n in order if not board.rows[n].is_single_task and not board.rows[n].diverged]
+    body = {number: [escaped(board.rows[number].label)] for number in order}
+    for column, place in zip(columns, places, strict=True):
+        best = _best([table[n][place] for n in contest], column is None or column.higher_is_better)
+        for number in order:
+            body[number].append(_cell(table[number][place], best if number in contest else ()))
+    made = [" & ".join(body[number]) + r" \\" for number in order]
+    if board.rows[order[0]].is_single_task and len(order) > 1:
+        made.insert(1, r"\midrule")
+    return "\n".join(
+        [
+            f"% {title(board)}",
+            *(f"% {line}" for line in lines(board)),
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{_caption(board)}}}",
+            rf"\label{{tab:{board.experiment}}}",
+            rf"\begin{{tabular}}{{l{'r' * len(columns)}}}",
+            r"\toprule",
+            *_head(columns),
+            r"\midrule",
+            *made,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def escaped(text: str) -> str:
+    return "".join(ESCAPED.get(sign, sign) for sign in text)
+
+
+def _caption(board: Board) -> str:
+    told = rf"; $\Delta_m$ is the {escaped(board.definition)} of changes against single-task"
+    return (
+        rf"{escaped(board.experiment)} (protocol \texttt{{{board.hash[:12]}}}): means over seeds $\pm$ half a 95\,\% "
+        rf"interval{told if is_relative(board) else ''}. Bold: best mean, underlined: second."
+    )
+
+
+def _head(columns: Sequence[Column | None]) -> list[str]:
+    """Tasks above their metrics."""
+    tasks, rules, place = [""], [], 2
+    for task, group in groupby(columns, key=lambda column: column.task if column else ""):
+        width = len(list(group))
+        tasks.append(f"\\multicolumn{{{width}}}{{c}}{{{escaped(task)}}}" if task else "")
+        if task:
+            rules.append(f"\\cmidrule(lr){{{place}-{place + width - 1}}}")
+        place += width
+    metrics = ["Method", *map(_metric, columns)]
+    return [" & ".join(tasks) + r" \\", " ".join(rules), " & ".join(metrics) + r" \\"]
+
+
+def _metric(column: Column | None) -> str:
+    if column is None:
+        return r"$\Delta_m$ (\%) $\uparrow$"
+    unit = f" ({escaped(column.unit)})" if column.unit else ""
+    return f"{escaped(column.metric)}{unit} {escaped('↑' if column.higher_is_better else '↓')}"
+
+
+def _best(texts: Sequence[str], higher: bool) -> tuple[str, ...]:
+    """The best and the second printed mean."""
+    means = {mean for text in texts if (mean := text.partition(" ±")[0]) != NOTHING}
+    return tuple(sorted(means, key=lambda mean: float(mean.replace("−", "-")), reverse=higher)[:2])
+
+
+def _cell(text: str, best: Sequence[str]) -> str:
+    if text == NOTHING or text == "reference":
+        return escaped(text)
+    mean, _, half = text.partition(" ±")
+    shown = mean.replace("−", "-")
+    for rank, mark in enumerate((r"\mathbf", r"\underline")):
+        if best[rank : rank + 1] == (mean,):
+            shown = f"{mark}{{{shown}}}"
+    spread = rf"{{\scriptstyle\,\pm\,{half}}}" if half else ""
+    return f"${shown}{spread}$"

@@ -1,0 +1,189 @@
+"""What stands on the page of one board."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from mtl_bench.errors import Damaged
+from mtl_bench.results.board import Board
+from mtl_bench.results.entries import Entry
+from mtl_bench.results.page.axis_scale import Scale, delta_scale
+from mtl_bench.results.page.behind import (
+    entries_behind,
+    methods_of,
+    plain_row,
+    runs_behind,
+    setting_of,
+    time_ratio,
+)
+from mtl_bench.results.page.definitions import Ranking, rankings
+from mtl_bench.results.page.drawn_row import DrawnRow, as_yaml, drawn_row, row_data
+from mtl_bench.results.page.material import Material
+from mtl_bench.results.page.table_columns import PageColumn, page_columns
+from mtl_bench.results.render import lines
+from mtl_bench.results.row import Column, Row
+
+PROTOCOL = ("dataset", "tasks", "model", "protocol")  # nodes of a configuration that all rows share
+
+
+@dataclass(frozen=True)
+class BoardPage:
+    """`name` is its file's."""
+
+    name: str
+    board: Board
+    material: Material
+
+    @cached_property
+    def ranking(self) -> list[Ranking]:
+        return rankings(self.board, self.entries, setting_of(self.board, self.material))
+
+    @cached_property
+    def entries(self) -> dict[str, Entry]:
+        return entries_behind(self.board, self.material)
+
+    @cached_property
+    def scale(self) -> Scale:
+        return delta_scale(self.board.rows)
+
+    @cached_property
+    def rows(self) -> list[DrawnRow]:
+        anchors = _anchors([row.label for row in self.board.rows])
+        return [
+            drawn_row(row, anchor, self.ranking[0], self.scale, self.material)
+            for row, anchor in zip(self.board.rows, anchors, strict=True)
+        ]
+
+    @cached_property
+    def plain(self) -> Row | None:
+        return plain_row(self.board)
+
+    @cached_property
+    def ratios(self) -> dict[str, float | None]:
+        if self.plain is None:
+            return {}
+        plain = runs_behind(self.plain, self.material)
+        return {row.label: time_ratio(runs_behind(row, self.material), plain) for row in self.board.rows}
+
+    @cached_property
+    def columns(self) -> list[PageColumn]:
+        return page_columns(self.board, self.ranking, self.ratios)
+
+    @property
+    def tasks(self) -> list[str]:
+        return list(dict.fromkeys(column.task for column in self.board.columns))
+
+    @property
+    def methods(self) -> list[Row]:
+        return [row for row in self.board.rows if not row.is_single_task]
+
+    @property
+    def best(self) -> DrawnRow | None:
+        """The method with the best Δm."""
+        return next((one for one in self.rows if one.place == 1), None)
+
+    @property
+    def above(self) -> list[Row]:
+        """Methods whose interval lies above single-task training."""
+        return [row for row in self.methods if row.delta_m and row.delta_m.interval and row.delta_m.interval.low > 0]
+
+    @property
+    def below(self) -> list[Row]:
+        return [row for row in self.methods if row.delta_m and row.delta_m.interval and row.delta_m.interval.high < 0]
+
+    @property
+    def moved(self) -> int:
+        """Rows that stand elsewhere under another definition."""
+        own, *others = (ranking.places for ranking in self.ranking)
+        return sum(any(other.get(label, place) != place for other in others) for label, place in own.items())
+
+    @property
+    def turned(self) -> int:
+        """Rows of which Δm has another sign under another definition."""
+        own, *others = (ranking.delta_m for ranking in self.ranking)
+        pairs = [(own.get(row.label), other.get(row.label)) for row in self.methods for other in others]
+        labels = [row.label for row in self.methods for _ in others]
+        return len({label for label, (a, b) in zip(labels, pairs, strict=True) if a and b and a.mean * b.mean < 0})
+
+    @property
+    def origins(self) -> list[str]:
+        return sorted({one.provenance.origin for one in self.rows})
+
+    @property
+    def notes(self) -> list[str]:
+        return lines(self.board)
+
+    @property
+    def seeds(self) -> str:
+        counts = sorted({len(row.seeds) for row in self.methods})
+        return f"{counts[0]}–{counts[-1]}" if len(counts) > 1 else str(counts[0])
+
+    @property
+    def single_seeds(self) -> int | None:
+        return next((len(row.seeds) for row in self.board.rows if row.is_single_task), None)
+
+    @property
+    def protocol(self) -> str:
+        """The configuration that all rows share, as YAML."""
+        config = self._config
+        shared = {name: config[name] for name in PROTOCOL if name in config}
+        return as_yaml(shared) if shared else ""
+
+    def data(self, damaged: list[Damaged] | None) -> dict[str, Any]:
+        """For the page's script."""
+        return {
+            "definition": self.board.definition,
+            "definitions": [{"name": one.definition, "judged": one.judged, "tau": one.tau} for one in self.ranking],
+            "plain": self.plain.label if self.plain else None,
+            "scale": [self.scale.low, self.scale.high],
+            "tasks": [
+                {"name": one.task, "metric": one.metric, "unit": one.unit, "up": one.higher_is_better}
+                for one in self._first_columns
+            ],
+            "rows": [
+                row_data(
+                    one,
+                    self.entries.get(one.row.label),
+                    self.board,
+                    self.ranking,
+                    self.ratios.get(one.row.label),
+                    self.material,
+                    damaged,
+                )
+                for one in self.rows
+            ],
+        }
+
+    @property
+    def _first_columns(self) -> list[Column]:
+        first = {column.task: column for column in reversed(self.board.columns)}
+        return [first[task] for task in self.tasks]
+
+    @property
+    def _config(self) -> Mapping[str, Any]:
+        own = methods_of(self.board, self.material)
+        return own[0]["config"] if own else {}
+
+
+def page_names(boards: Sequence[Board]) -> list[str]:
+    """`<experiment>.html`, with the head of its hash where two boards share an experiment's name."""
+    names = [_slug(board.experiment) for board in boards]
+    taken = {name for name in names if names.count(name) > 1} | {"index"}
+    return [
+        f"{name}-{board.hash[:6]}.html" if name in taken else f"{name}.html"
+        for name, board in zip(names, boards, strict=True)
+    ]
+
+
+def _anchors(labels: Sequence[str]) -> list[str]:
+    found: list[str] = []
+    for label in labels:
+        slug = _slug(label)
+        found.append(slug if slug not in found else f"{slug}-{len(found)}")
+    return found
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^\w.=]+", "-", name).strip("-.") or "board"

@@ -1,0 +1,47 @@
+"""What pages are made of: records with their files, and how a reader gets from a row to both."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from mtl_bench.records import Record
+from mtl_bench.records.entry import EntryFile
+from mtl_bench.results.entries import Run, by_hash
+from mtl_bench.results.tuned_rows import without_trials
+
+
+def _unknown(runs: Sequence[Run]) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Material:
+    """`located` are records with their files, `files` grouping entries.
+
+    `commands` says what trains the runs of a row again, all their seeds (None: not known), and `link` where a record's
+    file lies, seen from a page (None: runs are named without a link).
+    """
+
+    located: Sequence[tuple[Path, Record]]
+    files: Sequence[EntryFile] = ()
+    commands: Callable[[Sequence[Run]], list[str] | None] = _unknown
+    link: Callable[[Path], str] | None = None
+
+    @cached_property
+    def records(self) -> list[Record]:
+        return without_trials([record for _, record in self.located], self.files)
+
+    @cached_property
+    def runs(self) -> dict[str, Run]:
+        """Hash → its run."""
+        return dict(by_hash(self.records))
+
+    @cached_property
+    def paths(self) -> dict[tuple[str, int], Path]:
+        """(hash, seed) of a run → the file of its record, the first one where copies lie about; from here, if below."""
+        found: dict[tuple[str, int], Path] = {}
+        for path, record in self.located:
+            shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+            found.setdefault((record["hash"], record["seed"]), shown)
+        return found

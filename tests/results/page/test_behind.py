@@ -1,0 +1,59 @@
+"""Whose runs stand behind a row, and what they cost beside the plain sum."""
+
+from pathlib import Path
+
+import pytest
+
+from mtl_bench.results import Board, leaderboards
+from mtl_bench.results.page import Material
+from mtl_bench.results.page.behind import entries_behind, plain_row, provenance, runs_behind, time_ratio
+from tests.results.page.conftest import Located
+
+
+@pytest.mark.parametrize(
+    ("folder", "says"),
+    [
+        ("runs", "ours · not tuned · a=1"),
+        ("results/submitted/me", "submitted · not tuned · a=1"),
+        ("results/tuned", "ours · tuned · a=1"),
+        ("published/tuned", "published · tuned · a=1"),
+    ],
+)
+def test_folders_say_where_a_row_comes_from(folder: str, says: str, located: Located) -> None:
+    moved = [(Path("/somewhere") / folder / path.parent.name / path.name, record) for path, record in located]
+    moved = [(path.parents[1] / record["hash"] / path.parent.name / path.name, record) for path, record in moved]
+    material = Material(moved)
+    assert str(provenance([material.runs["skew (a=1)-hash"]], material)) == says
+
+
+def test_every_row_has_its_entry(toys: Board, material: Material) -> None:
+    entries = entries_behind(toys, material)
+    assert list(entries) == [row.label for row in toys.rows]
+    for row in toys.rows:
+        assert entries[row.label].seeds == list(row.seeds)
+        assert [next(iter(run.values()))["hash"] for run in runs_behind(row, material)] == list(row.hashes)
+
+
+def test_the_plain_sum_is_found_by_what_it_is(toys: Board, located: Located) -> None:
+    found = plain_row(toys)
+    assert found is not None
+    assert found.label == "ls"
+    for _, record in located:  # with an argument it is another method
+        if record["method"]["name"] == "ls":
+            record["identity"] = {"method": {**record["identity"]["method"], "fixed": {"left": 2}}}
+    (board,) = leaderboards([record for _, record in located])
+    assert plain_row(board) is None
+
+
+def test_time_is_compared_on_one_kind_of_machine(located: Located) -> None:
+    for _, record in located:
+        slow = record["seed"] == 2
+        record["measured"] |= {"host": "slow" if slow else "a", "seconds_per_step": 9.0 if slow else 0.01}
+        if record["method"]["name"] == "even":
+            record["measured"]["seconds_per_step"] = 0.03
+            record["measured"]["host"] = "a"
+    runs = Material(located).runs
+    assert time_ratio([runs["even-hash"]], [runs["ls-hash"]]) == pytest.approx(3)
+    for record in runs["even-hash"].values():
+        record["measured"]["host"] = "elsewhere"
+    assert time_ratio([runs["even-hash"]], [runs["ls-hash"]]) is None
