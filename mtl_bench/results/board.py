@@ -31,8 +31,8 @@ class Board:
     """One table: one experiment under one protocol. `notes` says what the reader must know beside the numbers.
 
     `spread` is that of Δm over seeds, pooled over the converged methods: what differences between rows are judged by.
-    `kin` is shared by boards that differ in their budget alone (None: not known). `tuned_from` is what was searched, where
-    Δm is against tuned single-task runs.
+    `kin` is shared by boards that differ in their budget alone (None: not known). `tuned_from` is what
+    was searched, where Δm is against tuned single-task runs.
     """
 
     experiment: str

@@ -102,8 +102,9 @@ def test_report_has_a_table_of_its_own_for_tuned_rows(searched: Path, mtl_bench:
 
 
 def test_report_draws_searches(searched: Path, mtl_bench: Type) -> None:
-    typed = mtl_bench("report", "--tuning", "searches.png")
+    typed = mtl_bench("report", "--tuning", "searches.png", "--html", "site", "--experiment", "multidigits")
     assert typed.status == 0, typed.err
+    assert "ours · tuned" in (searched / "site" / "multidigits-tuned-3.html").read_text()
     assert (searched / "searches.png").read_bytes().startswith(b"\x89PNG")
 
 
