@@ -29,7 +29,7 @@ class Trial(TypedDict):
 class Study(TypedDict):
     """One search: for a method on all tasks, or for one task alone."""
 
-    tasks: list[str]
+    tasks: list[str]  # trained together
     space: dict[str, Any]  # key of the configuration → what was searched
     trials: list[Trial]  # in order
     winner: int | None  # the trial with the best score, the first of several; None: the search is not over
@@ -40,9 +40,9 @@ class Tuning(TypedDict):
 
     trials: int  # of every study
     epochs: float | None  # of each trial; None: the protocol's whole budget
-    rates: list[float]  # learning rates, in multiples of the protocol's
-    sampler: str
-    sampler_seed: int
+    rates: list[float]  # learning rates searched, in multiples of the protocol's
+    sampler: str  # random, or Optuna's tpe
+    sampler_seed: int  # of the draws
     seed: int  # of every trial; the row's seeds are others
     score: str  # what was maximised, in words
     studies: list[Study]  # of a method one; of single-task runs one for every task
