@@ -13,11 +13,11 @@ import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import CompactHydraException
 from omegaconf import DictConfig, OmegaConf
 
 import mtl_bench.configuration.open_nodes  # noqa: F401  # changes how Hydra composes
 from mtl_bench.cli.explain import explain
+from mtl_bench.cli.sweep import Ended, Sweep
 from mtl_bench.configuration.choices import Choices
 from mtl_bench.configuration.configs_folder import configs_folder, option_groups
 from mtl_bench.configuration.plain import paths_of, plain_of
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mtl_bench.job import Job
     from mtl_bench.records.folder import RunFolder
 
-Task = Callable[[DictConfig, Choices], float | None]
+Task = Callable[[DictConfig, Choices], Ended | None]
 MINIMISING = {  # how a sweeper says that it minimises, which most do unless told otherwise: how to tell it
     ("direction", "minimize"): "direction=maximize",  # Optuna
     ("ax_config.experiment.minimize", True): "ax_config.experiment.minimize=false",
@@ -40,7 +40,12 @@ def hydra_verb(verb: str, arguments: list[str], debug: bool = False) -> None:
     if verb == "tune":
         arguments = _sweeping(arguments)
     jobs = {"train": _train, "group": _group, "recon": _recon, "tune": _tune, "prepare": _prepare, "cost": _cost}
-    _run(verb, jobs[verb], arguments, debug)
+    sweep = Sweep()
+    try:
+        _run(verb, jobs[verb], arguments, debug, sweep)
+    finally:  # a launcher that broke down does not take the word of those that ended before with it
+        sweep.tell()
+    sweep.check()
 
 
 def cells_of_sweep(arguments: list[str], debug: bool = False) -> list["RunFolder"]:
@@ -51,22 +56,28 @@ def cells_of_sweep(arguments: list[str], debug: bool = False) -> list["RunFolder
         for plan in _job(config, choices).plans():
             found.setdefault((plan.hash, plan.seed), plan.folder(Path(config.paths.runs)))
 
+    sweep = Sweep()
     with TemporaryDirectory() as nowhere:  # a sweep leaves a file of its own
-        _run("train", collect, [*arguments, f"hydra.sweep.dir={nowhere}", "hydra/launcher=basic"], debug)
+        _run("train", collect, [*arguments, f"hydra.sweep.dir={nowhere}", "hydra/launcher=basic"], debug, sweep)
+    sweep.check()
     return list(found.values())
 
 
-def _run(verb: str, task: Task, arguments: list[str], debug: bool) -> None:
+def _run(verb: str, task: Task, arguments: list[str], debug: bool, sweep: Sweep) -> None:
     _check_form(arguments)
-    sys.path[:0] = [os.getcwd(), *_config_dirs(arguments)]
+    # Hydra wants a plus before a group that no configuration chooses from by default, as all others do.
+    arguments = [f"+{one}" if one.startswith("suite=") else one for one in arguments]
+    places = [os.getcwd(), *_config_dirs(arguments)]
+    sys.path[:0] = places
     sys.argv = [f"mtl-bench {verb}", *sorted(arguments, key=_is_override)]  # Hydra wants its flags in one place
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises what it would print, and we say it in one sentence
     # Hydra's help copies its sources, and with them this singleton, twice per config group: 0.8 s of processor time,
     # 0.5 without. Nothing is lost: the store hands out copies of what it holds.
     ConfigStore.__deepcopy__ = lambda store, _: store  # type: ignore[attr-defined]
     failures: list[Exception] = []
-    job = _bounded(task, failures, debug)
-    hydra.main(version_base="1.3", config_path=str(configs_folder()), config_name=verb)(job)()
+    job = _bounded(task, places, failures, debug)
+    with sweep.watched():
+        hydra.main(version_base="1.3", config_path=str(configs_folder()), config_name=verb)(job)()
     if failures:
         raise failures[0]
 
@@ -107,32 +118,34 @@ def _is_override(argument: str) -> bool:
     return argument.startswith("~") or ("=" in argument and not argument.startswith("-"))
 
 
-def _bounded(job: Task, failures: list[Exception], debug: bool) -> Callable[[DictConfig], float | None]:
+def _bounded(
+    job: Task, places: list[str], failures: list[Exception], debug: bool
+) -> Callable[[DictConfig], Ended | None]:
     """A failure ends a single job after Hydra is done with it; in a sweep it is one line, and the sweep goes on."""
 
-    def bounded(config: DictConfig) -> float | None:
+    def bounded(config: DictConfig) -> Ended | None:
+        sys.path[:0] = [place for place in places if place not in sys.path]  # of a launcher's fresh process
         choices = Choices.of(HydraConfig.get())  # here Hydra ends
         try:
-            return job(config, choices)
+            return job(config, choices) or Ended()
         except Exception as error:
             if not choices.swept:
                 failures.append(error)
                 return None
             if debug:
                 traceback.print_exception(error)
-            print(f"mtl-bench: {' '.join(choices.typed)}: {explain(error)}", file=sys.stderr)
-            raise CompactHydraException(
-                "Not every cell of this sweep finished, see above; the same command runs again only those that did not."
-            ) from None
+            why = explain(error)
+            print(f"mtl-bench: {' '.join(choices.typed)}: {why}", file=sys.stderr)
+            return Ended("failed", why=why)
 
     return bounded
 
 
-def _train(config: DictConfig, choices: Choices) -> float | None:
+def _train(config: DictConfig, choices: Choices) -> Ended:
     """What a sweeper gets: the validation score of the cell that `objective` names, higher better.
 
     In a sweep a run that was given up is −∞ and one line, so that a search goes on: its record is there, and the same
-    command would not train it again. None for a cell that another process trains.
+    command would not train it again. No score for a cell that another process trains.
     """
     from mtl_bench.records.lock import RunLocked
     from mtl_bench.training.trainer import Diverged
@@ -140,17 +153,18 @@ def _train(config: DictConfig, choices: Choices) -> float | None:
     job = _job(config, choices)
     _check_direction(HydraConfig.get().sweeper)
     try:
-        return job.score(job.train())
+        outcome = job.run()
+        return Ended("finished already" if outcome.skipped else "finished", job.score(outcome.record))
     except RunLocked as error:
         if not choices.swept:
             raise
         print(f"{error} Left alone.")  # another process of the same sweep is on it
-        return None
+        return Ended("left to another process")
     except Diverged as error:
         if not choices.swept:
             raise
         print(f"mtl-bench: {' '.join(choices.typed)}: {error}", file=sys.stderr)
-        return -inf
+        return Ended("given up", -inf, str(error))
 
 
 def _job(config: DictConfig, choices: Choices) -> "Job":

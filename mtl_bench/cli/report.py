@@ -35,6 +35,12 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--wandb", action="store_true", help="write Δm into the W&B runs that were logged before it was"
     )
+    parser.add_argument(
+        "--trade-off",
+        nargs=2,
+        metavar=("TASK", "FILE"),
+        help="draw what priorities for TASK gained it and cost the others into a .png, .svg or .pdf",
+    )
     parser.add_argument("--method", help="with --predictions or --findings: runs of this method")
 
 
@@ -47,13 +53,15 @@ def _report_rest(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
     from mtl_bench.records.entry import find_entries
     from mtl_bench.records.record import locate_records
     from mtl_bench.results import leaderboards, plot_delta_m, show
+    from mtl_bench.results.validation import credited, submitted_runs
 
     check_folders(parsed.folders)
     located, files = locate_records(parsed.folders, damaged), find_entries(parsed.folders, damaged)
     records = [record for _, record in located]
-    boards = [
-        board for board in leaderboards(records, files, damaged) if parsed.experiment in (None, board.setting["name"])
-    ]
+    boards = leaderboards(records, files, damaged)
+    boards = [board for board in boards if parsed.experiment in (None, board.setting["name"])]
+    sent = submitted_runs(parsed.folders, damaged)
+    boards = [credited(board, sent) for board in boards]
     if not boards:
         raise BenchError(f"No record of a method on {parsed.experiment} lies in {', '.join(map(str, parsed.folders))}.")
     _check_pictures(parsed)
@@ -69,6 +77,7 @@ def _report_rest(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
 
         draw_tuning([one for one in files if parsed.experiment in (None, one["experiment"]["name"])], parsed.tuning)
         print(f"{parsed.tuning}: searches", file=sys.stderr if str(parsed.markdown) == "-" else sys.stdout)
+    _draw_trade_off(parsed, boards, records)
     if parsed.wandb:
         _fill_wandb(parsed.folders, damaged)
 
@@ -87,7 +96,9 @@ def _fill_wandb(folders: list[Path], damaged: list[Damaged]) -> None:
 def _check_pictures(parsed: argparse.Namespace) -> None:
     """Before anything is printed or written."""
     pictures = [path for path in (parsed.predictions, parsed.findings) if path is not None]
-    if not pictures and parsed.method is not None:
+    if parsed.trade_off is not None:
+        pictures.append(Path(parsed.trade_off[1]))
+    if parsed.predictions is None and parsed.findings is None and parsed.method is not None:
         raise BenchError("--method chooses whose pictures are drawn; add --predictions FILE or --findings FILE.")
     for path in pictures:
         from mtl_bench.results.predictions import check_suffix
@@ -124,3 +135,17 @@ def _draw_findings(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
             f"{path}: {run.name}, seed {run.record['seed']}",
             file=sys.stderr if str(parsed.markdown) == "-" else sys.stdout,
         )
+
+
+def _draw_trade_off(parsed: argparse.Namespace, boards: "list[Board]", records: "list[Record]") -> None:
+    if parsed.trade_off is None:
+        return
+    from mtl_bench.results.trade_off import draw_trade_off, told, trade_offs
+
+    task, path = parsed.trade_off[0], Path(parsed.trade_off[1])
+    found = trade_offs(boards, records, task)
+    for board, traded in found:
+        file = path if len(found) == 1 else path.with_stem(f"{path.stem}-{board.experiment}-{board.hash[:6]}")
+        draw_trade_off(board, traded, task, file)
+        where = sys.stderr if str(parsed.markdown) == "-" else sys.stdout
+        print(f"{file}: change against single-task in %", *told(traded, task), sep="\n  ", file=where)

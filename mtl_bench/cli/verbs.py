@@ -16,6 +16,7 @@ from mtl_bench.cli.report import add_report_arguments, report
 from mtl_bench.cli.reproduce import add_reproduce_arguments, reproduce
 from mtl_bench.cli.rerun import add_rerun_arguments, rerun
 from mtl_bench.cli.status import add_status_arguments, status, status_of_sweep
+from mtl_bench.cli.validate import add_validate_arguments, validate_as_asked
 from mtl_bench.configuration.configs_folder import option_groups
 
 ABOUT = "Multi-task learning: train a method on an experiment, leave a record, compare."
@@ -35,6 +36,7 @@ VERBS = {
     "conflict": "measured gradient conflict against what tasks gain or lose, over all runs and boards, as a scatter",
     "freeze": "write the next version of the leaderboard, which never changes, or check those that are there",
     "card": "a method's report card: what its sources say, and how it fares on all committed boards",
+    "validate": "check that records can stand on a board: schema, hash, completeness, plausibility: [FOLDER …]",
     "list": "describe what can be chosen: every option of every group, or of one",
     "doctor": "say what is installed, which device and data are found, and what is wrong",
 }
@@ -125,6 +127,7 @@ PARSED: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[arg
     "conflict": (add_conflict_arguments, conflict),
     "freeze": (add_freeze_arguments, freeze),
     "card": (add_card_arguments, card),
+    "validate": (add_validate_arguments, validate_as_asked),
     "list": (_add_listing_arguments, _list),
     "doctor": (lambda _: None, _doctor),
 }

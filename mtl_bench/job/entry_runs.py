@@ -25,7 +25,7 @@ def records_of(
         for seed in seeds:
             with noting(damaged):
                 plan = job.plan(seed, need.tasks, measure if need.measuring else None)
-                found[need].append(job.cell(plan, quiet=True))
+                found[need].append(job.cell(plan, quiet=True).record)
     if damaged:
         raise Damaged(" ".join(map(str, damaged)))
     return found

@@ -73,6 +73,10 @@ class Job:
         return [*(self.plan(only=[task]) for task in plan.reporting.scored(plan.tasks) if alone), plan]
 
     def train(self) -> Record:
+        """The record of the configured cell, trained where it is missing; see `run`."""
+        return self.run().record
+
+    def run(self) -> Outcome:
         """Train the configured cell, before it the missing single-task baselines where `single_task` asks for them.
 
         Raises RunLocked when another process trains the cell, Diverged when it was given up (its record says so), and
@@ -84,12 +88,12 @@ class Job:
         for baseline in baselines:
             with noting(damaged):
                 self._baseline(baseline)
-        record = self.cell(plan)
+        outcome = self.cell(plan)
         if damaged:
             raise damaged[0]
-        return record
+        return outcome
 
-    def cell(self, plan: Plan, quiet: bool = False) -> Record:
+    def cell(self, plan: Plan, quiet: bool = False) -> Outcome:
         """One cell and what a person sees of it; with `quiet` one that is finished already is no news."""
         logger = Guarded(build(self.plain["logger"], "logger", Logger))
         summary: Mapping[str, float] = {}
@@ -99,7 +103,7 @@ class Job:
                 summary = self._show(outcome)
             elif not quiet:
                 show_finished(outcome)
-            return outcome.record
+            return outcome
         finally:
             logger.finish(summary)
 

@@ -31,7 +31,7 @@ _STANDARD_LIBRARY = Path(os.__file__).parent
 
 def identity_hash(spec: Any) -> str:
     """64 hex digits, equal for two specifications exactly when `canonical` makes them equal."""
-    return hashlib.sha256(_encode(canonical(spec)).encode()).hexdigest()
+    return hashlib.sha256(canonical_text(canonical(spec)).encode()).hexdigest()
 
 
 def canonical(spec: Any) -> JSON:
@@ -44,7 +44,8 @@ def canonical(spec: Any) -> JSON:
     return _canonical(spec, "")
 
 
-def _encode(value: JSON) -> str:
+def canonical_text(value: Any) -> str:
+    """The one spelling of a JSON value; of an identity, `hash` is the sha256 of it."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
@@ -135,7 +136,7 @@ def _is_default(item: JSON, parameter: inspect.Parameter) -> bool:
         default = _canonical(parameter.default, "")
     except BenchError:  # no default, or one that no configuration can spell
         return False
-    return _encode(item) == _encode(default)  # not ==, under which True is 1
+    return canonical_text(item) == canonical_text(default)  # not ==, under which True is 1
 
 
 def _provenance(target: Any) -> dict[str, JSON]:

@@ -90,6 +90,7 @@ class Record(Shared):
     variant: NotRequired[str]  # in words: the data are a copy or a part of what the dataset's name says
     other_tests: NotRequired[dict[str, dict[str, dict[str, float]]]]  # split → task → metric, at the selected weights
     findings: NotRequired[list[dict[str, Any]]]  # what the method told after each epoch, with its number
+    shares: NotRequired[dict[str, float]]  # task → mean effective gradient share of the batches that diagnostics probed
     evaluations: list[Evaluation]  # all of them, in order
     counts: Counts  # what the training cost
     failures: Failures  # what was skipped or missed

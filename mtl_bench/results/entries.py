@@ -79,6 +79,16 @@ class Entry:
         ]
         return Cost(*np.sum(means, axis=0).tolist())
 
+    def shares(self, seeds: Sequence[int]) -> dict[str, float]:
+        """Task → effective gradient share, the mean over those seeds that were trained with diagnostics.
+
+        Empty where several runs make the row: shares are of one training of all tasks.
+        """
+        distinct = list(self._distinct.values())
+        records = [distinct[0][seed] for seed in seeds] if len(distinct) == 1 else []
+        found = [record["shares"] for record in records if "shares" in record]
+        return {task: fmean(shares[task] for shares in found if task in shares) for task in (found[0] if found else ())}
+
     @property
     def passes(self) -> float:
         """Of whole runs, the mean over seeds; several runs add up, those that only chose included."""

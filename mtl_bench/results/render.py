@@ -17,6 +17,10 @@ SIZE = "Parameters"
 CONVERGED = "Con-\nverged"
 HURT = "Tasks\nhurt"
 COSTS = ["Forwards\n/ batch", "Back-\nwards\n/ batch", "Steps\n/ batch", "Seconds\n/ batch"]
+SHARES = (
+    "Share of task k: mean over the probed batches of w_k ‖g_k‖ / Σ_j w_j ‖g_j‖, with the gradients g of the shared "
+    "parameters and the weights w that the method gave them (1 where it gave none)."
+)
 COVERAGE = (
     "Every ± is half a 95 % interval over seeds (initialisation, order, augmentation) for this test set; it covers "
     "neither the sampling of the test set nor the choice of hyper-parameters."
@@ -48,7 +52,8 @@ def headers(board: Board) -> list[str]:
     metrics = [metric_header(column) for column in board.columns]
     relative = [DELTA, "vs best", "Worst\ntask %", HURT] if is_relative(board) else []
     sizes = [SIZE] if differ_in_size(board) else []
-    return ["Method", CONVERGED, *relative, *worth_headers(board), *metrics, *sizes, *COSTS]
+    shares = [f"{task}\nshare\n%" for task in _shared_among(board)]
+    return ["Method", CONVERGED, *relative, *worth_headers(board), *metrics, *shares, *sizes, *COSTS]
 
 
 def cells(board: Board) -> list[list[str]]:
@@ -61,6 +66,7 @@ def cells(board: Board) -> list[list[str]]:
             *(_relative_cells(row) if is_relative(board) else []),
             *worth_cells(board, row, NOTHING),
             *(_plain(row.metrics.get((c.task, c.metric)), n) for c, n in zip(board.columns, digits, strict=True)),
+            *(f"{100 * row.shares[task]:.1f}" if task in row.shares else NOTHING for task in _shared_among(board)),
             *([NOTHING if row.parameters is None else f"{row.parameters:,}"] if differ_in_size(board) else []),
             *(f"{value:.3g}" for value in _costs(row.cost)),
         ]
@@ -80,6 +86,7 @@ def lines(board: Board, worth: bool = True) -> list[str]:
         *([f"Δm is the {board.definition} of the relative changes against {reference}."] if is_relative(board) else []),
         COVERAGE,
         *([TIES] if any(row.standing == "tied" for row in board.rows) else []),
+        *([SHARES] if _shared_among(board) else []),
         *([_pooled(board.spread)] if board.spread and is_relative(board) else []),
         *(worth_lines(board) if worth else []),
         *([f"Warning: {_few(few, len(board.rows))}"] if few else []),
@@ -106,6 +113,11 @@ def differ_in_size(board: Board) -> bool:
 def metric_header(column: Column) -> str:
     unit = f"{column.unit} " if column.unit else ""
     return f"{column.task}\n{column.metric}\n{unit}{'↑' if column.higher_is_better else '↓'}"
+
+
+def _shared_among(board: Board) -> list[str]:
+    """Tasks of which a row has an effective gradient share."""
+    return list(dict.fromkeys(task for row in board.rows for task in row.shares))
 
 
 def _pooled(spread: Spread) -> str:

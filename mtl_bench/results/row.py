@@ -68,6 +68,7 @@ class Row:
     per_seed: Mapping[int, float]
     values: Mapping[int, Values]
     cost: Cost
+    shares: Mapping[str, float]  # task → effective gradient share, 0 to 1; empty without diagnostics
     hashes: tuple[str, ...]
     parameters: int | None = None  # of all networks that serve
     is_single_task: bool = False
@@ -137,12 +138,21 @@ class Judge:
             per_seed={seed: self._delta(run, self.terms) for seed, run in zip(converged, runs, strict=True) if compare},
             values=dict(zip(converged, runs, strict=True)),
             cost=entry.cost,
+            shares=entry.shares(converged),
             hashes=tuple(entry.hashes),
             parameters=entry.parameters,
             is_single_task=own,
             passes=entry.passes,
             spending=entry.spending,
         )
+
+    def change(self, entry: Entry, terms: Terms) -> Estimate:
+        """Of an entry whose seeds all converged, over the terms of some of the tasks."""
+        return self._change([entry.values(seed) for seed in entry.seeds], terms, whole=True)
+
+    def changes_per_seed(self, entry: Entry, terms: Terms) -> dict[int, float]:
+        """Likewise, of every seed alone."""
+        return {seed: self._delta(entry.values(seed), terms) for seed in entry.seeds}
 
     def _metric(self, column: Column, runs: Sequence[Values], whole: bool) -> Estimate:
         values = [at(run, (column.task, column.metric)) for run in runs]

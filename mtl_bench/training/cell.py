@@ -14,6 +14,7 @@ from mtl_bench.records.atomic import remove_leftovers, write_atomic
 from mtl_bench.records.folder import RunFolder
 from mtl_bench.records.record import SCHEMA, Record, load_record, mostly_skipped, save_record
 from mtl_bench.training.assemble import Place, assemble
+from mtl_bench.training.diagnostics import effective_shares
 from mtl_bench.training.environment import peak_memory_bytes, processor
 from mtl_bench.training.evaluator import Selected
 from mtl_bench.training.interrupts import Interrupted
@@ -177,6 +178,17 @@ def make_record(plan: Plan, trainer: Trainer, selected: Selected) -> Record:
         record["variant"] = variant
     if state.findings:
         record["findings"] = state.findings
+    if shares := _shares(trainer, names):
+        record["shares"] = shares
     if selected.other_tests:
         record["other_tests"] = selected.other_tests
     return record
+
+
+def _shares(trainer: Trainer, tasks: list[str]) -> dict[str, float]:
+    """Empty without diagnostics; a history that was damaged meanwhile is named, and no reason to lose a record."""
+    try:
+        return effective_shares(trainer.history.rows(), tasks)
+    except Damaged as error:
+        log.warning("%s The record has no shares.", error)
+        return {}

@@ -1,8 +1,10 @@
 """How the task gradients of a batch relate, measured beside training and without effect on it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
+from statistics import fmean
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -10,6 +12,8 @@ from torch import Tensor
 
 from mtl_bench.step.batch_step import BatchStep
 from mtl_bench.step.ledger import Ledger
+
+SHARE = "diagnostics/share/"
 
 
 def probe(step: BatchStep) -> tuple[tuple[int, ...], Float[Tensor, "k k"]]:
@@ -46,7 +50,7 @@ def describe_gradients(
     found["diagnostics/conflicts"] = conflicts / pairs if pairs else 0.0
     felt = {task: abs(weights.get(task, 1.0)) * float(norm) for task, norm in zip(tasks, norms, strict=True)}
     total = sum(felt.values())
-    found |= {f"diagnostics/share/{task}": value / total if total > 0 else 0.0 for task, value in felt.items()}
+    found |= {f"{SHARE}{task}": value / total if total > 0 else 0.0 for task, value in felt.items()}
     return found | {f"diagnostics/weight/{task}": weights.get(task, 1.0) for task in tasks}
 
 
@@ -57,3 +61,16 @@ def used_weights(ledger: Ledger, names: Sequence[str]) -> dict[str, float]:
         factors = [float(vector[position]) for vector in (first, second) if vector is not None]
         found[names[task]] = float(torch.tensor(factors).prod()) if factors else 1.0
     return found
+
+
+def effective_shares(rows: Iterable[Mapping[str, Any]], tasks: Sequence[str]) -> dict[str, float]:
+    """Task → its mean effective share over the probed batches of a history that had a label of it; {} without any.
+
+    Batches with a gradient that is not finite have no shares and are passed over.
+    """
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        for task in tasks:
+            if (share := row.get("diagnostics", {}).get(f"{SHARE}{task}")) is not None:
+                found.setdefault(task, []).append(share)
+    return {task: fmean(shares) for task, shares in found.items()}

@@ -77,7 +77,7 @@ def test_it_is_told_the_score_of_every_cell(sweep: Type, folder: Path) -> None:
     by_rate = {r["config"]["protocol"]["training"]["optimizer"]["lr"]: r for r in records if r["seed"] == 1}
     assert told(folder) == [by_rate[rate]["val"]["left"]["accuracy"] for rate in (0.01, 0.001)]
     again = sweep("objective=left.accuracy", "seed=1")
-    assert again.out.count("finished already") == 2
+    assert again.out.count(": finished already") == 2
     assert told(folder) == [by_rate[rate]["val"]["left"]["accuracy"] for rate in (0.01, 0.001)]
 
 
@@ -100,8 +100,10 @@ def test_a_run_that_was_given_up_is_the_worst_and_the_search_goes_on(sweep: Type
     assert worst == float("-inf")
     assert other is not None
     assert other > 0
-    (line,) = typed.err.splitlines()
-    assert "protocol.training.optimizer.lr=1e+20: multidigits · uw · seed 0: the last 25 steps" in line
+    for line in typed.err.splitlines():  # when it was given up, and at the end
+        assert "protocol.training.optimizer.lr=1e+20: multidigits · uw · seed 0: the last 25 steps" in line
+    assert typed.err.splitlines()[-1].startswith("given up: protocol.training.optimizer.lr=1e+20: ")
+    assert "2 cells: 1 given up, 1 finished\n" in typed.out
 
 
 @pytest.mark.parametrize(

@@ -268,7 +268,7 @@ def test_a_sweep_goes_on_after_a_failing_cell(mtl_bench: Type, folder: Path) -> 
     assert "Traceback" not in typed.err
     again = mtl_bench(*sweep)
     assert again.status == 1
-    assert again.out.count("finished already") == 2
+    assert again.out.count(": finished already") == 2
 
 
 def test_a_sweep_leaves_a_locked_cell_alone(mtl_bench: Type, cell: Path) -> None:
@@ -278,6 +278,7 @@ def test_a_sweep_leaves_a_locked_cell_alone(mtl_bench: Type, cell: Path) -> None
         typed = mtl_bench("train", "-m", *FAST, "seed=0,1")
     assert typed.status == 0, typed.err
     assert "is in use by another process; wait for it or stop it. Left alone." in typed.words
+    assert typed.words.endswith("2 cells: 1 left to another process, 1 finished")
     assert cell.with_name("seed-1").joinpath("record.json").is_file()
 
 
@@ -396,6 +397,8 @@ def test_markdown_stays_markdown_beside_a_picture(mtl_bench: Type) -> None:
     [
         (["--predictions", "page.png"], "No run here kept predictions: an experiment with a dense task keeps"),
         (["--predictions", "page.xyz"], "cannot be written to page.xyz: its name must end in .pdf, .png, .svg."),
+        (["--trade-off", "left", "page.png"], "No run here was given priorities for left alone; train some of a few"),
+        (["--trade-off", "left", "page.xyz"], "cannot be written to page.xyz: its name must end in .pdf, .png, .svg."),
         (["--method", "ls"], "--method chooses whose pictures are drawn; add --predictions FILE or --findings FILE."),
     ],
 )

@@ -49,7 +49,8 @@ ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(ROOT),
 def hurried(command: str) -> list[str]:
     """The arguments of `mtl-bench …`, a training cut to a moment and a sweep to its first cell."""
     arguments = shlex.split(command)[1:]
-    if arguments[0] not in ("train", "group", "recon", "tune") or "--cfg" in arguments:
+    planned = arguments[0] == "status" and "-m" in arguments
+    if not (planned or arguments[0] in ("train", "group", "recon", "tune")) or "--cfg" in arguments:
         return arguments
     short = [FIRST.sub(r"=\1", argument) for argument in arguments]
     chosen = [argument for argument in arguments if argument.startswith("experiment=")]

@@ -45,3 +45,18 @@ def test_a_pipe_in_a_label_does_not_break_markdown(runs: Runs, single: Runs) -> 
     named = [r | {"method": {"name": "ls", "label": "LS|a [b]"}} for r in runs("ls", [85, 86], [0.45, 0.44])]
     board = leaderboard([*named, *single()])
     assert "LS\\|a [b]" in markdown(board)
+
+
+def test_shares_stand_where_runs_had_diagnostics(runs: Runs, single: Runs) -> None:
+    with_shares = runs("ls", [85, 86, 87], [0.45, 0.44, 0.43])
+    for record, share in zip(with_shares, (0.2, 0.3), strict=False):  # the last seed had none
+        record["shares"] = {"left": share, "right": 1 - share}
+    board = leaderboard([*with_shares, *runs("uw", [80, 81], [0.5, 0.5]), *single()])
+    shown = {row[0]: row[8:10] for row in cells(board)}
+    assert headers(board)[8:10] == ["left\nshare\n%", "right\nshare\n%"]
+    assert shown == {"LS": ["25.0", "75.0"], "UW": ["–", "–"], "single-task": ["–", "–"]}
+    assert any(line.startswith("Share of task k: mean over the probed batches") for line in lines(board))
+
+
+def test_no_share_no_column(board: Board) -> None:
+    assert not any("share" in header for header in headers(board))

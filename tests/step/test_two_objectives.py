@@ -8,7 +8,18 @@ import torch
 from scipy.optimize import minimize
 
 from mtl_bench.methods import LinearScalarization, Method, PCGrad
-from mtl_bench.step.two_objectives import FLOOR, MINIMUM, PAPER, STARTS, is_minimum, objectives, path
+from mtl_bench.step.two_objectives import (
+    FLOOR,
+    LOWEST,
+    MINIMUM,
+    PAPER,
+    STARTS,
+    front,
+    is_minimum,
+    objectives,
+    on_front,
+    path,
+)
 
 ADAM = torch.optim.Adam
 # Elich et al., "Examining Common Paradigms in Multi-Task Learning", Table 1: the most iterations from three starts to
@@ -44,6 +55,32 @@ def test_minimum() -> None:
     assert found.fun == pytest.approx(MINIMUM[1], abs=1e-6)
     assert is_minimum(np.array(MINIMUM[0]))
     assert not any(is_minimum(np.array(start)) for start in (*STARTS, *PAPER))
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.2, 0.5, 0.9, 1.0])
+def test_the_front_holds_the_minimum_of_every_weighted_sum(weight: float) -> None:
+    def weighted(place: np.ndarray) -> float:
+        first, second = at(*place)
+        return weight * first + (1 - weight) * second
+
+    found = minimize(weighted, (0.0, -8.0), method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-12})
+    places, losses = front()
+    assert np.abs(places - found.x).max(axis=1).min() < 0.03  # places on it are 0.05 apart
+    assert (losses @ [weight, 1 - weight]).min() == pytest.approx(found.fun, abs=1e-3)
+    assert losses.min() > LOWEST
+
+
+def test_on_the_front_or_not() -> None:
+    on = [(0.0, -8.3551), (7.0, -8.45), (-6.9, -8.4), (3.0, -6.0)]
+    assert on_front(np.array(on)).all()
+    off = [*STARTS, *PAPER, (3.0, -3.0), (9.0, -8.4), (0.0, -12.5)]
+    assert not on_front(np.array(off)).any()
+    assert not on_front(np.array(on), gap=1e-5)[-1]
+
+
+def test_raised_losses_go_the_same_way() -> None:
+    plain, raised = (path(PCGrad(), (-7.5, -0.5), ADAM, 0.1, 5, raised=r) for r in (0.0, -LOWEST))
+    np.testing.assert_array_equal(plain, raised)
 
 
 def test_a_path_of_gradient_descent() -> None:

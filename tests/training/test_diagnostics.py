@@ -8,7 +8,7 @@ import torch
 from mtl_bench.methods.linear_scalarization import LinearScalarization
 from mtl_bench.methods.mgda import MGDA
 from mtl_bench.models.base import MultiTaskModel
-from mtl_bench.training.diagnostics import describe_gradients, probe, used_weights
+from mtl_bench.training.diagnostics import describe_gradients, effective_shares, probe, used_weights
 from tests.step.toys import (
     MODELS,
     TASKS,
@@ -128,3 +128,16 @@ def test_used_weights_with_absent_tasks_name_the_right_ones() -> None:
     step.backward(step.losses(), torch.tensor([3.0, 4.0]))
     step.apply()
     assert used_weights(machine.ledger, machine.names) == {"shape": 3.0, "colour": 4.0}
+
+
+def test_effective_shares_are_means_over_the_probed_batches_that_had_the_task() -> None:
+    shares = [{"a": 0.2, "b": 0.8}, {"a": 0.4, "b": 0.6}, {"a": 1.0}]
+    rows = [{"batch": n, "diagnostics": describe(found)} for n, found in enumerate(shares)]
+    others = [{"batch": 3, "train": {}}, {"batch": 4, "diagnostics": {"diagnostics/nonfinite": 1.0}}]
+    assert effective_shares([*rows, *others], ["a", "b", "c"]) == pytest.approx({"a": 1.6 / 3, "b": 0.7})
+    assert effective_shares(others, ["a"]) == {}
+
+
+def describe(shares: dict[str, float]) -> dict[str, float]:
+    """What a probe writes of a batch whose tasks have these shares, under weights of 1."""
+    return describe_gradients(list(shares), torch.diag(torch.tensor([share**2 for share in shares.values()])), {})

@@ -57,6 +57,9 @@ def test_validation_losses_weights_and_diagnostics_are_logged(run: tuple[Record,
     assert found[-1]["train/right/epoch_loss"] == last["train"]["right"]
     keys = set().union(*logged["history"])
     assert keys >= {"train/left/loss", "seconds_per_step", "lr", "weights/left", "diagnostics/cosine/left-right"}
+    probes = [row for row in logged["history"] if "diagnostics/share/left" in row]
+    mean = sum(row["diagnostics/share/left"] for row in probes) / len(probes)
+    assert record["shares"] == pytest.approx({"left": mean, "right": 1 - mean}, rel=1e-6)
 
 
 def test_test_metrics_and_delta_m_come_once_at_the_end(run: tuple[Record, dict[str, Any]]) -> None:

@@ -249,11 +249,13 @@ def test_batches_without_any_label_are_passed_over(compose: Compose, tmp_path: P
     assert_same(train(plan, tmp_path / "stopped", (4, 9)), whole)
     measured = train(plan, tmp_path / "measured", diagnostics_every=1)
     assert sum("diagnostics" in row for row in measured.rows) == held.sum()
+    assert measured.record["shares"] == {"left": 1.0}
     assert reported(measured) == reported(whole)
 
 
 def reported(left: Left) -> dict[str, Any]:
-    return {**left.record, "weights": left.rows[-1]["weights"]}
+    record = {key: value for key, value in left.record.items() if key != "shares"}
+    return {**record, "weights": left.rows[-1]["weights"]}
 
 
 @pytest.mark.parametrize("value", [0, -1])

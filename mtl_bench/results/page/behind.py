@@ -15,7 +15,7 @@ from mtl_bench.results.row import Row
 from mtl_bench.results.single_task import single_task
 from mtl_bench.results.tuned_rows import is_over, tuned_entries
 
-ORIGINS = ("submitted", "published")  # names of folders; records of none of them are ours
+ORIGINS = {"submissions": "submitted", "published": "published"}  # by names of folders; all other records are ours
 TUNED = "tuned"  # likewise
 
 
@@ -82,9 +82,9 @@ def time_ratio(runs: Sequence[Run], plain: Sequence[Run]) -> float | None:
 
 
 def provenance(runs: Sequence[Run], material: Material) -> Provenance:
-    """Folders in the path of a record tell: `submitted`, `published`, `tuned`."""
+    """Folders in the path of a record tell: `submissions`, `published`, `tuned`."""
     parts = [set(material.paths[record["hash"], seed].parts) for run in runs for seed, record in run.items()]
-    origins = {next((name for name in ORIGINS if name in names), "ours") for names in parts}
+    origins = {next((origin for name, origin in ORIGINS.items() if name in names), "ours") for names in parts}
     changed = dict.fromkeys(_options(run) for run in runs)
     return Provenance(
         " and ".join(sorted(origins)), any(TUNED in names for names in parts), "; ".join(filter(None, changed))

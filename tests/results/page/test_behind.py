@@ -14,7 +14,7 @@ from tests.results.page.conftest import Located
     ("folder", "says"),
     [
         ("runs", "ours · not tuned · a=1"),
-        ("results/submitted/me", "submitted · not tuned · a=1"),
+        ("results/submissions/me", "submitted · not tuned · a=1"),
         ("results/tuned", "ours · tuned · a=1"),
         ("published/tuned", "published · tuned · a=1"),
     ],

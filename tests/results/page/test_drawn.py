@@ -21,7 +21,8 @@ from tests.results.page.conftest import Located
 
 def row(mean: float, half: float = 1.0) -> Row:
     cost = Cost(1, 1, 2, 1, 0.1)
-    return Row("a", (0, 1), (0, 1), {}, Estimate(mean, Interval(mean - half, mean + half, 4)), {}, {}, {}, cost, ("h",))
+    span = Estimate(mean, Interval(mean - half, mean + half, 4))
+    return Row("a", (0, 1), (0, 1), {}, span, changes={}, per_seed={}, values={}, cost=cost, shares={}, hashes=("h",))
 
 
 def test_an_axis_holds_zero_and_every_interval() -> None:

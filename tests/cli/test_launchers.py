@@ -1,0 +1,96 @@
+"""A sweep ends alike under every launcher: all cells but the failing one, and at its end what became of each."""
+
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+
+from mtl_bench.cli.sweep import Listening, Sweep
+from mtl_bench.errors import BenchError
+from mtl_bench.records.record import find_records
+from tests.cli.conftest import Type
+
+OWN = """
+from mtl_bench.methods import LinearScalarization
+
+
+class Own(LinearScalarization):
+    \"\"\"A class that no installed package has.\"\"\"
+"""
+PACKAGES = {
+    "basic": "hydra-core",
+    "joblib": "hydra-joblib-launcher",
+    "submitit_local": "hydra-submitit-launcher",
+}
+OPTIONS = {"basic": [], "joblib": ["hydra.launcher.n_jobs=2"], "submitit_local": ["hydra.launcher.timeout_min=5"]}
+
+
+@pytest.fixture(
+    params=[
+        "basic",
+        pytest.param("joblib", marks=pytest.mark.slow),
+        pytest.param("submitit_local", marks=pytest.mark.slow),
+    ]
+)
+def launcher(request: pytest.FixtureRequest) -> list[str]:
+    try:
+        metadata.version(PACKAGES[request.param])
+    except metadata.PackageNotFoundError:
+        pytest.skip(f"{PACKAGES[request.param]} is not installed (pip install 'mtl-bench[launchers]')")
+    return [f"hydra/launcher={request.param}", *OPTIONS[request.param]]
+
+
+def test_the_rest_goes_on_and_the_end_says_what_became_of_all(launcher: list[str], train: Type, folder: Path) -> None:
+    (folder / "yamls").mkdir()
+    (folder / "yamls/own_parts.py").write_text(OWN)
+    (folder / "yamls/method").mkdir()
+    (folder / "yamls/method/own.yaml").write_text("_target_: own_parts.Own\n")
+    typed = train("-m", "--config-dir", "yamls", *launcher, "method=ls,priority,own")
+    assert typed.status == 1
+    assert {record["method"]["name"] for record in find_records([folder / "runs"])} == {"ls", "own"}
+    assert typed.out.splitlines()[-1] == "3 cells: 1 finished already, 1 failed, 1 finished"
+    *_, failed, last = typed.err.splitlines()
+    assert failed.startswith("failed: method=priority: method.priorities has no value yet (???)")
+    assert last.startswith("mtl-bench: Not every cell of this sweep finished, see above")
+    assert "Traceback" not in typed.err
+
+
+def test_a_sweep_without_a_failure_ends_well(launcher: list[str], train: Type) -> None:
+    typed = train("-m", *launcher, "seed=0")
+    assert typed.status == 0, typed.err
+    assert typed.out.splitlines()[-1] == "1 cell: 1 finished already"
+
+
+def test_batches_after_a_failing_one_run_too(train: Type, folder: Path) -> None:
+    typed = train("-m", "hydra.sweeper.max_batch_size=1", "method=priority,uw")
+    assert typed.status == 1
+    assert {record["method"]["name"] for record in find_records([folder / "runs"])} == {"ls", "uw"}
+    assert "2 cells: 1 failed, 1 finished" in typed.out
+
+
+class Broken(Launcher):
+    """A worker of it was killed."""
+
+    def setup(self, **_: Any) -> None: ...
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        raise OSError("A worker was killed.\nMore about it.")
+
+
+def test_a_launcher_that_breaks_down_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = Sweep()
+    with pytest.raises(BenchError, match=r"^The launcher broke down \(OSError: A worker was killed\); the same"):
+        Listening(Broken(), sweep, scored=False).launch([["seed=0"], ["seed=1"]], initial_job_idx=0)
+    sweep.tell()
+    assert capsys.readouterr().out == "2 cells: 2 without a word\n"
+
+
+def test_a_suite_needs_no_plus(mtl_bench: Type) -> None:
+    for suite in ("suite=quickstart", "+suite=quickstart"):
+        typed = mtl_bench("status", "-m", suite, "seed=0", "method=ls")
+        assert typed.status == 0, typed.err
+        assert "rooms_quick" in typed.out

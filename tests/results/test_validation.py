@@ -1,0 +1,291 @@
+"""What `mtl-bench validate` finds in records: real ones pass, and one edit of each kind is named."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtl_bench.job.recomposed import check_meaning
+from mtl_bench.records import Record
+from mtl_bench.records.identity import canonical_text
+from mtl_bench.records.record import find_records
+from mtl_bench.results import leaderboard
+from mtl_bench.results.validation import Fault, Remarks, credited, faults_below, submitted_runs
+
+ROOT = Path(__file__).parents[2]
+ROW = "multimnist/ls/*/seed-*"
+WHO = {"author": "A. Author", "link": "https://example.org/paper", "code": "https://example.org/code", "tuning": "none"}
+Edit = Callable[[dict[str, Any]], None]
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """A row of five seeds and its single-task runs, as they are committed."""
+    for method in ("ls", "single"):
+        shutil.copytree(ROOT / "results/reference/multimnist" / method, tmp_path / "reference/multimnist" / method)
+    return tmp_path
+
+
+@pytest.fixture
+def submission(results: Path) -> Path:
+    """Three seeds of a method of somebody's own, as if `uw` were one."""
+    folder = results / "submissions/own"
+    shutil.copytree(ROOT / "results/reference/multimnist/uw", folder / "multimnist/uw")
+    for seed in (3, 4):
+        (found,) = folder.glob(f"multimnist/uw/*/seed-{seed}")
+        shutil.rmtree(found)
+    (folder / "submission.yaml").write_text("".join(f"{key}: {text}\n" for key, text in WHO.items()))
+    return folder
+
+
+def found_in(results: Path, *folders: str) -> list[Fault]:
+    return faults_below([results / folder for folder in folders] or [results], results / "reference")[1]
+
+
+def edit(results: Path, change: Edit, pattern: str = ROW.replace("seed-*", "seed-0")) -> Path:
+    (path,) = results.rglob(f"{pattern}/record.json")
+    record = json.loads(path.read_text())
+    change(record)
+    path.write_text(json.dumps(record))
+    return path.resolve()
+
+
+def test_every_committed_record_can_stand_on_a_board() -> None:
+    count, faults = faults_below([ROOT / "results"], ROOT / "results/reference", check_meaning)
+    assert count > 1000
+    assert [fault for fault in faults if fault.wrong] == []
+
+
+def test_a_clean_row_gives_no_word(results: Path) -> None:
+    assert found_in(results) == []
+
+
+def put(place: str, value: object) -> Edit:
+    """Replaces one value, by its dotted place."""
+
+    def change(record: dict[str, Any]) -> None:
+        *way, last = place.split("|")
+        node: Any = record
+        for key in way:
+            node = node[int(key)] if isinstance(node, list) else node[key]
+        node[int(last) if isinstance(node, list) else last] = value
+
+    return change
+
+
+def both(place: str, value: object) -> Edit:
+    """The reported value, and that of the last evaluation."""
+
+    def change(record: dict[str, Any]) -> None:
+        put(place, value)(record)
+        put(f"evaluations|-1|{place}", value)(record)
+
+    return change
+
+
+def as_val(record: dict[str, Any]) -> None:
+    record["test"] = record["evaluations"][-1]["test"] = record["val"]
+
+
+EDITS: dict[str, tuple[Edit, str]] = {
+    "no key": (lambda record: record.pop("counts"), "is damaged (record.counts is missing); delete it and run"),
+    "another schema": (put("schema", 9), "does not follow record schema 1"),
+    "an edited identity": (put("identity|training|batch_size", 1), "its hash is not that of its identity"),
+    "another seed": (put("seed", 7), "belongs into multimnist/ls/"),
+    "another seed inside": (put("config|seed", 7), "its configuration has another seed or other tasks"),
+    "another experiment": (put("experiment|name", "rooms"), "belongs into rooms/ls/"),
+    "a missing value": (lambda record: record["test"]["left"].popitem(), "test values are not those of its metrics"),
+    "Δm over nothing": (put("delta_m|terms|left", ["speed"]), "Δm counts speed of left, which was not measured"),
+    "a better value": (put("test|left|accuracy", 99.0), "its values are not those of the last evaluation"),
+    "an impossible value": (both("test|left|accuracy", 101.0), "test accuracy of left is 101 %, outside 0 to 100"),
+    "no number": (both("test|left|accuracy", float("nan")), "test accuracy of left is nan, though the run converged"),
+    "test is val": (as_val, "its test values are its validation values, to the last digit"),
+    "many looks at test": (put("test_evaluations", 4), "says that test was evaluated 4 times and holds 1 such"),
+    "chosen on test": (
+        lambda record: (put("evaluations|0|test", record["test"])(record), put("test_evaluations", 2)(record)),
+        "test was evaluated 2 times, where 'last' needs 1",
+    ),
+    "trained for longer": (put("evaluations|-1|epoch", 30.0), "trained for 30 epochs, and its budget is 10"),
+    "a batch less": (put("counts|batches", 9), "its evaluations do not lead up to the last batch"),
+    "too cheap": (put("counts|passes", 10.0), "its passes are not between one per batch and one per forward"),
+    "too dear": (put("counts|passes", 1e9), "its passes are not between one per batch and one per forward"),
+    "quick": (put("measured|seconds", 0.5), "its seconds are not those per step times its batches"),
+    "no version": (lambda record: record["environment"]["versions"].pop("torch"), "which version of torch"),
+    "another term": (put("delta_m|definition", "metric_mean"), "delta_m are not those of"),
+    "no content": (lambda record: record["identity"].pop("content"), "does not hold identity.content"),
+}
+
+
+@pytest.mark.parametrize(("change", "says"), EDITS.values(), ids=EDITS)
+def test_an_edit_is_named(change: Edit, says: str, results: Path) -> None:
+    path = edit(results, change)
+    faults = [fault for fault in found_in(results) if fault.wrong and says in fault.text]
+    assert faults
+    assert path.is_relative_to(faults[0].path) or faults[0].path.is_relative_to(path.parents[2])
+
+
+def given_up(record: dict[str, Any]) -> None:
+    record |= {"converged": False, "evaluations": []}
+
+
+WORDS: dict[str, tuple[Edit, str]] = {
+    "an unreleased version": (put("created_by", "0.1.0+dirty"), "version 0.1.0+dirty, which nobody can install"),
+    "resumed elsewhere": (put("resumed_elsewhere", True), "went on from a checkpoint of another environment"),
+    "diverged": (put("converged", False), "did not converge; boards rank its row last"),
+    "given up at once": (given_up, "did not converge; boards rank its row last"),
+    "other bytes": (put("environment|data", "0" * 64), "its seeds read packed data of different bytes"),
+}
+
+
+@pytest.mark.parametrize(("change", "says"), WORDS.values(), ids=WORDS)
+def test_what_a_reader_has_to_know_is_no_error(change: Edit, says: str, results: Path) -> None:
+    edit(results, change)
+    faults = found_in(results)
+    assert any(says in fault.text for fault in faults)
+    assert not any(fault.wrong for fault in faults)
+
+
+def test_seeds_of_a_row_train_one_network_at_one_cost(results: Path) -> None:
+    for seed, size in enumerate((100, 101)):
+        edit(results, put("parameters", size), ROW.replace("seed-*", f"seed-{seed}"))
+    edit(results, lambda record: record["counts"].update(passes=1.4 * record["counts"]["batches"]))
+    texts = {fault.text for fault in found_in(results) if fault.wrong}
+    assert "its seeds trained networks of different sizes" in texts
+    assert "its seeds differ by more than a quarter in passes per batch" in texts
+
+
+def test_one_run_under_two_seeds(results: Path) -> None:
+    (first,) = results.rglob("ls/*/seed-0/record.json")
+    copy = json.loads(first.read_text())
+    copy["seed"] = copy["config"]["seed"] = 9
+    target = first.parents[1] / "seed-9"
+    target.mkdir()
+    (target / "record.json").write_text(json.dumps(copy))
+    (fault,) = found_in(results)
+    assert fault.wrong
+    assert fault.path == (target / "record.json").resolve()
+    assert "every number is that of" in fault.text
+    assert fault.text.endswith("the same run twice")
+
+
+def test_two_runs_of_equal_numbers_are_told(results: Path) -> None:
+    """Under another hash: an option may do nothing."""
+    (row,) = (results / "reference/multimnist/ls").iterdir()
+    for path in sorted(row.rglob("record.json")):
+        record = json.loads(path.read_text())
+        record["identity"]["method"]["idle"] = 1
+        record["hash"] = hashlib.sha256(canonical_text(record["identity"]).encode()).hexdigest()
+        target = row.parent / record["hash"][:12] / path.parent.name
+        target.mkdir(parents=True)
+        (target / "record.json").write_text(json.dumps(record))
+    faults = found_in(results)
+    assert len(faults) == 5
+    assert all("a method or option that does the same" in fault.text and not fault.wrong for fault in faults)
+
+
+def test_few_seeds_and_no_baselines_are_words_on_ours_and_errors_in_a_submission(
+    results: Path, submission: Path
+) -> None:
+    for row in (results / "reference/multimnist/ls", submission / "multimnist/uw"):
+        for seed in (1, 2, 3, 4):
+            for path in row.glob(f"*/seed-{seed}"):
+                shutil.rmtree(path)
+    (gone, _) = sorted((results / "reference/multimnist/single").iterdir())
+    shutil.rmtree(gone)
+    faults = found_in(results)
+    for method, wrong in (("ls", False), ("uw", True)):
+        own = {fault.text: fault.wrong for fault in faults if f"/{method}/" in str(fault.path)}
+        assert own.pop("has 1 seed, and a row needs 3") is wrong
+        ((text, is_wrong),) = own.items()
+        assert text.startswith("has no Δm: the single-task runs of")
+        assert is_wrong is wrong
+
+
+def test_a_clean_submission_gives_no_word(results: Path, submission: Path) -> None:
+    assert found_in(results, "submissions/own") == []
+    (submission / "multimnist/multirun.yaml").write_text("git ignores it")
+    assert found_in(results) == []
+
+
+def test_a_seed_that_is_there_already(results: Path, submission: Path) -> None:
+    shutil.copytree(results / "reference/multimnist/ls", submission / "multimnist/ls")
+    faults = found_in(results, "submissions/own")
+    assert len(faults) == 5
+    assert all("this seed is on the board already" in fault.text and fault.wrong for fault in faults)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("author: [", "cannot be read"),
+        ("author: me\n", "must hold author, link, code, tuning, and nothing else"),
+        ("author: 3\nlink: https://a.b\ncode: https://a.b\ntuning: none\n", "author must be text, got 3"),
+        ("author: me\nlink: a.b\ncode: https://a.b\ntuning: none\n", "link must be an address"),
+    ],
+)
+def test_its_file_says_who(text: str, says: str, results: Path, submission: Path) -> None:
+    (submission / "submission.yaml").write_text(text)
+    (fault,) = found_in(results, "submissions/own")
+    assert fault.wrong
+    assert says in fault.text
+
+
+def test_nothing_lies_beside_its_records(results: Path, submission: Path) -> None:
+    (submission / "weights.pt").write_bytes(b"")
+    (fault,) = found_in(results, "submissions/own")
+    assert (fault.path.name, fault.text) == ("weights.pt", "does not belong into a submission; delete it")
+
+
+def test_a_class_of_ones_own_lies_beside_them(results: Path, submission: Path) -> None:
+    source = submission / "own.py"
+    source.write_text("class Own: ...\n")
+
+    def own(record: dict[str, Any]) -> None:
+        digest = hashlib.sha256(source.read_bytes()).hexdigest()
+        record["identity"]["method"] |= {"_target_": "own.Own", "_source_": digest}
+        record["hash"] = hashlib.sha256(canonical_text(record["identity"]).encode()).hexdigest()
+
+    (row,) = (submission / "multimnist/uw").iterdir()
+    for seed in range(3):
+        path = edit(submission, own, f"uw/{row.name}/seed-{seed}")
+    row.rename(row.with_name(json.loads(path.read_text())["hash"][:12]))
+    assert found_in(results, "submissions/own") == []
+    source.write_text("class Own: changed = True\n")
+    (fault,) = found_in(results, "submissions/own")
+    assert fault.text == "cannot be repeated: put the file of own.Own, as it was, beside submission.yaml"
+
+
+def test_boards_say_who_sent_a_row_in(results: Path, submission: Path) -> None:
+    sent = submitted_runs([results])
+    board = credited(leaderboard(find_records([results])), sent)
+    assert "uw: submitted by A. Author (https://example.org/paper); tuning: none." in board.notes
+    assert not any(note.startswith("ls:") for note in board.notes)
+
+
+def test_what_holds_for_all_seeds_is_said_once(results: Path) -> None:
+    def further(record: Record) -> Remarks:
+        if record["method"]["name"] == "ls":
+            yield False, "is plain"
+            if record["seed"] == 3:
+                yield False, "is odd"
+
+    _, faults = faults_below([results], results / "reference", further)
+    assert [(fault.path.name, fault.text) for fault in faults] == [
+        (next((results / "reference/multimnist/ls").iterdir()).name, "is plain"),
+        ("record.json", "is odd"),
+    ]
+
+
+def test_an_entry_needs_its_runs(results: Path) -> None:
+    source = next((ROOT / "results/reference/rooms11/entries").glob("*.json"))
+    target = results / "reference/multimnist/entries" / source.name
+    target.parent.mkdir()
+    shutil.copy(source, target)
+    (fault,) = found_in(results)
+    assert fault.wrong
+    assert fault.path == target.resolve()
+    assert "whose record is not in these folders" in fault.text

@@ -1,0 +1,55 @@
+"""The script that draws every method's paths: which methods it leaves out, its table, and the picture."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mtl_bench.step.two_objectives import path
+from scripts import two_objectives
+from scripts.two_objectives import LEFT_OUT, Ended, cell, draw, made, page, paths
+
+START = (-7.5, -0.5)
+
+
+@pytest.mark.parametrize("name", [name for name, why in LEFT_OUT.items() if "with equal" not in why and "`" in why])
+def test_what_is_left_out_goes_as_another_method(name: str) -> None:
+    (other,) = re.findall(r"`(\w+)`", LEFT_OUT[name])
+    own, same = (path(made(method), START, torch.optim.Adam, 0.1, 20) for method in (name, other))
+    np.testing.assert_array_equal(own, same)
+
+
+def test_a_path_ends_where_it_stands_still_or_has_left() -> None:
+    for place, moves, length in (((0.0, 0.0), 0.01, None), ((0.0, 0.0), 1e-5, 30), ((0.0, -8.3), 1e-3, 30)):
+        ended, taken = Ended(), None
+        for number in range(40):
+            if ended(np.array(place) + moves * number):
+                taken = number + 1
+                break
+        assert taken == length
+    assert Ended()(np.array([2e3, 0.0]))
+    assert Ended()(np.array([np.nan, 0.0]))
+
+
+def test_cells_count_the_starts_and_tell_the_last_arrival() -> None:
+    on, off = np.array([[0.0, 5.0], [0.0, -8.3], [0.0, 5.0], [0.0, -8.3]]), np.array([[0.0, -8.3], [0.0, 5.0]])
+    assert cell([on, on[1:2]]) == "2 (3)"
+    assert cell([on, off]) == "1"
+
+
+def test_the_picture_and_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(two_objectives, "names", lambda: ["ls"])
+    monkeypatch.setattr(two_objectives, "ITERATIONS", {1.0: 4})
+    monkeypatch.setattr(two_objectives, "SETTINGS", [("GD", 1.0), ("Adam", 1.0)])
+    monkeypatch.setattr(two_objectives, "PRINTED", {"ls": {1.0: 22}})
+    draw(tmp_path, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as picture:
+        assert np.unique(np.asarray(picture.convert("L"))).size > 5
+    text = page(tmp_path)
+    assert re.search(r"^\| `ls` \| \d \| \d \|\n\| all five starts, methods \| 0 \| 0 \|$", text, re.M)
+    assert re.search(r"^\| `ls` \| 1 \| \d+ \| 22 \|$", text, re.M)
+    assert {file.name for file in tmp_path.glob("*.np*")} == {"ls-GD-1.npz", "ls-Adam-1.npz", "ls-Adam-1-minimum.npy"}
+    assert len(paths("ls", "GD", 1.0, tmp_path)) == 5
