@@ -26,8 +26,8 @@ ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
 RECORDS = """# Records and entries
 
-A run leaves `record.json`, a choice of task groups one file under `entries/`, both JSON. `Record` and `EntryFile` are
-the files; what follows each are its parts."""
+A run leaves `record.json`, a choice of task groups, layers or hyper-parameters one file under `entries/`, all JSON.
+`Record` and `EntryFile` are the files; what follows each are its parts."""
 SCHEMAS = ("mtl_bench/records/record.py", "mtl_bench/records/entry.py")
 
 

@@ -33,7 +33,7 @@ def test_composes_and_resolves(path: Path) -> None:
         else:
             plus = "+" if group == "suite" else ""
             config = compose(
-                "group" if group == "grouping" else "train",
+                {"grouping": "group", "space": "tune"}.get(group, "train"),
                 overrides=[f"{plus}{group}={name}", *REQUIRED.get(name, [])],
             )
     OmegaConf.to_container(config, resolve=True, throw_on_missing=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 import mtl_bench.configuration.open_nodes  # noqa: F401  # changes how Hydra composes
@@ -36,7 +37,9 @@ MINIMISING = {  # how a sweeper says that it minimises, which most do unless tol
 
 def hydra_verb(verb: str, arguments: list[str], debug: bool = False) -> None:
     """Hand the arguments to Hydra. User classes are found in the working directory and in --config-dir."""
-    jobs = {"train": _train, "group": _group, "recon": _recon, "prepare": _prepare, "cost": _cost}
+    if verb == "tune":
+        arguments = _sweeping(arguments)
+    jobs = {"train": _train, "group": _group, "recon": _recon, "tune": _tune, "prepare": _prepare, "cost": _cost}
     sweep = Sweep()
     try:
         _run(verb, jobs[verb], arguments, debug, sweep)
@@ -90,6 +93,15 @@ def _check_form(arguments: list[str]) -> None:
             )
         if argument.startswith("--") and key in ("seed", *option_groups()):
             raise BenchError(f"{argument}: keys have no dashes here; write {key}={value or '…'}.")
+
+
+def _sweeping(arguments: list[str]) -> list[str]:
+    """`method=ls,uw` without -m: who tunes one method alone compares nothing."""
+    flags = {argument for argument in arguments if argument.startswith("-")}
+    if not flags.isdisjoint({"-m", "--multirun", "-c", "--cfg", "-i", "--info", "-h", "--help"}):
+        return arguments
+    typed = OverridesParser.create().parse_overrides(list(filter(_is_override, arguments)))
+    return ["-m", *arguments] if any(one.is_sweep_override() for one in typed) else arguments
 
 
 def _config_dirs(arguments: list[str]) -> list[str]:
@@ -180,6 +192,14 @@ def _recon(config: DictConfig, choices: Choices) -> None:
 
     _check_seeds(choices, "Layers are")
     recon(_job(config, choices))
+
+
+def _tune(config: DictConfig, choices: Choices) -> None:
+    from mtl_bench.job.tune import tune
+
+    if any(one.startswith(("objective=", "single_task=")) for one in choices.typed):
+        raise BenchError("Tuning has one score, the validation Δm by task, and always tunes single-task runs as well.")
+    tune(_job(config, choices))
 
 
 def _check_seeds(choices: Choices, what: str) -> None:

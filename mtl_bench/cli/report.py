@@ -30,6 +30,9 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
         "--findings", type=Path, metavar="FILE", help="draw affinities, conflicts, groups and priorities over time"
     )
     parser.add_argument(
+        "--tuning", type=Path, metavar="FILE", help="draw what more trials bought, and scores by learning rate"
+    )
+    parser.add_argument(
         "--wandb", action="store_true", help="write Δm into the W&B runs that were logged before it was"
     )
     parser.add_argument(
@@ -55,7 +58,8 @@ def _report_rest(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
     check_folders(parsed.folders)
     located, files = locate_records(parsed.folders, damaged), find_entries(parsed.folders, damaged)
     records = [record for _, record in located]
-    boards = [board for board in leaderboards(records, files, damaged) if parsed.experiment in (None, board.experiment)]
+    boards = leaderboards(records, files, damaged)
+    boards = [board for board in boards if parsed.experiment in (None, board.setting["name"])]
     sent = submitted_runs(parsed.folders, damaged)
     boards = [credited(board, sent) for board in boards]
     if not boards:
@@ -68,6 +72,11 @@ def _report_rest(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
             show(board, wide=parsed.wide)
     _draw_predictions(parsed, boards, records, damaged)
     _draw_findings(parsed, damaged)
+    if parsed.tuning is not None:
+        from mtl_bench.results.tuning_pictures import draw_tuning
+
+        draw_tuning([one for one in files if parsed.experiment in (None, one["experiment"]["name"])], parsed.tuning)
+        print(f"{parsed.tuning}: searches", file=sys.stderr if str(parsed.markdown) == "-" else sys.stdout)
     _draw_trade_off(parsed, boards, records)
     if parsed.wandb:
         _fill_wandb(parsed.folders, damaged)

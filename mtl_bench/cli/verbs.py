@@ -24,6 +24,7 @@ VERBS = {
     "train": "train one configuration (a Hydra job; -m sweeps) and leave one record",
     "group": "measure task affinities, choose groups within a budget, train them (a Hydra job) and leave one entry",
     "recon": "measure in which layers tasks conflict, give every task its own copy of these, train (a Hydra job)",
+    "tune": "the same search for every method and every task alone, winners on fresh seeds: method=A,B trials=20",
     "prepare": "read raw official files once and write packed arrays: dataset=NAME [source=FOLDER]",
     "cost": "time a step of every method on a model, beside a plain step and K backward passes: model=NAME k=4",
     "status": "where runs stand and how long they still take: [FOLDER …] or -m and a sweep; --watch looks again",
@@ -40,7 +41,7 @@ VERBS = {
     "doctor": "say what is installed, which device and data are found, and what is wrong",
 }
 
-HYDRA = ("train", "group", "recon", "prepare", "cost")  # verbs whose arguments Hydra reads
+HYDRA = ("train", "group", "recon", "tune", "prepare", "cost")  # verbs whose arguments Hydra reads
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from mtl_bench.configuration.configs_folder import configs_folder, option_groups
 from mtl_bench.errors import BenchError
 
-JOBS = ("train", "group", "recon", "prepare", "cost")
+JOBS = ("train", "group", "recon", "tune", "prepare", "cost")
 WHOLE = ("experiment", "suite")  # groups whose YAMLs set keys of the whole configuration
 FURTHER = {"protocol": {"training", "reporting"}}  # of the nodes that no job's YAML writes out
 

@@ -18,8 +18,38 @@ class Group(TypedDict):
     hash: str  # of its runs, one per seed
 
 
+class Trial(TypedDict):
+    """One run of a search. The first is the configuration as it stands."""
+
+    values: dict[str, Any]  # key of the configuration → what the trial gave it
+    hash: str  # of its run
+    score: float | None  # None: the run did not converge
+
+
+class Study(TypedDict):
+    """One search: for a method on all tasks, or for one task alone."""
+
+    tasks: list[str]  # trained together
+    space: dict[str, Any]  # key of the configuration → what was searched
+    trials: list[Trial]  # in order
+    winner: int | None  # the trial with the best score, the first of several; None: the search is not over
+
+
+class Tuning(TypedDict):
+    """How values were chosen. Rows of one table share all but the studies."""
+
+    trials: int  # of every study
+    epochs: float | None  # of each trial; None: the protocol's whole budget
+    rates: list[float]  # learning rates searched, in multiples of the protocol's
+    sampler: str  # random, or Optuna's tpe
+    sampler_seed: int  # of the draws
+    seed: int  # of every trial; the row's seeds are others
+    score: str  # what was maximised, in words
+    studies: list[Study]  # of a method one; of single-task runs one for every task
+
+
 class EntryFile(Shared):
-    """What `mtl-bench group` and `mtl-bench recon` leave beside the records of their runs."""
+    """What `mtl-bench group`, `mtl-bench recon` and `mtl-bench tune` leave beside the records of their runs."""
 
     schema: int  # version of this form
     id: str  # the name of its file
@@ -27,6 +57,7 @@ class EntryFile(Shared):
     budget: int  # networks at most
     grouping: dict[str, Any]  # how the groups, or the layers, were chosen, as configured
     split: NotRequired[list[str]]  # layers of which every task has a copy; the groups are then one network
+    tuning: NotRequired[Tuning]  # the search behind the networks, of which there are none before it is over
     seeds: list[int]  # of the measurement; groups are chosen once for all of them
     groups: list[Group]  # the networks
     measured_by: list[str]  # hashes of the runs that the choice needed; their cost counts
@@ -57,7 +88,7 @@ def _load(path: Path) -> EntryFile:
         check_shape(entry, EntryFile, "entry")
     except (OSError, ValueError, BenchError) as error:
         raise Damaged(
-            f"{path} cannot be used ({error}); delete it and run its `mtl-bench group` or `recon` again."
+            f"{path} cannot be used ({error}); delete it and run its `mtl-bench group`, `recon` or `tune` again."
         ) from error
     if entry["schema"] != SCHEMA:
         raise Damaged(f"{path} does not follow schema {SCHEMA}; read it with the version that wrote it.")

@@ -6,12 +6,23 @@ from dataclasses import dataclass, replace
 from mtl_bench.errors import BenchError, Damaged, noting
 from mtl_bench.records import Record, Shared
 from mtl_bench.records.entry import EntryFile
-from mtl_bench.records.record import SINGLE
-from mtl_bench.results.entries import check_runs, group_entries, method_entries, runs_of
+from mtl_bench.records.identity import identity_hash
+from mtl_bench.records.record import SINGLE, Experiment
+from mtl_bench.results.entries import Entry, check_runs, group_entries, method_entries, runs_of
 from mtl_bench.results.intervals import Interval, Spread, difference, pooled_spread
 from mtl_bench.results.plain_sum import all_but_budget
 from mtl_bench.results.row import Column, Judge, Row, Standing
-from mtl_bench.results.single_task import single_task
+from mtl_bench.results.single_task import single_task, tuned_alone
+from mtl_bench.results.tuned_rows import (
+    budget_of,
+    is_alone,
+    is_over,
+    short_budget,
+    told_of_search,
+    told_of_winners,
+    tuned_entries,
+    without_trials,
+)
 from mtl_bench.results.worth import with_gains
 
 
@@ -20,7 +31,8 @@ class Board:
     """One table: one experiment under one protocol. `notes` says what the reader must know beside the numbers.
 
     `spread` is that of Δm over seeds, pooled over the converged methods: what differences between rows are judged by.
-    `kin` is shared by boards that differ in their budget alone (None: not known).
+    `kin` is shared by boards that differ in their budget alone (None: not known). `tuned_from` is what
+    was searched, where Δm is against tuned single-task runs.
     """
 
     experiment: str
@@ -32,6 +44,12 @@ class Board:
     spread: Spread | None
     notes: tuple[str, ...]
     kin: str | None = None
+    tuned_from: Experiment | None = None
+
+    @property
+    def setting(self) -> Experiment:
+        """As its records and entries name it."""
+        return self.tuned_from or {"name": self.experiment, "hash": self.hash}
 
     def row_of(self, name: str) -> Row | None:
         """The row labelled so, else the only one of that method whatever its options, as `name (option=value)`."""
@@ -52,16 +70,25 @@ def leaderboards(
     `files` are grouping entries. Runs on some of the tasks that serve one, or were needed to choose it, have no board
     of their own. Entries of which a run is missing are told to `damaged`; None: the first one is raised.
     """
-    files = _complete(records, files, damaged)
+    searched = [file for file in files if "tuning" in file]
+    records = without_trials(records, searched)
+    tuned = _complete(records, list(filter(is_over, searched)), damaged)
+    files = _complete(records, [file for file in files if "tuning" not in file], damaged)
+    winners = {group["hash"] for file in tuned for group in file["groups"]}
+    untuned = {file["experiment"]["hash"] for file in searched}
     methods = [record for record in records if record["method"]["name"] != SINGLE]
     wanted = {digest for file in files for digest in runs_of(file)}
     settings: dict[str, list[Record]] = {file["experiment"]["hash"]: [] for file in files}
     whole = set(settings)
     for record in methods:
         digest = record["experiment"]["hash"]
+        if record["hash"] in winners and digest not in untuned:  # its learning rate is no setting of its own
+            continue
         if digest in whole or record["hash"] not in wanted:
             settings.setdefault(digest, []).append(record)
-    if not settings:
+    if not settings and searched and not tuned:
+        raise BenchError("No search is over yet, so there is no row; the same `mtl-bench tune` goes on with it.")
+    if not settings and not tuned:
         return [leaderboard(records)]  # raises: says what to train
     single = [record for record in records if record["method"]["name"] == SINGLE]
     boards = []
@@ -69,7 +96,35 @@ def leaderboards(
         chosen = [file for file in files if file["experiment"]["hash"] == digest]
         parts = [record for record in methods if chosen and record["hash"] in wanted and record not in group]
         boards.append(_board([*group, *single], chosen, parts))
+    budgets: dict[tuple[str, ...], list[EntryFile]] = {}
+    for file in tuned:
+        budgets.setdefault((file["experiment"]["hash"], *budget_of(file["tuning"])), []).append(file)
+    boards += [_tuned_board(records, of) for of in budgets.values() if not all(map(is_alone, of))]
     return with_gains(boards)
+
+
+def _tuned_board(records: Sequence[Record], files: Sequence[EntryFile]) -> Board:
+    """Tuned rows, all against tuned single-task runs, and the same methods as configured beside them.
+
+    Its name and hash are its own: its numbers share no table with those of the experiment as configured.
+    """
+    winners = {group["hash"] for file in files for group in file["groups"]}
+    names = {record["method"]["name"] for record in records if record["hash"] in winners} - {SINGLE}
+    untuned = [
+        record
+        for record in records
+        if record["experiment"]["hash"] == files[0]["experiment"]["hash"] and record["method"]["name"] in names
+    ]
+    setting = _one_setting([*files, *untuned])
+    alone, notes = tuned_alone(tuned_entries(list(filter(is_alone, files)), records), setting)
+    searched = tuned_entries([file for file in files if not is_alone(file)], records)
+    as_configured, _ = single_task(records, setting)
+    beside = [replace(as_configured, label="single-task, as configured")] if as_configured else []
+    told = [told_of_search(files[0]["tuning"]), *(line for file in files for line in told_of_winners(file))]
+    board = _assembled(setting, alone, notes, [*searched, *method_entries(untuned)], beside, told)
+    budget = budget_of(files[0]["tuning"])
+    name, digest = f"{board.experiment}-{short_budget(files[0]['tuning'])}", identity_hash([board.hash, *budget])
+    return replace(board, experiment=name, hash=digest, tuned_from=setting["experiment"])
 
 
 def _complete(records: Sequence[Record], files: Sequence[EntryFile], damaged: list[Damaged] | None) -> list[EntryFile]:
@@ -94,8 +149,24 @@ def _board(records: Sequence[Record], files: Sequence[EntryFile], parts: Sequenc
     methods = [record for record in records if record["method"]["name"] != SINGLE]
     setting = _one_setting([*files, *methods])
     single, notes = single_task(records, setting)
-    judge = Judge(setting, single, usable=not notes)
     plain, grouped = method_entries(methods), group_entries(files, [*records, *parts])
+    variants = sorted({f"The data: {record['variant']}." for record in methods if "variant" in record})
+    told = (*variants, *(_told(file, [*records, *parts]) for file in files))
+    kin = all_but_budget(methods[0]) if methods else None
+    return _assembled(setting, single, notes, plain, grouped, told, kin)
+
+
+def _assembled(
+    setting: Shared,
+    single: Entry | None,
+    notes: Sequence[str],
+    plain: Sequence[Entry],
+    grouped: Sequence[Entry],
+    told: Sequence[str],
+    kin: str | None = None,
+) -> Board:
+    """`notes` say why nothing can be compared with `single`, if so; `told` stands after all that is noted here."""
+    judge = Judge(setting, single, usable=not notes)
     entries = [*([single] if single else []), *plain, *grouped]
     # an entry of groups sums several runs, so its spread is only asked where no method has two seeds
     spread = _spread([judge.row(entry) for entry in plain]) or _spread([judge.row(entry) for entry in grouped])
@@ -103,7 +174,6 @@ def _board(records: Sequence[Record], files: Sequence[EntryFile], parts: Sequenc
         notes = [*notes, "Seconds per batch were measured on more than one machine and do not compare."]
     if mixed := [entry.label for entry in entries if entry.mixes_data]:
         notes = [*notes, f"Runs of one row read packed data of different bytes: {', '.join(mixed)}."]
-    notes = [*notes, *sorted({f"The data: {record['variant']}." for record in methods if "variant" in record})]
     return Board(
         experiment=setting["experiment"]["name"],
         hash=setting["experiment"]["hash"],
@@ -112,8 +182,8 @@ def _board(records: Sequence[Record], files: Sequence[EntryFile], parts: Sequenc
         columns=judge.columns,
         rows=_ranked([judge.row(entry) for entry in entries], spread),
         spread=spread,
-        notes=(*notes, *(_told(file, [*records, *parts]) for file in files)),
-        kin=all_but_budget(methods[0]) if methods else None,
+        notes=(*notes, *told),
+        kin=kin,
     )
 
 

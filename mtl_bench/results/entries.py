@@ -213,7 +213,7 @@ def check_runs(file: EntryFile, known: Set[str]) -> None:
     if missing := sorted(runs_of(file) - known):
         raise Damaged(
             f"Entry {file['id']} needs run {missing[0][:12]}, whose record is not in these folders; name the "
-            "folder where it lies, or run its `mtl-bench group` or `recon` again."
+            "folder where it lies, or run its `mtl-bench group`, `recon` or `tune` again."
         )
 
 

@@ -80,9 +80,10 @@ def lines(board: Board, worth: bool = True) -> list[str]:
     """
     few = [f"{row.label} ({len(row.seeds)})" for row in board.rows if len(row.seeds) < FEW]
     lost = [row.label for row in board.rows if row.diverged]
+    reference = "single-task runs tuned by the same search" if board.tuned_from else "single-task"
     return [
         f"Test values under the selection rule {board.selection!r}.",
-        *([f"Δm is the {board.definition} of the relative changes against single-task."] if is_relative(board) else []),
+        *([f"Δm is the {board.definition} of the relative changes against {reference}."] if is_relative(board) else []),
         COVERAGE,
         *([TIES] if any(row.standing == "tied" for row in board.rows) else []),
         *([SHARES] if _shared_among(board) else []),

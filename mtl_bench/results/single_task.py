@@ -28,6 +28,15 @@ def single_task(records: Sequence[Record], setting: Shared) -> tuple[Entry | Non
     return None, [_how_to_train(setting["experiment"]["name"], missing or tasks)]
 
 
+def tuned_alone(entries: Sequence[Entry], setting: Shared) -> tuple[Entry | None, list[str]]:
+    """The same of tuned single-task runs, of which a table has one entry."""
+    if not entries:
+        return None, ["Δm is left out: tuned single-task runs are missing; run `mtl-bench tune` again."]
+    if not entries[0].seeds:
+        return None, ["Δm is left out: no seed is common to the tuned single-task runs."]
+    return entries[0], _flaws(entries[0], setting["delta_m"]["terms"])
+
+
 def _runs(records: Sequence[Record], setting: Shared) -> dict[str, Run]:
     """Task → its single-task run; one trained inside this experiment goes before one trained for another."""
     wanted = [record for record in records if record["hash"] in setting["baselines"].values()]

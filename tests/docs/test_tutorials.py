@@ -50,7 +50,7 @@ def hurried(command: str) -> list[str]:
     """The arguments of `mtl-bench …`, a training cut to a moment and a sweep to its first cell."""
     arguments = shlex.split(command)[1:]
     planned = arguments[0] == "status" and "-m" in arguments
-    if not (planned or arguments[0] in ("train", "group", "recon")) or "--cfg" in arguments:
+    if not (planned or arguments[0] in ("train", "group", "recon", "tune")) or "--cfg" in arguments:
         return arguments
     short = [FIRST.sub(r"=\1", argument) for argument in arguments]
     chosen = [argument for argument in arguments if argument.startswith("experiment=")]
@@ -58,8 +58,10 @@ def hurried(command: str) -> list[str]:
         short += [f"dataset.{option}" for option in ROOMS]
     if any(argument.startswith("+suite=") for argument in arguments):
         short += ["seed=0", "method=ls"]
-    if arguments[0] in ("group", "recon"):
+    if arguments[0] in ("group", "recon", "tune"):
         short += ["seeds=[0]"]
+    if arguments[0] == "tune":
+        short += ["trials=2"]
     if arguments[0] == "recon":
         short += ["share=1"]  # a moment has no whole epoch to spare
     return [*short, *MOMENT]

@@ -6,12 +6,14 @@ from pathlib import Path
 from statistics import fmean
 
 from mtl_bench.records import Record, Shared
+from mtl_bench.records.entry import EntryFile
 from mtl_bench.records.record import SINGLE
 from mtl_bench.results.board import Board
 from mtl_bench.results.entries import Entry, Run, group_entries, method_entries
 from mtl_bench.results.page.material import Material
 from mtl_bench.results.row import Row
 from mtl_bench.results.single_task import single_task
+from mtl_bench.results.tuned_rows import is_over, tuned_entries
 
 ORIGINS = {"submissions": "submitted", "published": "published"}  # by names of folders; all other records are ours
 TUNED = "tuned"  # likewise
@@ -31,9 +33,9 @@ class Provenance:
 
 def entries_behind(board: Board, material: Material) -> dict[str, Entry]:
     """Label of a row → its entry."""
-    files = [file for file in material.files if file["experiment"]["hash"] == board.hash]
-    methods = methods_of(board, material)
-    entries = [*method_entries(methods), *group_entries(files, material.records)]
+    files, methods = _files_of(board, material), methods_of(board, material)
+    chosen = tuned_entries(files, material.records) if board.tuned_from else group_entries(files, material.records)
+    entries = [*method_entries(methods), *chosen]
     single, _ = single_task(material.records, setting_of(board, material))
     known = {(entry.label, tuple(entry.hashes)): entry for entry in [*entries, *([single] if single else [])]}
     found = {row.label: known.get((row.label, row.hashes)) for row in board.rows}
@@ -42,14 +44,19 @@ def entries_behind(board: Board, material: Material) -> dict[str, Entry]:
 
 def methods_of(board: Board, material: Material) -> list[Record]:
     """Their records on this board, single-task runs left out."""
-    own = [record for record in material.records if record["experiment"]["hash"] == board.hash]
+    own = [record for record in material.records if record["experiment"]["hash"] == board.setting["hash"]]
     return [record for record in own if record["method"]["name"] != SINGLE]
 
 
 def setting_of(board: Board, material: Material) -> Shared:
     """What speaks for all rows of a board."""
-    files = [file for file in material.files if file["experiment"]["hash"] == board.hash]
-    return (*files, *methods_of(board, material))[0]
+    return (*_files_of(board, material), *methods_of(board, material))[0]
+
+
+def _files_of(board: Board, material: Material) -> list[EntryFile]:
+    """Searches belong to the table of what they tuned, and are over."""
+    own = [file for file in material.files if file["experiment"]["hash"] == board.setting["hash"]]
+    return [file for file in own if ("tuning" in file and is_over(file) if board.tuned_from else "tuning" not in file)]
 
 
 def runs_behind(row: Row, material: Material) -> list[Run]:

@@ -1,7 +1,7 @@
 """One row as a page's script and its table get it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -17,6 +17,7 @@ from mtl_bench.results.page.gradient_data import gradients_of
 from mtl_bench.results.page.material import Material
 from mtl_bench.results.render import signed
 from mtl_bench.results.row import Estimate, Row
+from mtl_bench.results.worth import trials_of
 
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # libyaml's, where there is one, is ten times as quick
 
@@ -34,7 +35,9 @@ class DrawnRow:
 
 def drawn_row(row: Row, anchor: str, own: Ranking, scale: Scale, material: Material) -> DrawnRow:
     strip = _strip(row, scale) if row.delta_m else None
-    return DrawnRow(row, anchor, own.places.get(row.label), provenance(runs_behind(row, material), material), strip)
+    found = provenance(runs_behind(row, material), material)
+    found = replace(found, tuned=found.tuned or trials_of(row.label) is not None)
+    return DrawnRow(row, anchor, own.places.get(row.label), found, strip)
 
 
 def row_data(

@@ -8,6 +8,7 @@ from pathlib import Path
 from mtl_bench.records import Record
 from mtl_bench.records.entry import EntryFile
 from mtl_bench.results.entries import Run, by_hash
+from mtl_bench.results.tuned_rows import without_trials
 
 
 def _unknown(runs: Sequence[Run]) -> None:
@@ -29,7 +30,7 @@ class Material:
 
     @cached_property
     def records(self) -> list[Record]:
-        return [record for _, record in self.located]
+        return without_trials([record for _, record in self.located], self.files)
 
     @cached_property
     def runs(self) -> dict[str, Run]:

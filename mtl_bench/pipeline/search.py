@@ -1,0 +1,50 @@
+"""A search: values are drawn, runs say what they are worth, and the best one wins."""
+
+from collections.abc import Callable, Iterator, Sequence
+from math import inf, isfinite
+from typing import Any
+
+from numpy.random import SeedSequence
+
+from mtl_bench.errors import BenchError
+from mtl_bench.pipeline.search_space import Space, values_drawn
+from mtl_bench.records.entry import Trial
+
+SAMPLERS = ("random", "tpe")
+Run = Callable[[dict[str, Any]], tuple[str, float]]  # values of a trial → hash of its run and score, −∞ if it diverged
+
+
+def search(run: Run, first: dict[str, Any], space: Space, trials: int, sampler: str, seed: int) -> Iterator[Trial]:
+    """The trials, `first` before all that are drawn.
+
+    What is drawn depends on the seed and on the scores before alone, and runs are found again: a search that was killed
+    comes back to where it was, with no memory of its own.
+    """
+    import optuna  # late: a second, and an extra
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
+    for number in range(trials):
+        if sampler == "random":  # anew for each trial, so that all searches see the same learning rates, drawn first
+            study.sampler = optuna.samplers.RandomSampler(int(SeedSequence([seed, number]).generate_state(1)[0]))
+        asked = study.ask() if number else None
+        values = first if asked is None else values_drawn(asked, space)
+        digest, score = run(values)
+        if asked is not None:
+            study.tell(asked, score)
+        yield {"values": values, "hash": digest, "score": score if isfinite(score) else None}
+
+
+def best_of(trials: Sequence[Trial]) -> int | None:
+    """The number of the trial with the best score, of several the first; None where none converged."""
+    scores = [-inf if trial["score"] is None else trial["score"] for trial in trials]
+    best = max(range(len(scores)), key=scores.__getitem__, default=None)
+    return None if best is None or scores[best] == -inf else best
+
+
+def check_optuna() -> None:
+    """Raises BenchError where it is missing, before anything is trained."""
+    try:
+        import optuna  # noqa: F401
+    except ImportError as error:
+        raise BenchError("Tuning needs a package that is missing: pip install 'mtl-bench[tune]'.") from error
