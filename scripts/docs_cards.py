@@ -7,6 +7,7 @@ import re
 from functools import cache
 from pathlib import Path
 
+from docs_nav import filled
 from docs_tables import cell, plain, table
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -29,7 +30,8 @@ FOLDER = "methods/"
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    config.nav = _filled(config.nav or [])
+    entries = [{Path(path).stem: path} for path in pages()]
+    config.nav = filled(config.nav or [], lambda folder: entries if folder == FOLDER else [])
     return config
 
 
@@ -43,19 +45,6 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def pages() -> dict[str, str]:
     """Path in the site → Markdown."""
     return {f"{FOLDER}{path.stem}.md": _page(path) for path in sorted(METHODS.glob("*.yaml"))}
-
-
-def _filled(nav: list) -> list:
-    """The navigation, with this folder replaced by its pages."""
-    filled = []
-    for item in nav:
-        ((title, target),) = item.items()
-        if isinstance(target, list):
-            target = _filled(target)
-        elif target == FOLDER:
-            target = [{Path(path).stem: path} for path in pages()]
-        filled.append({title: target})
-    return filled
 
 
 @cache

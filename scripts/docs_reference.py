@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from docs_nav import filled
 from docs_tables import arguments, cell, keys_table, plain, schema, table
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -32,7 +33,7 @@ SCHEMAS = ("mtl_bench/records/record.py", "mtl_bench/records/entry.py")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    config.nav = _filled(config.nav or [])
+    config.nav = filled(config.nav or [], lambda folder: [path for path in pages() if path.startswith(folder)])
     return config
 
 
@@ -61,19 +62,6 @@ def pages() -> dict[str, str]:
         "contributing.md": (ROOT / "CONTRIBUTING.md").read_text(),
         "changelog.md": (ROOT / "CHANGELOG.md").read_text(),
     }
-
-
-def _filled(nav: list[Any]) -> list[Any]:
-    """The navigation, with every folder replaced by the pages made in it."""
-    filled = []
-    for item in nav:
-        ((title, target),) = item.items()
-        if isinstance(target, list):
-            target = _filled(target)
-        elif target.endswith("/"):
-            target = [path for path in pages() if path.startswith(target)]
-        filled.append({title: target})
-    return filled
 
 
 def _overview(kinds: list[type]) -> str:

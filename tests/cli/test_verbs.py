@@ -330,7 +330,7 @@ def test_report_as_markdown(report: Type, folder: Path) -> None:
     assert report("--markdown", "board.md").status == 0
     text = (folder / "board.md").read_text()
     assert text.startswith("### multidigits · ")
-    assert {line.count("|") for line in text.splitlines() if line.startswith("|")} == {13}
+    assert {line.count("|") for line in text.splitlines() if line.startswith("|")} == {14}
     assert report("--markdown", "-").out.strip() == text.strip()
 
 
@@ -363,7 +363,7 @@ def test_report_without_baselines_names_the_command(mtl_bench: Type) -> None:
 def test_a_plot_of_an_unknown_kind(report: Type) -> None:
     typed = report("--plot", "plot.xyz")
     assert typed.status == 1
-    assert typed.err.startswith("mtl-bench: The plot cannot be written to plot.xyz: Format 'xyz' is not supported")
+    assert typed.err.startswith("mtl-bench: The picture cannot be written to plot.xyz: Format 'xyz' is not supported")
     assert len(typed.err.splitlines()) == 1
 
 
