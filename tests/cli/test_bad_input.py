@@ -564,7 +564,7 @@ def test_a_strange_record_elsewhere_does_not_fail_a_run(train: Type, cell: Path,
 
 def test_list_of_an_unknown_group(mtl_bench: Type) -> None:
     refused(mtl_bench("list", "nonsense"), "There is no group 'nonsense'; choose among dataset, experiment,")
-    refused(mtl_bench("list", "methods"), "There is no group 'methods'; did you mean method?")
+    refused(mtl_bench("list", "methodz"), "There is no group 'methodz'; did you mean method?")
 
 
 @pytest.mark.parametrize(

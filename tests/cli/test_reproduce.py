@@ -86,7 +86,7 @@ def test_run_trains_what_is_missing_and_goes_on_where_it_was_stopped(reproduce: 
     assert re.search(r"^ +Delta +-30\.67 ", typed.out, re.M)  # higher is better here
     assert "Without records here: Cross-Stitch." in typed.words
     again = reproduce(*sweep)
-    assert again.out.count("finished already") == 4
+    assert again.out.count(": finished already (") == 4
     assert again.out.endswith(typed.out[typed.out.index("Mini, Table 1") :])
 
 
