@@ -26,7 +26,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("experiment", SMALL)
 def test_experiment(experiment: str, data: Path) -> None:
-    record = train_two_steps(experiment, data, "dataset.limit=3", *SMALL[experiment])
+    record = train_two_steps(experiment, data, "dataset.limit=2", *SMALL[experiment])
     assert list(record["test"]) == ["segmentation", "depth"]
 
 
@@ -35,7 +35,7 @@ def test_single_task_is_segnet(data: Path) -> None:
         "cityscapes_mtan",
         data,
         "only=[depth]",
-        "dataset.limit=3",
+        "dataset.limit=2",
         "model.width=4",
         "protocol.reporting.single_model.width=4",
     )
