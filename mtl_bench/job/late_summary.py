@@ -6,8 +6,7 @@ from pathlib import Path
 from mtl_bench.errors import BenchError, Damaged, noting
 from mtl_bench.records import Record
 from mtl_bench.records.record import RECORD_NAME, SINGLE, has_converged, load_record
-from mtl_bench.results.baselines import find_baselines, single_task_means
-from mtl_bench.results.change import delta_m
+from mtl_bench.results.baselines import delta_m_of, find_baselines, single_task_means
 from mtl_bench.training.loggers import RunInfo, WandbLogger
 from mtl_bench.training.loggers.wandb import logged_to
 
@@ -36,26 +35,16 @@ def late_delta_m(roots: Sequence[Path], damaged: list[Damaged] | None = None) ->
 
 
 def _change(record: Record, singles: Sequence[Record]) -> float | None:
-    means, setting = single_task_means(record, singles), record["delta_m"]
+    means = single_task_means(record, singles)
     if not has_converged(record) or set(record["baselines"]) - set(means):
         return None
-    better = {t: {name: info["higher_is_better"] for name, info in m.items()} for t, m in record["metrics"].items()}
     try:
-        return delta_m(record["test"], means, better, setting["definition"], setting["terms"])
+        return delta_m_of(record, means)
     except BenchError:  # a baseline of zero
         return None
 
 
 def _write(logger: WandbLogger, record: Record, folder: Path, change: float) -> None:
-    experiment, method = record["experiment"]["name"], record["method"]["name"]
-    logger.start(
-        RunInfo(
-            name=f"{experiment}/{method}/seed-{record['seed']}",
-            group=record["hash"],
-            id=f"{record['hash'][:12]}-{record['seed']}",
-            folder=folder,
-            config=record["config"],
-            tags=(experiment, method),
-        )
-    )
+    names = record["experiment"]["name"], record["method"]["name"]
+    logger.start(RunInfo.of(*names, record["hash"], record["seed"], folder, record["config"]))
     logger.finish({"delta_m": change})

@@ -8,8 +8,7 @@ from typing import Any
 from mtl_bench.errors import BenchError
 from mtl_bench.records import Record
 from mtl_bench.records.record import SINGLE, has_converged
-from mtl_bench.results import delta_m
-from mtl_bench.results.baselines import single_task_means
+from mtl_bench.results.baselines import delta_m_of, single_task_means
 from mtl_bench.training.plan import Plan
 from mtl_bench.training.selection import SelectionRule
 
@@ -86,8 +85,7 @@ def _delta_m(record: Record, baselines: Sequence[Record]) -> float | None:
     judged = [record["val"][task][metric] for task, metrics in setting["terms"].items() for metric in metrics]
     if not all(map(isfinite, judged)):
         return -inf
-    better = {t: {name: info["higher_is_better"] for name, info in m.items()} for t, m in record["metrics"].items()}
-    return delta_m(record["val"], means, better, setting["definition"], setting["terms"])
+    return delta_m_of(record, means, "val")
 
 
 def _mean(record: Record) -> float:

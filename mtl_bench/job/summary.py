@@ -9,8 +9,7 @@ from rich.table import Table
 
 from mtl_bench.errors import BenchError, Damaged
 from mtl_bench.records.record import SINGLE, Record, has_converged
-from mtl_bench.results import delta_m
-from mtl_bench.results.baselines import single_task_means
+from mtl_bench.results.baselines import delta_m_of, single_task_means
 from mtl_bench.training.cell import Outcome
 
 Values = dict[str, dict[str, float]]
@@ -91,7 +90,7 @@ def _compare(record: Record, singles: Sequence[Record], command: str) -> tuple[V
             return baselines, None, ""
         if missing := [task for task in record["baselines"] if task not in baselines]:
             return baselines, None, _missing(record, missing, {one["hash"] for one in singles}, command)
-        change = delta_m(record["test"], baselines, _better(record), setting["definition"], setting["terms"])
+        change = delta_m_of(record, baselines)
     except BenchError as error:  # a baseline of zero; this run is finished and stays so
         return {}, None, f"Δm is left out: {error}"
     return baselines, change, f"Δm {change:+.2f} % ({setting['definition']}, higher is better) against single-task"
@@ -107,10 +106,6 @@ def name_of(record: Record) -> str:
     """The method as people call it; of a single-task run, the task it was trained on."""
     label = record["method"]["label"]
     return f"{record['tasks'][0]} alone" if label == SINGLE else label
-
-
-def _better(record: Record) -> dict[str, dict[str, bool]]:
-    return {t: {name: info["higher_is_better"] for name, info in m.items()} for t, m in record["metrics"].items()}
 
 
 def _table(record: Record, baselines: Values) -> Table:

@@ -9,6 +9,7 @@ from typing import Literal
 from mtl_bench.errors import Damaged, noting
 from mtl_bench.records import Record
 from mtl_bench.records.record import RECORD_NAME, has_converged, load_record
+from mtl_bench.results.change import delta_m
 
 
 def find_baselines(record: Record, roots: Iterable[Path], damaged: list[Damaged] | None = None) -> list[Record]:
@@ -43,3 +44,10 @@ def single_task_means(
         for task, digest in record["baselines"].items()
         if digest in runs and all(task in run[split] for run in runs[digest].values())
     }
+
+
+def delta_m_of(record: Record, means: dict[str, dict[str, float]], split: Literal["test", "val"] = "test") -> float:
+    """Δm of one record against the means of its single-task runs. Raises BenchError as `delta_m` does."""
+    setting = record["delta_m"]
+    better = {t: {name: info["higher_is_better"] for name, info in m.items()} for t, m in record["metrics"].items()}
+    return delta_m(record[split], means, better, setting["definition"], setting["terms"])

@@ -12,7 +12,7 @@ from mtl_bench import __version__
 from mtl_bench.errors import BenchError, Damaged
 from mtl_bench.records.atomic import remove_leftovers, write_atomic
 from mtl_bench.records.folder import RunFolder
-from mtl_bench.records.record import SCHEMA, Record, load_record, mostly_skipped, save_record
+from mtl_bench.records.record import SCHEMA, Measured, Record, load_record, mostly_skipped, save_record
 from mtl_bench.training.assemble import Place, assemble
 from mtl_bench.training.diagnostics import effective_shares
 from mtl_bench.training.environment import peak_memory_bytes, processor
@@ -56,7 +56,9 @@ def run_cell(plan: Plan, place: Place, options: Options, logger: Logger) -> Outc
         remove_leftovers(folder.path)
         trainer = assemble(plan, place, options, logger)
         write_atomic(folder.config, OmegaConf.to_yaml(OmegaConf.create(plan.config)))
-        trainer.logger.start(_info(plan, folder))
+        trainer.logger.start(
+            RunInfo.of(plan.names.experiment, plan.method, plan.hash, plan.seed, folder.path, plan.config)
+        )
         trainer.resume(place.resume)
         failure: Diverged | None = None
         try:
@@ -109,17 +111,6 @@ def _found(plan: Plan, folder: RunFolder) -> Outcome:
     return Outcome(record, folder, skipped=True)
 
 
-def _info(plan: Plan, folder: RunFolder) -> RunInfo:
-    return RunInfo(
-        name=f"{plan.names.experiment}/{plan.method}/seed-{plan.seed}",
-        group=plan.hash,
-        id=f"{plan.hash[:12]}-{plan.seed}",
-        folder=folder.path,
-        config=plan.config,
-        tags=(plan.names.experiment, plan.method),
-    )
-
-
 def make_record(plan: Plan, trainer: Trainer, selected: Selected) -> Record:
     """What the run leaves, once its budget is spent or it was given up."""
     test, val = selected.test, selected.val
@@ -165,14 +156,7 @@ def make_record(plan: Plan, trainer: Trainer, selected: Selected) -> Record:
         "identity": plan.identity,
         "environment": trainer.environment,
         "resumed_elsewhere": trainer.elsewhere,
-        "measured": {
-            "seconds": round(state.seconds, 3),
-            "seconds_per_step": state.seconds / max(1, counts.batches),
-            "peak_memory_bytes": peak_memory_bytes(machine.device),
-            "host": f"{processor()}, {os.cpu_count()} cores",
-            "started": state.started,
-            "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        },
+        "measured": _measured(trainer),
     }
     if variant := plan.packed.manifest.label:
         record["variant"] = variant
@@ -183,6 +167,18 @@ def make_record(plan: Plan, trainer: Trainer, selected: Selected) -> Record:
     if selected.other_tests:
         record["other_tests"] = selected.other_tests
     return record
+
+
+def _measured(trainer: Trainer) -> Measured:
+    state, batches = trainer.state, trainer.machine.ledger.counts.batches
+    return {
+        "seconds": round(state.seconds, 3),
+        "seconds_per_step": state.seconds / max(1, batches),
+        "peak_memory_bytes": peak_memory_bytes(trainer.machine.device),
+        "host": f"{processor()}, {os.cpu_count()} cores",
+        "started": state.started,
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
 
 
 def _shares(trainer: Trainer, tasks: list[str]) -> dict[str, float]:

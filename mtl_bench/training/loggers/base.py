@@ -29,6 +29,14 @@ class RunInfo:
     config: dict[str, Any]  # plain JSON values
     tags: tuple[str, ...] = ()
 
+    @classmethod
+    def of(
+        cls, experiment: str, method: str, digest: str, seed: int, folder: Path, config: dict[str, Any]
+    ) -> "RunInfo":
+        """Of a cell, while it trains or from its record: the same run to whatever logs it."""
+        name = f"{experiment}/{method}/seed-{seed}"
+        return cls(name, digest, f"{digest[:12]}-{seed}", folder, config, (experiment, method))
+
 
 class Logger(ABC):
     """Where scalars go while a run trains; the record does not depend on it."""
