@@ -91,6 +91,7 @@ class Record(Shared):
     other_tests: NotRequired[dict[str, dict[str, dict[str, float]]]]  # split → task → metric, at the selected weights
     findings: NotRequired[list[dict[str, Any]]]  # what the method told after each epoch, with its number
     shares: NotRequired[dict[str, float]]  # task → mean effective gradient share of the batches that diagnostics probed
+    cosines: NotRequired[list[list[float | None]]]  # [K][K]: mean cosine of task gradients over those batches
     evaluations: list[Evaluation]  # all of them, in order
     counts: Counts  # what the training cost
     failures: Failures  # what was skipped or missed

@@ -9,13 +9,11 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from mtl_bench.errors import BenchError, Damaged, noting
+from mtl_bench.errors import BenchError, Damaged
 from mtl_bench.records import Record
-from mtl_bench.records.folder import HISTORY_NAME
-from mtl_bench.records.record import RECORD_NAME, load_record
+from mtl_bench.records.record import find_records
 from mtl_bench.results.board import Board
 from mtl_bench.results.comparison import task_changes
-from mtl_bench.results.findings_pictures import read_conflicts
 
 COSINE = "cosine"  # among a method's findings: of the gradients of all pairs of tasks
 Matrices = dict[tuple[str, int], Float[np.ndarray, "K K"]]  # (hash, seed) of a run → mean cosine of each pair of tasks
@@ -44,15 +42,13 @@ class Prediction:
 
 
 def find_cosines(roots: Iterable[Path], damaged: list[Damaged] | None = None) -> Matrices:
-    """From the histories of runs with diagnostics, else from methods that measure cosines, means over epochs."""
+    """From runs with diagnostics, else from methods that measure cosines, means over epochs."""
     found: Matrices = {}
-    for path in sorted({path.resolve() for root in roots for path in root.rglob(RECORD_NAME)}):
-        with noting(damaged):
-            record = load_record(path)
-            measured = read_conflicts(path.with_name(HISTORY_NAME), record["tasks"])
-            matrix = measured[0] if measured else _from_findings(record)
-            if matrix is not None and len(matrix) > 1:
-                found[record["hash"], record["seed"]] = matrix
+    for record in find_records(roots, damaged):
+        told = record.get("cosines")
+        matrix = np.array(told, dtype=float) if told else _from_findings(record)  # None: NaN
+        if matrix is not None and len(matrix) > 1:
+            found[record["hash"], record["seed"]] = matrix
     return found
 
 

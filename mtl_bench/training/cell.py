@@ -4,7 +4,9 @@ import logging
 import math
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from omegaconf import OmegaConf
 
@@ -14,7 +16,7 @@ from mtl_bench.records.atomic import remove_leftovers, write_atomic
 from mtl_bench.records.folder import RunFolder
 from mtl_bench.records.record import SCHEMA, Measured, Record, load_record, mostly_skipped, save_record
 from mtl_bench.training.assemble import Place, assemble
-from mtl_bench.training.diagnostics import effective_shares
+from mtl_bench.training.diagnostics import effective_shares, mean_cosines
 from mtl_bench.training.environment import peak_memory_bytes, processor
 from mtl_bench.training.evaluator import Selected
 from mtl_bench.training.interrupts import Interrupted
@@ -162,8 +164,11 @@ def make_record(plan: Plan, trainer: Trainer, selected: Selected) -> Record:
         record["variant"] = variant
     if state.findings:
         record["findings"] = state.findings
-    if shares := _shares(trainer, names):
+    probed = _probed(trainer)
+    if shares := effective_shares(probed, names):
         record["shares"] = shares
+    if cosines := mean_cosines(probed, names):
+        record["cosines"] = cosines
     if selected.other_tests:
         record["other_tests"] = selected.other_tests
     return record
@@ -181,10 +186,10 @@ def _measured(trainer: Trainer) -> Measured:
     }
 
 
-def _shares(trainer: Trainer, tasks: list[str]) -> dict[str, float]:
-    """Empty without diagnostics; a history that was damaged meanwhile is named, and no reason to lose a record."""
+def _probed(trainer: Trainer) -> list[Mapping[str, Any]]:
+    """Rows of diagnostics; a history that was damaged meanwhile is named, and no reason to lose a record."""
     try:
-        return effective_shares(trainer.history.rows(), tasks)
+        return [row for row in trainer.history.rows() if "diagnostics" in row]
     except Damaged as error:
-        log.warning("%s The record has no shares.", error)
-        return {}
+        log.warning("%s The record has no shares and cosines of gradients.", error)
+        return []

@@ -14,6 +14,7 @@ from mtl_bench.step.batch_step import BatchStep
 from mtl_bench.step.ledger import Ledger
 
 SHARE = "diagnostics/share/"
+COSINE = "diagnostics/cosine/"
 
 
 def probe(step: BatchStep) -> tuple[tuple[int, ...], Float[Tensor, "k k"]]:
@@ -44,7 +45,7 @@ def describe_gradients(
         product, squares = float(norms[i] * norms[j]), float(gramian[i, i] + gramian[j, j])
         cosine = float(gramian[i, j]) / product if product > 0 else 0.0
         conflicts += cosine < 0
-        found[f"diagnostics/cosine/{tasks[i]}-{tasks[j]}"] = cosine
+        found[f"{COSINE}{tasks[i]}-{tasks[j]}"] = cosine
         found[f"diagnostics/magnitude_similarity/{tasks[i]}-{tasks[j]}"] = 2 * product / squares if squares > 0 else 1.0
     pairs = len(tasks) * (len(tasks) - 1) // 2
     found["diagnostics/conflicts"] = conflicts / pairs if pairs else 0.0
@@ -74,3 +75,19 @@ def effective_shares(rows: Iterable[Mapping[str, Any]], tasks: Sequence[str]) ->
             if (share := row.get("diagnostics", {}).get(f"{SHARE}{task}")) is not None:
                 found.setdefault(task, []).append(share)
     return {task: fmean(shares) for task, shares in found.items()}
+
+
+def mean_cosines(rows: Iterable[Mapping[str, Any]], tasks: Sequence[str]) -> list[list[float | None]]:
+    """[K][K], symmetric, 1 on the diagonal: the mean cosine of each pair over the probed batches that had both.
+
+    None for a pair that was never probed together; [] without any.
+    """
+    found: dict[tuple[int, int], list[float]] = {}
+    for row in rows:
+        for pair in combinations(range(len(tasks)), 2):
+            i, j = pair
+            if (cosine := row.get("diagnostics", {}).get(f"{COSINE}{tasks[i]}-{tasks[j]}")) is not None:
+                found.setdefault(pair, []).append(cosine)
+    means = {pair: fmean(cosines) for pair, cosines in found.items()}
+    size = range(len(tasks))
+    return [[1.0 if i == j else means.get((min(i, j), max(i, j))) for j in size] for i in size] if means else []

@@ -1,6 +1,5 @@
 """Cosines to the mean gradient by hand, where they are read from, and what they are set against."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +21,24 @@ def test_cosines_to_the_mean_of_known_gradients() -> None:
     assert to_mean(np.eye(4)) == pytest.approx(np.full(4, 0.5))  # unrelated: 1/√K
 
 
-def test_cosines_come_from_histories_and_findings(record: Make, tmp_path: Path) -> None:
-    def leave(seed: int, findings: list[Any] | None, rows: list[Any]) -> None:
-        made = record("ls", 80, 0.5, seed)
-        if findings:
-            made["findings"] = findings
+def test_cosines_come_from_diagnostics_and_findings(record: Make, tmp_path: Path) -> None:
+    def leave(seed: int, **told: Any) -> None:
         folder = tmp_path / f"seed-{seed}"
         folder.mkdir()
-        save_record(folder / "record.json", made)
-        (folder / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        save_record(folder / "record.json", record("ls", 80, 0.5, seed) | told)  # type: ignore[typeddict-item]
 
-    leave(0, None, [{"batch": n, "diagnostics": {"diagnostics/cosine/left-right": c}} for n, c in enumerate([0.5, 0])])
-    leave(1, [{"epoch": n, "cosine": [[1, c], [c, 1]]} for n, c in enumerate([0.1, 0.3])], [])
-    leave(2, [{"epoch": 0, "affinity": [[1, 2], [3, 4]]}], [{"batch": 0}])
+    def pair(cosine: float | None) -> list[list[float | None]]:
+        return [[1.0, cosine], [cosine, 1.0]]
+
+    findings = [{"epoch": n, "cosine": pair(c)} for n, c in enumerate([0.1, 0.3])]
+    leave(0, cosines=pair(0.25), findings=findings)
+    leave(1, findings=findings)
+    leave(2, findings=[{"epoch": 0, "affinity": [[1, 2], [3, 4]]}])
+    leave(3, cosines=pair(None))
     found = find_cosines([tmp_path])
-    assert {seed: matrix[0, 1] for (_, seed), matrix in found.items()} == pytest.approx({0: 0.25, 1: 0.2})
+    assert {seed: matrix[0, 1] for (_, seed), matrix in found.items()} == pytest.approx(
+        {0: 0.25, 1: 0.2, 3: np.nan}, nan_ok=True
+    )
 
 
 def test_a_task_is_set_against_its_change(runs: Runs, single: Runs) -> None:

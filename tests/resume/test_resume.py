@@ -103,7 +103,8 @@ def test_diagnostics_are_measured_beside_training(method: str, compose: Compose,
     rows = [row for row in measured.rows if "diagnostics" not in row]
     assert len(measured.rows) == len(rows) + PER_EPOCH
     assert rows == whole.rows
-    assert measured.record == {**whole.record, "shares": measured.record["shares"]}
+    told = {"shares": measured.record["shares"], "cosines": measured.record["cosines"]}
+    assert measured.record == {**whole.record, **told}
     assert differing(measured.checkpoint, whole.checkpoint) == [".history"]
 
 

@@ -8,7 +8,7 @@ import torch
 from mtl_bench.methods.linear_scalarization import LinearScalarization
 from mtl_bench.methods.mgda import MGDA
 from mtl_bench.models.base import MultiTaskModel
-from mtl_bench.training.diagnostics import describe_gradients, effective_shares, probe, used_weights
+from mtl_bench.training.diagnostics import describe_gradients, effective_shares, mean_cosines, probe, used_weights
 from tests.step.toys import (
     MODELS,
     TASKS,
@@ -136,6 +136,15 @@ def test_effective_shares_are_means_over_the_probed_batches_that_had_the_task() 
     others = [{"batch": 3, "train": {}}, {"batch": 4, "diagnostics": {"diagnostics/nonfinite": 1.0}}]
     assert effective_shares([*rows, *others], ["a", "b", "c"]) == pytest.approx({"a": 1.6 / 3, "b": 0.7})
     assert effective_shares(others, ["a"]) == {}
+
+
+def test_mean_cosines_are_of_the_batches_that_had_both_tasks() -> None:
+    told = [{"a-b": 0.5}, {"a-b": -0.1, "b-c": 0.4}]
+    rows = [{"diagnostics": {f"diagnostics/cosine/{pair}": value for pair, value in one.items()}} for one in told]
+    others = [{"batch": 3, "train": {}}, {"batch": 4, "diagnostics": {"diagnostics/nonfinite": 1.0}}]
+    expected = [[1.0, pytest.approx(0.2), None], [pytest.approx(0.2), 1.0, 0.4], [None, 0.4, 1.0]]
+    assert mean_cosines([*rows, *others], ["a", "b", "c"]) == expected
+    assert mean_cosines(others, ["a", "b"]) == []
 
 
 def describe(shares: dict[str, float]) -> dict[str, float]:

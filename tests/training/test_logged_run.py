@@ -60,6 +60,8 @@ def test_validation_losses_weights_and_diagnostics_are_logged(run: tuple[Record,
     probes = [row for row in logged["history"] if "diagnostics/share/left" in row]
     mean = sum(row["diagnostics/share/left"] for row in probes) / len(probes)
     assert record["shares"] == pytest.approx({"left": mean, "right": 1 - mean}, rel=1e-6)
+    cosine = sum(row["diagnostics/cosine/left-right"] for row in probes) / len(probes)
+    assert record["cosines"] == [[1, pytest.approx(cosine)], [pytest.approx(cosine), 1]]
 
 
 def test_test_metrics_and_delta_m_come_once_at_the_end(run: tuple[Record, dict[str, Any]]) -> None:
