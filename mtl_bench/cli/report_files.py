@@ -69,9 +69,12 @@ def _write_html(
     files: "Sequence[EntryFile]",
     damaged: list[Damaged],
 ) -> None:
-    from mtl_bench.results.page import Material, site_pages, write_site
+    from mtl_bench.results.page import Material, printed_deltas, site_pages, write_site
+    from mtl_bench.results.published import printed_names, published_folder, published_tables
 
-    write_site(folder, site_pages(boards, Material(located, files, train_again), damaged))
+    collection = published_folder()
+    printed = printed_deltas(published_tables(collection), printed_names(collection))
+    write_site(folder, site_pages(boards, Material(located, files, train_again, printed=printed), damaged))
 
 
 def _put(path: Path | None, boards: "Sequence[Board]", form: "Callable[[Board], str]") -> None:

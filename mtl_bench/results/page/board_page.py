@@ -22,6 +22,7 @@ from mtl_bench.results.page.definitions import Ranking, rankings
 from mtl_bench.results.page.drawn_row import DrawnRow, as_yaml, drawn_row, row_data
 from mtl_bench.results.page.material import Material
 from mtl_bench.results.page.table_columns import PageColumn, page_columns
+from mtl_bench.results.published import PaperTable
 from mtl_bench.results.render import lines
 from mtl_bench.results.row import Column, Row
 
@@ -108,6 +109,12 @@ class BoardPage:
         return len({label for label, (a, b) in zip(labels, pairs, strict=True) if a and b and a.mean * b.mean < 0})
 
     @property
+    def printed_in(self) -> list[PaperTable]:
+        """Published tables that this experiment trains."""
+        tables = {row.table.name: row.table for row in self.material.printed}
+        return [one for one in tables.values() if one.experiment == self.board.experiment and not one.overrides]
+
+    @property
     def origins(self) -> list[str]:
         return sorted({one.provenance.origin for one in self.rows})
 
@@ -170,7 +177,7 @@ class BoardPage:
 def page_names(boards: Sequence[Board]) -> list[str]:
     """`<experiment>.html`, with the head of its hash where two boards share an experiment's name."""
     names = [_slug(board.experiment) for board in boards]
-    taken = {name for name in names if names.count(name) > 1} | {"index"}
+    taken = {name for name in names if names.count(name) > 1} | {"index", "published"}
     return [
         f"{name}-{board.hash[:6]}.html" if name in taken else f"{name}.html"
         for name, board in zip(names, boards, strict=True)

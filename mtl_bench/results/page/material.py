@@ -8,6 +8,7 @@ from pathlib import Path
 from mtl_bench.records import Record
 from mtl_bench.records.entry import EntryFile
 from mtl_bench.results.entries import Run, by_hash
+from mtl_bench.results.page.printed_rows import PrintedRow
 from mtl_bench.results.tuned_rows import without_trials
 
 
@@ -20,13 +21,14 @@ class Material:
     """`located` are records with their files, `files` grouping entries.
 
     `commands` says what trains the runs of a row again, all their seeds (None: not known), and `link` where a record's
-    file lies, seen from a page (None: runs are named without a link).
+    file lies, seen from a page (None: runs are named without a link). `printed` are numbers of papers.
     """
 
     located: Sequence[tuple[Path, Record]]
     files: Sequence[EntryFile] = ()
     commands: Callable[[Sequence[Run]], list[str] | None] = _unknown
     link: Callable[[Path], str] | None = None
+    printed: Sequence[PrintedRow] = ()
 
     @cached_property
     def records(self) -> list[Record]:

@@ -20,12 +20,12 @@ from mtl_bench.results.table_text import signed_number
 ASSETS = Path(__file__).parent / "assets"
 # in this order: a script uses what those before it define
 SCRIPTS = ("draw", "sortable", "table", "details", "cost", "definitions", "tasks", "curves", "gradients", "start")
-INDEX = "index.html"
+INDEX, PUBLISHED = "index.html", "published.html"
 JOINT = re.compile(r"(?<=[=_/,])")  # where a long label may break
 
 
 def site_pages(boards: Sequence[Board], material: Material, damaged: list[Damaged] | None = None) -> dict[str, str]:
-    """File name → page: one per board, and an index.
+    """File name → page: one per board, an index, and one of the printed numbers where there are any.
 
     Histories that cannot be read are told to `damaged`; None: the first one is raised.
     """
@@ -33,7 +33,10 @@ def site_pages(boards: Sequence[Board], material: Material, damaged: list[Damage
     pages.sort(key=lambda page: page.name)
     environment = _environment()
     index = environment.get_template(INDEX)
-    made = {INDEX: index.render(pages=pages, style=_style(), script=_script("sortable", "list"))}
+    listed = {"printed": material.printed, "style": _style(), "script": _script("sortable", "list")}
+    made = {INDEX: index.render(pages=pages, **listed)}
+    if material.printed:
+        made[PUBLISHED] = environment.get_template(PUBLISHED).render(**listed)
     for page in pages:
         made[page.name] = environment.get_template("board.html").render(
             page=page, pages=pages, data=embedded(page.data(damaged)), style=_style(), script=_script(*SCRIPTS)
