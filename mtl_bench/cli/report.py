@@ -67,7 +67,7 @@ def _report_rest(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
     _check_pictures(parsed)
     if parsed.plot is not None:
         plot_delta_m(boards, parsed.plot)
-    if not write_files(parsed, boards, located, files, damaged):
+    if not write_files(parsed, boards, located, files, sent, damaged):
         for board in boards:
             show(board, wide=parsed.wide)
     _draw_predictions(parsed, boards, records, damaged)

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mtl_bench.records.entry import EntryFile
     from mtl_bench.results import Board
     from mtl_bench.results.entries import Run
+    from mtl_bench.results.validation import Submission
 
 STDOUT = "-"
 
@@ -33,6 +34,7 @@ def write_files(
     boards: "Sequence[Board]",
     located: "Sequence[tuple[Path, Record]]",
     files: "Sequence[EntryFile]",
+    sent: "Mapping[str, Submission]",
     damaged: list[Damaged],
 ) -> bool:
     """Whether any was asked for."""
@@ -45,7 +47,7 @@ def write_files(
     for board, path in zip(boards, _files(boards, parsed.csv), strict=True):
         _put(path, [board], board_csv)
     if parsed.html is not None:
-        _write_html(parsed.html, boards, located, files, damaged)
+        _write_html(parsed.html, boards, located, files, sent, damaged)
         piped = STDOUT in map(str, (parsed.markdown, parsed.latex, parsed.csv))  # a table on stdout stays a table
         told = f"{parsed.html / 'index.html'}: {len(boards)} {'boards' if len(boards) > 1 else 'board'}"
         print(told, file=sys.stderr if piped else sys.stdout)
@@ -67,6 +69,7 @@ def _write_html(
     boards: "Sequence[Board]",
     located: "Sequence[tuple[Path, Record]]",
     files: "Sequence[EntryFile]",
+    sent: "Mapping[str, Submission]",
     damaged: list[Damaged],
 ) -> None:
     from mtl_bench.results.page import Material, printed_deltas, site_pages, write_site
@@ -74,7 +77,8 @@ def _write_html(
 
     collection = published_folder()
     printed = printed_deltas(published_tables(collection), printed_names(collection))
-    write_site(folder, site_pages(boards, Material(located, files, train_again, printed=printed), damaged))
+    material = Material(located, files, train_again, printed=printed, sent=sent)
+    write_site(folder, site_pages(boards, material, damaged))
 
 
 def _put(path: Path | None, boards: "Sequence[Board]", form: "Callable[[Board], str]") -> None:

@@ -82,13 +82,14 @@ def time_ratio(runs: Sequence[Run], plain: Sequence[Run]) -> float | None:
 
 
 def provenance(runs: Sequence[Run], material: Material) -> Provenance:
-    """Folders in the path of a record tell: `submissions`, `published`, `tuned`."""
+    """Folders in the path of a record tell: `submissions`, `published`, `tuned`; and what was sent in says of itself
+    whether it was tuned."""
     parts = [set(material.paths[record["hash"], seed].parts) for run in runs for seed, record in run.items()]
     origins = {next((origin for name, origin in ORIGINS.items() if name in names), "ours") for names in parts}
     changed = dict.fromkeys(_options(run) for run in runs)
-    return Provenance(
-        " and ".join(sorted(origins)), any(TUNED in names for names in parts), "; ".join(filter(None, changed))
-    )
+    sent = [material.sent[record["hash"]] for run in runs for record in run.values() if record["hash"] in material.sent]
+    tuned = any(TUNED in names for names in parts) or any(submission.is_tuned for submission in sent)
+    return Provenance(" and ".join(sorted(origins)), tuned, "; ".join(filter(None, changed)))
 
 
 def record_paths(run: Run, material: Material) -> Iterator[tuple[int, Path]]:

@@ -1,7 +1,7 @@
 """What pages are made of: records with their files, and how a reader gets from a row to both."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from mtl_bench.records.entry import EntryFile
 from mtl_bench.results.entries import Run, by_hash
 from mtl_bench.results.page.printed_rows import PrintedRow
 from mtl_bench.results.tuned_rows import without_trials
+from mtl_bench.results.validation import Submission
 
 
 def _unknown(runs: Sequence[Run]) -> None:
@@ -21,7 +22,8 @@ class Material:
     """`located` are records with their files, `files` grouping entries.
 
     `commands` says what trains the runs of a row again, all their seeds (None: not known), and `link` where a record's
-    file lies, seen from a page (None: runs are named without a link). `printed` are numbers of papers.
+    file lies, seen from a page (None: runs are named without a link). `printed` are numbers of papers, and `sent`
+    says who sent a run in, by its hash.
     """
 
     located: Sequence[tuple[Path, Record]]
@@ -29,6 +31,7 @@ class Material:
     commands: Callable[[Sequence[Run]], list[str] | None] = _unknown
     link: Callable[[Path], str] | None = None
     printed: Sequence[PrintedRow] = ()
+    sent: Mapping[str, Submission] = field(default_factory=dict)
 
     @cached_property
     def records(self) -> list[Record]:

@@ -14,6 +14,7 @@ from mtl_bench.results.board import Board
 from mtl_bench.results.validation.fault import Fault, Located
 
 SUBMISSION_NAME = "submission.yaml"
+UNTUNED = "none"  # `tuning` of a submission with the defaults
 BELONGING = (RECORD_NAME, SUBMISSION_NAME, "README.md")
 # What runs leave besides, which git ignores.
 LEFT = {"lock", "config.yaml", "history.jsonl", "checkpoint.pt", "predictions.npz", "multirun.yaml"}
@@ -28,6 +29,10 @@ class Submission:
     link: str  # paper or page of the method
     code: str  # where its class lies, at a commit
     tuning: str  # how hyper-parameters were chosen, by how many trials on which score; none: the defaults
+
+    @property
+    def is_tuned(self) -> bool:
+        return self.tuning.strip().lower() != UNTUNED
 
     @classmethod
     def read(cls, path: Path) -> "Submission":

@@ -7,6 +7,7 @@ import pytest
 from mtl_bench.results import Board, leaderboards
 from mtl_bench.results.page import Material
 from mtl_bench.results.page.behind import entries_behind, plain_row, provenance, runs_behind, time_ratio
+from mtl_bench.results.validation import Submission
 from tests.results.page.conftest import Located
 
 
@@ -24,6 +25,14 @@ def test_folders_say_where_a_row_comes_from(folder: str, says: str, located: Loc
     moved = [(path.parents[1] / record["hash"] / path.parent.name / path.name, record) for path, record in moved]
     material = Material(moved)
     assert str(provenance([material.runs["skew (a=1)-hash"]], material)) == says
+
+
+@pytest.mark.parametrize(("tuning", "tuned"), [("None", False), ("20 trials on validation Δm", True)])
+def test_what_was_sent_in_says_whether_it_was_tuned(tuning: str, tuned: bool, located: Located) -> None:
+    sent = {"even-hash": Submission("Ada", "https://a.b", "https://a.b/c", tuning)}
+    material = Material(located, sent=sent)
+    assert provenance([material.runs["even-hash"]], material).tuned is tuned
+    assert not provenance([material.runs["ls-hash"]], material).tuned
 
 
 def test_every_row_has_its_entry(toys: Board, material: Material) -> None:
