@@ -1,13 +1,22 @@
 """How often 95 % intervals of Δm hold the true value: `python scripts/coverage.py` (draws: `--draws`).
 
 Simulated protocols whose true Δm is known: metrics of one run are correlated, single-task runs are as noisy as the
-method's, calmer, or noisier. Prints the range over the protocols at 3, 5 and 10 seeds for our interval, for a bootstrap
-and for Student's t that takes the single-task means for exact, and our interval on each protocol.
+method's, calmer, or noisier. Prints the range over the protocols at 3, 5 and 10 seeds for our interval and for others
+that could stand in its place, and our interval on each protocol.
 """
 
 import argparse
 
-from mtl_bench.results.coverage import Rule, Simulated, coverage, fixed_baseline, percentile_bootstrap, welch
+from mtl_bench.results.coverage import (
+    Rule,
+    Simulated,
+    coverage,
+    fixed_baseline,
+    percentile_bootstrap,
+    pooled,
+    second_order,
+    welch,
+)
 from mtl_bench.results.table_text import markdown_table
 
 SEEDS = (3, 5, 10)
@@ -23,6 +32,8 @@ WORLDS = (
 )
 RULES: dict[str, Rule] = {
     "**delta method, Welch–Satterthwaite** (ours)": welch,
+    "the same, critical value to second order": second_order,
+    "the same, method's variance pooled over 20": pooled,
     "percentile bootstrap of seeds": percentile_bootstrap,
     "Student's t, single-task means taken for exact": fixed_baseline,
 }

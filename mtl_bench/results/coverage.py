@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from scipy import stats
 
 from mtl_bench.results.change import Directions, Terms, Values, delta_m, term_slopes
-from mtl_bench.results.intervals import LEVEL, Interval, interval, mean_interval
+from mtl_bench.results.intervals import LEVEL, Interval, interval, mean_interval, variance_parts
 
 RESAMPLES = 1000  # of a bootstrap
 Baselines = Mapping[str, Sequence[Mapping[str, float]]]
@@ -88,6 +89,35 @@ def welch(world: Simulated, rows: Sequence[Values], runs: Baselines, rng: np.ran
     return interval(rows, runs, world.better, world.definition, world.terms)
 
 
+def second_order(
+    world: Simulated, rows: Sequence[Values], runs: Baselines, rng: np.random.Generator
+) -> Interval | None:
+    """The same variance under a critical value to second order in 1/df (Aspin, Biometrika 1948), which depends on how
+    the variance divides into its parts, and not on degrees of freedom that are estimated from them."""
+    found = variance_parts(rows, runs, world.better, world.definition, world.terms)
+    if found is None:
+        return None
+    v, f = _variances(found[1])
+    z, total = float(stats.norm.ppf((1 + LEVEL) / 2)), float(v.sum())
+    first, finer, third = (float((v**a / f**b).sum()) / total**a for a, b in ((2, 1), (2, 2), (3, 2)))
+    more = (1 + z**2) / 4 * first - (1 + z**2) / 2 * finer + (3 + 5 * z**2 + z**4) / 3 * third
+    more -= (15 + 32 * z**2 + 9 * z**4) / 32 * first**2
+    return _around(found[0], z * (1 + more) * total**0.5)
+
+
+def pooled(world: Simulated, rows: Sequence[Values], runs: Baselines, rng: np.random.Generator) -> Interval | None:
+    """The method's variance pooled over a board of twenty that are all as noisy as it is."""
+    found = variance_parts(rows, runs, world.better, world.definition, world.terms)
+    others = world.draw(1 + 19 * (len(rows) - 1), rng)[0]  # as many degrees of freedom as nineteen methods have
+    told = variance_parts(others, runs, world.better, world.definition, world.terms)
+    if found is None or told is None:
+        return None
+    v, f = _variances(found[1])
+    v[0], f[0] = (v[0] + 19 * float(told[1][0].var(ddof=1)) / len(rows)) / 20, 20 * f[0]
+    df = float(v.sum() ** 2 / (v**2 / f).sum())
+    return _around(found[0], float(stats.t.ppf((1 + LEVEL) / 2, df)) * float(v.sum()) ** 0.5)
+
+
 def fixed_baseline(
     world: Simulated, rows: Sequence[Values], runs: Baselines, rng: np.random.Generator
 ) -> Interval | None:
@@ -112,7 +142,17 @@ def percentile_bootstrap(
         weights = np.array([slopes[terms[k]] for k in own]) * values.mean(axis=0)  # 100 ω s, as B̄ > 0
         total += ((resampled[:, own] / single - 1) * weights).sum(axis=1)
     low, high = np.quantile(total, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
-    return Interval(low, high, float("inf"))
+    return _around((low + high) / 2, (high - low) / 2)
+
+
+def _variances(parts: Sequence[np.ndarray]) -> tuple[Float[np.ndarray, " parts"], Float[np.ndarray, " parts"]]:
+    """Of the mean of every part, with its degrees of freedom."""
+    f = np.array([len(part) - 1.0 for part in parts])
+    return np.array([part.var(ddof=1) for part in parts]) / (f + 1), f
+
+
+def _around(centre: float, half: float) -> Interval:
+    return Interval(centre - half, centre + half, float("inf"))
 
 
 def _means(world: Simulated, runs: Baselines) -> dict[str, dict[str, float]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import inf, sqrt
 
 import numpy as np
+from jaxtyping import Float
 from scipy import stats
 
 from mtl_bench.results.change import Directions, Term, Terms, Values, at, term_slopes
@@ -60,6 +61,18 @@ def interval(
 
     Raises BenchError as `delta_m` does.
     """
+    found = variance_parts(method_runs, baseline_runs, higher_is_better, definition, terms)
+    return _welch(*found) if found else None
+
+
+def variance_parts(
+    method_runs: Sequence[Values],
+    baseline_runs: Mapping[str, Sequence[Mapping[str, float]]],
+    higher_is_better: Directions,
+    definition: str,
+    terms: Terms,
+) -> tuple[float, list[Float[np.ndarray, " seeds"]]] | None:
+    """Δm of the means, and d_i of the method and e_kj of every task, as `interval` has them."""
     tables = {task: [{task: run} for run in baseline_runs.get(task, ())] for task in terms}
     keys = [(task, metric) for task, metrics in terms.items() for metric in metrics]
     if min(len(runs) for runs in (method_runs, *tables.values())) < 2:
@@ -72,7 +85,7 @@ def interval(
         own = [term for term in keys if term[0] == task]
         parts.append(-sum(slopes[term] * method[term].mean() * single[term] / single[term].mean() for term in own))
     centre = sum(slopes[term] * (method[term].mean() - single[term].mean()) for term in keys)
-    return _welch(float(centre), [np.asarray(part) for part in parts])
+    return float(centre), [np.asarray(part) for part in parts]
 
 
 def mean_interval(values: Sequence[float]) -> Interval | None:
