@@ -12,14 +12,15 @@ from docs_tables import cell, plain, table
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-from mtl_bench.cli.fidelity import card_text, fidelity
+from mtl_bench.cli.card import card_parts
+from mtl_bench.cli.fidelity import card_text
 from mtl_bench.cli.listing import describe
 from mtl_bench.cli.method_facts import texts_of
 from mtl_bench.records.entry import find_entries
 from mtl_bench.records.record import locate_records
 from mtl_bench.results import Board, leaderboards
 from mtl_bench.results.appearances import Appearance, appearances
-from mtl_bench.results.card_parts import CardPart, board_parts
+from mtl_bench.results.card_parts import CardPart
 from mtl_bench.results.page import Material
 from mtl_bench.results.page.board_page import page_names
 
@@ -68,7 +69,7 @@ def _page(path: Path) -> str:
     ]
     parts += [f"Arguments: [`{kind}`](../reference/methods/{kind}.md)."] if kind else []
     links = _links(found)
-    return "\n\n".join([*parts, *(_part(part, links) for part in [fidelity(path), *board_parts(found, _material())])])
+    return "\n\n".join([*parts, *(_part(part, links) for part in card_parts(path, found, _material()))])
 
 
 def _links(found: list[Appearance]) -> dict[str, str]:

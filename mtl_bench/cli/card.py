@@ -11,7 +11,7 @@ from mtl_bench.errors import BenchError, Damaged
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mtl_bench.results.board import Board
+    from mtl_bench.results.appearances import Appearance
     from mtl_bench.results.card_parts import CardPart
     from mtl_bench.results.page import Material
 
@@ -56,12 +56,12 @@ def preset(method: str) -> Path:
     return paths[method]
 
 
-def card_parts(path: Path, boards: "Sequence[Board]", material: "Material") -> "list[CardPart]":
+def card_parts(path: Path, found: "Sequence[Appearance]", material: "Material") -> "list[CardPart]":
     from mtl_bench.cli.fidelity import fidelity
-    from mtl_bench.results.appearances import appearances
     from mtl_bench.results.card_parts import board_parts
+    from mtl_bench.results.search_spread import searches_part
 
-    return [fidelity(path), *board_parts(appearances(path.stem, boards, material), material)]
+    return [fidelity(path), *board_parts(found, material), searches_part(path.stem, material.files)]
 
 
 def _parts(path: Path, folders: Sequence[Path], damaged: list[Damaged]) -> "list[CardPart]":
@@ -70,6 +70,7 @@ def _parts(path: Path, folders: Sequence[Path], damaged: list[Damaged]) -> "list
     from mtl_bench.records.entry import find_entries
     from mtl_bench.records.record import locate_records
     from mtl_bench.results import leaderboards
+    from mtl_bench.results.appearances import appearances
     from mtl_bench.results.card_parts import CardPart
     from mtl_bench.results.page import Material
 
@@ -79,7 +80,8 @@ def _parts(path: Path, folders: Sequence[Path], damaged: list[Damaged]) -> "list
         return [fidelity(path), CardPart("On boards", (told,))]
     check_folders(roots)
     material = Material(locate_records(roots, damaged), find_entries(roots, damaged))
-    return card_parts(path, leaderboards(material.records, material.files, damaged), material)
+    boards = leaderboards(material.records, material.files, damaged)
+    return card_parts(path, appearances(path.stem, boards, material), material)
 
 
 def _show(part: "CardPart", console: "Console") -> None:
