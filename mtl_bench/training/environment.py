@@ -12,6 +12,7 @@ import torch
 
 from mtl_bench import __version__
 from mtl_bench.errors import BenchError
+from mtl_bench.training.freed_memory import keep_freed_memory
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -30,6 +31,7 @@ def configure(device: torch.device, threads: int, precision: str, deterministic:
     """Set what torch keeps globally; with `deterministic`, an operation without a deterministic form raises."""
     if threads < 1:
         raise BenchError(f"threads must be at least 1, got {threads}.")
+    keep_freed_memory()
     torch.set_num_threads(threads)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
     if deterministic:
