@@ -98,6 +98,9 @@ class Listening(Launcher):
             found = self.launcher.launch(job_overrides, initial_job_idx=initial_job_idx)
         except (BenchError, HydraException):
             raise
+        except (SystemExit, KeyboardInterrupt):  # stopped by hand, which was said; what its cells came to is lost
+            self.sweep.launched -= len(job_overrides)
+            raise
         except Exception as error:  # a worker was killed, a job never came back
             why = (str(error).splitlines() or [""])[0].rstrip(".: ")
             raise BenchError(

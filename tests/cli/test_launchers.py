@@ -73,20 +73,32 @@ def test_batches_after_a_failing_one_run_too(train: Type, folder: Path) -> None:
 
 
 class Broken(Launcher):
-    """A worker of it was killed."""
+    """Ends in what it is given."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
 
     def setup(self, **_: Any) -> None: ...
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        raise OSError("A worker was killed.\nMore about it.")
+        raise self.error
 
 
 def test_a_launcher_that_breaks_down_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     sweep = Sweep()
     with pytest.raises(BenchError, match=r"^The launcher broke down \(OSError: A worker was killed\); the same"):
-        Listening(Broken(), sweep, scored=False).launch([["seed=0"], ["seed=1"]], initial_job_idx=0)
+        error = OSError("A worker was killed.\nMore about it.")
+        Listening(Broken(error), sweep, scored=False).launch([["seed=0"], ["seed=1"]], initial_job_idx=0)
     sweep.tell()
     assert capsys.readouterr().out == "2 cells: 2 without a word\n"
+
+
+def test_of_a_sweep_that_was_stopped_nothing_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = Sweep()
+    with pytest.raises(SystemExit):
+        Listening(Broken(SystemExit(130)), sweep, scored=False).launch([["seed=0"], ["seed=1"]], initial_job_idx=0)
+    sweep.tell()
+    assert capsys.readouterr().out == ""
 
 
 def test_a_suite_needs_no_plus(mtl_bench: Type) -> None:
