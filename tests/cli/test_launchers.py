@@ -85,9 +85,8 @@ class Broken(Launcher):
 
 
 def test_a_launcher_that_breaks_down_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    sweep = Sweep()
+    sweep, error = Sweep(), OSError("A worker was killed.\nMore about it.")
     with pytest.raises(BenchError, match=r"^The launcher broke down \(OSError: A worker was killed\); the same"):
-        error = OSError("A worker was killed.\nMore about it.")
         Listening(Broken(error), sweep, scored=False).launch([["seed=0"], ["seed=1"]], initial_job_idx=0)
     sweep.tell()
     assert capsys.readouterr().out == "2 cells: 2 without a word\n"
