@@ -1,7 +1,7 @@
 """A grid of runs in the terminal: which are finished, how far others are, and how long the rest takes."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
@@ -10,30 +10,51 @@ from rich.table import Table
 from rich.text import Text
 
 from mtl_bench.records.folder import RunFolder
-from mtl_bench.records.standing import Standing, seconds_left, standing
+from mtl_bench.records.standing import SearchStanding, Standing, seconds_left, standing
+from mtl_bench.results.table_text import signed_number
 
 PERIOD = 2.0  # seconds between two looks
 MARKS = {"finished": ("✓", "green"), "diverged": ("✗", "red"), "damaged": ("!", "red"), "waiting": ("·", "dim")}
 LEGEND = "✓ finished  ✗ did not converge  ! damaged  42% under way  (42%) stopped  · not begun"
 
 
-def show_grid(folders: Sequence[RunFolder], watch: bool) -> None:
+def show_grid(
+    folders: Sequence[RunFolder], watch: bool, searches: Callable[[], Sequence[SearchStanding]] = tuple
+) -> None:
     """Once, or with `watch` until nothing is left to do."""
-    cells = [standing(folder) for folder in folders]
+    cells, found = [standing(folder) for folder in folders], searches()
     if not watch:
-        Console().print(_grid(cells))
+        Console().print(_grid(cells, found))
         return
-    with Live(_grid(cells), auto_refresh=False) as live:
-        while any(cell.state in ("running", "stopped", "waiting") for cell in cells):
+    with Live(_grid(cells, found), auto_refresh=False) as live:
+        while any(cell.state in ("running", "stopped", "waiting") for cell in cells) or any(map(_under_way, found)):
             time.sleep(PERIOD)
             cells = [cell if cell.state == "finished" else standing(cell.folder) for cell in cells]
-            live.update(_grid(cells), refresh=True)
+            found = searches()
+            live.update(_grid(cells, found), refresh=True)
 
 
-def _grid(cells: Sequence[Standing]) -> Group:
+def _grid(cells: Sequence[Standing], searches: Sequence[SearchStanding]) -> Group:
     experiments = dict.fromkeys(cell.folder.experiment for cell in cells)
     tables = [_table(name, [cell for cell in cells if cell.folder.experiment == name]) for name in experiments]
+    tables += [_searches(searches)] if searches else []
     return Group(*tables, Text(_summary(cells), style="bold"), Text(LEGEND, style="dim"))
+
+
+def _searches(searches: Sequence[SearchStanding]) -> Table:
+    table = Table(title="searches", title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("experiment")
+    table.add_column("of", no_wrap=True)
+    for header in ("trials", "best score %"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for one in searches:
+        done = Text(f"{one.done} of {one.trials}", style="bold" if _under_way(one) else "green")
+        table.add_row(one.experiment, Text(one.label), done, "" if one.best is None else signed_number(one.best))
+    return table
+
+
+def _under_way(search: SearchStanding) -> bool:
+    return search.done < search.trials
 
 
 def _table(experiment: str, cells: Sequence[Standing]) -> Table:

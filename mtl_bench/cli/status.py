@@ -11,11 +11,17 @@ def add_status_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def status(parsed: argparse.Namespace) -> None:
-    """Of what was begun in some folders."""
+    """Of what was begun in some folders, trials of searches counted together."""
     from mtl_bench.cli.grid_table import show_grid
-    from mtl_bench.records.standing import cells_under
+    from mtl_bench.records.entry import EntryFile, find_entries
+    from mtl_bench.records.standing import cells_under, searches_of, trial_cells
 
-    show_grid(cells_under(parsed.folders), parsed.watch)
+    def files() -> list[EntryFile]:
+        return find_entries(parsed.folders, damaged=[])  # one that is damaged is told where its row is asked for
+
+    trials = trial_cells(files())
+    cells = [cell for cell in cells_under(parsed.folders) if (cell.hash, cell.seed) not in trials]
+    show_grid(cells, parsed.watch, lambda: searches_of(files()))
 
 
 def status_of_sweep(arguments: list[str], debug: bool) -> None:

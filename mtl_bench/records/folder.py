@@ -9,11 +9,12 @@ from mtl_bench.records.record import RECORD_NAME, load_record
 
 HISTORY_NAME = "history.jsonl"
 PREDICTIONS_NAME = "predictions.npz"
+DIGITS = 12  # of a hash, in the names of folders
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """`<root>/<experiment>/<method>/<hash>/seed-<n>`: `hash` is the full identity, its first 12 digits are shown."""
+    """`<root>/<experiment>/<method>/<hash>/seed-<n>`: `hash` is the full identity, its first DIGITS are shown."""
 
     root: Path
     experiment: str
@@ -23,7 +24,7 @@ class RunFolder:
 
     @property
     def path(self) -> Path:
-        return self.root / self.experiment / self.method / self.hash[:12] / f"seed-{self.seed}"
+        return self.root / self.experiment / self.method / self.hash[:DIGITS] / f"seed-{self.seed}"
 
     @property
     def record(self) -> Path:
@@ -47,7 +48,7 @@ class RunFolder:
 
     def namesakes(self) -> list["RunFolder"]:
         """Where the same run may lie under other experiments of this root, in the order of their names."""
-        found = self.root.glob(f"*/{self.method}/{self.hash[:12]}/seed-{self.seed}/{RECORD_NAME}")
+        found = self.root.glob(f"*/{self.method}/{self.hash[:DIGITS]}/seed-{self.seed}/{RECORD_NAME}")
         names = sorted(path.parents[3].name for path in found)
         return [replace(self, experiment=name) for name in names if name != self.experiment]
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from mtl_bench.errors import BenchError, Damaged
-from mtl_bench.records.folder import RunFolder
+from mtl_bench.records.entry import EntryFile
+from mtl_bench.records.folder import DIGITS, RunFolder
 from mtl_bench.records.lock import LOCK_NAME
 from mtl_bench.records.presence import presence
 from mtl_bench.records.record import SINGLE, has_converged, load_record
@@ -44,6 +45,40 @@ def standing(folder: RunFolder) -> Standing:
     if seen is not None:
         return Standing(folder, "running" if seen.alive else "stopped", seen.progress, seen.seconds)
     return Standing(folder, "stopped" if folder.checkpoint.exists() else "waiting", 0.0, None)
+
+
+@dataclass(frozen=True)
+class SearchStanding:
+    """One search; `best` is the best score so far in percent, None before a trial has converged."""
+
+    experiment: str
+    label: str
+    done: int
+    trials: int
+    best: float | None
+
+
+def searches_of(files: Iterable[EntryFile]) -> list[SearchStanding]:
+    """One for every network that is searched for."""
+    found = []
+    for file in files:
+        for study in file["tuning"]["studies"] if "tuning" in file else ():
+            who = file["label"].partition(", tuned")[0] if len(study["tasks"]) > 1 else f"{study['tasks'][0]} alone"
+            scores = [trial["score"] for trial in study["trials"] if trial["score"] is not None]
+            done, trials = len(study["trials"]), file["tuning"]["trials"]
+            found.append(SearchStanding(file["experiment"]["name"], who, done, trials, max(scores, default=None)))
+    return found
+
+
+def trial_cells(files: Iterable[EntryFile]) -> set[tuple[str, int]]:
+    """Hash, as folders are named by it, and seed of every trial: many runs, which a grid shows as searches."""
+    tunings = [file["tuning"] for file in files if "tuning" in file]
+    return {
+        (trial["hash"][:DIGITS], one["seed"])
+        for one in tunings
+        for study in one["studies"]
+        for trial in study["trials"]
+    }
 
 
 def cells_under(roots: Iterable[Path]) -> list[RunFolder]:

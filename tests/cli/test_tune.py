@@ -108,6 +108,14 @@ def test_report_draws_searches(searched: Path, mtl_bench: Type) -> None:
     assert (searched / "searches.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_status_counts_trials_as_searches(searched: Path, mtl_bench: Type) -> None:
+    lines = [line.split() for line in mtl_bench("status").out.splitlines()]
+    told = {tuple(line[1:-1]) for line in lines if line[:1] == ["multidigits"] and "of" in line}
+    assert told == {(*who.split(), "3", "of", "3") for who in ("ls", "uw", "left alone", "right alone")}
+    finished = sum(record["seed"] != 1000 for record in records(searched))
+    assert f"{finished} of {finished} finished." in mtl_bench("status").out
+
+
 def test_killed_it_goes_on_to_the_same_entries(searched: Path, mtl_bench: Type) -> None:
     whole = entries(searched)
     shutil.rmtree(searched / "runs")
