@@ -12,7 +12,6 @@ from mtl_bench.errors import BenchError
 from mtl_bench.methods.composable import ComposableMethod
 from mtl_bench.methods.gradient import require_shared
 from mtl_bench.methods.interface import Context, Step
-from mtl_bench.methods.task_values import is_sound
 from mtl_bench.methods.task_vectors import TaskVectors
 
 
@@ -61,7 +60,7 @@ class AdaTask(ComposableMethod):
         self.observe(losses)
         rows = gradients.matrix()
         still = torch.zeros_like(rows[0])
-        if is_sound(losses.values, rows):
+        if gradients.finite():
             gradients.assign(self.direction(rows, losses.tasks))
             step.apply(only="shared", rule="sgd")
             gradients.assign(still)  # and the heads' own gradients again

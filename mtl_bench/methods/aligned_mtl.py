@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mtl_bench.errors import BenchError
 from mtl_bench.methods.gradient import GramianWeighting
-from mtl_bench.methods.interface import GramianProblem
+from mtl_bench.methods.interface import Context, GramianProblem
 from mtl_bench.methods.priorities import Prioritised
 
 FLOAT32 = 1.1920929e-07  # distance of 1 to the next number
@@ -26,6 +27,8 @@ class AlignedMTL(GramianWeighting, Prioritised):
     is float32's, the rounding of the rows (and of the released code's Gramian). Weights sum to k when the tasks agree.
     p: `priorities`, which enter behind B, not through the losses. `at="feature"` is Aligned-MTL-UB.
     Cost: 1 forward, k encoder backwards (UB: 1).
+
+    Raises BenchError for `eps` out of range.
     """
 
     natural_sum: ClassVar[Literal["k"]] = "k"
@@ -33,16 +36,29 @@ class AlignedMTL(GramianWeighting, Prioritised):
     scale: Scale = "min"
     eps: float = FLOAT32
 
+    def setup(self, context: Context) -> None:
+        super().setup(context)
+        check_eps(self.eps, len(context.tasks))
+
     def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
         k = len(problem.gramian)
         return balance(problem.gramian, self.scale, self.eps) @ (k * self.preference(problem.tasks, k))
+
+
+def check_eps(eps: float, K: int) -> None:
+    """Raises BenchError for what would count every eigenvalue as 0, or none."""
+    if not 0 <= eps < 1 / K:
+        raise BenchError(
+            f"method.eps, times the number of tasks, is the share of the largest eigenvalue that counts as 0: from 0 "
+            f"to below 1/{K}, got {eps}."
+        )
 
 
 def balance(gramian: Float[Tensor, "k k"], scale: Scale, eps: float) -> Float[Tensor, "k k"]:
     """B; the identity for gradients that are all 0."""
     eigenvalues, vectors = torch.linalg.eigh(gramian)
     kept = eigenvalues > len(gramian) * eps * eigenvalues[-1].clamp(min=0)
-    if not kept.any():
+    if not eigenvalues[-1] > 0:
         return torch.eye(len(gramian), dtype=gramian.dtype)
     eigenvalues, vectors = eigenvalues[kept], vectors[:, kept]
     square = {"min": eigenvalues[0], "median": eigenvalues.median(), "rmse": eigenvalues.mean()}[scale]

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -47,6 +48,10 @@ class Method(ABC):
         """
         return {}
 
+    def missed_residuals(self) -> int:
+        """How often a solver missed its bound, those of a nested weighting included."""
+        return self.solver_failures
+
     def scaled(self, weights: Float[Tensor, "k"]) -> Float[Tensor, "k"]:
         return weights * len(weights) if self.natural_sum == 1 and not self.raw_scale else weights
 
@@ -62,7 +67,7 @@ class Method(ABC):
             elif isinstance(state[name], Tensor) and isinstance(current, Tensor):
                 setattr(self, name, state[name].to(current.device))
             else:
-                setattr(self, name, state[name])
+                setattr(self, name, copy(state[name]))
 
     def _state_names(self) -> Iterator[str]:
         """Names from every class of the hierarchy, so that a subclass adds to `state` and never replaces it."""

@@ -27,8 +27,8 @@ class CAGrad(GramianWeighting, Prioritised):
 
     `rescale` divides d: by 1 + c (ours), so that tasks that agree make the plain sum; by 1 + c² (released code, which
     then multiplies by k as this suite does; LibMTL does not: `raw_scale=True`); or not (the paper's algorithm).
-    Solved exactly, where released code runs SLSQP on G divided by 1e-8 + its mean diagonal; a duality gap above 1e-8
-    of (1 + c) ‖g₀‖ max_k ‖g_k‖ is counted. c = 0.4 is the paper's on NYUv2 (LibMTL 0.5).
+    Solved exactly, where released code runs SLSQP on G with 1e-8 under the roots, which is not scale-free; a duality
+    gap above 1e-8 of (1 + c) ‖g₀‖ max_k ‖g_k‖ is counted. c = 0.4 is the paper's on NYUv2 (LibMTL 0.5).
     Cost: 1 forward, k encoder backwards.
 
     Raises BenchError for c that is negative or not finite.

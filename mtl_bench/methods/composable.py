@@ -32,6 +32,9 @@ class ComposableMethod(Method):
         self.active_weighting = self.weighting or LinearScalarization()
         self.active_weighting.setup(context)
 
+    def missed_residuals(self) -> int:
+        return super().missed_residuals() + self.active_weighting.missed_residuals()
+
     def weigh(self, losses: TaskLosses, step: Step) -> Float[Tensor, "k"]:
         """Weights aligned with `losses.tasks`; changes no state, `observe` does."""
         return self.active_weighting.task_weights(losses.values, tasks=losses.tasks, generator=step.generator)

@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mtl_bench.methods.aligned_mtl import FLOAT32
+from mtl_bench.methods.aligned_mtl import FLOAT32, check_eps
 from mtl_bench.methods.gradient import GramianWeighting
 from mtl_bench.methods.imtl_g import equal_cosines
-from mtl_bench.methods.interface import GramianProblem
+from mtl_bench.methods.interface import Context, GramianProblem
 from mtl_bench.methods.priorities import Prioritised
 
 
@@ -25,11 +25,17 @@ class ConFIG(GramianWeighting, Prioritised):
     squares only; for two opposite ones d = 0. The direction of IMTL-G with another length; weights sum to k when the
     tasks agree. M-ConFIG, one task's momentum per step, is another method and not here.
     Cost: 1 forward, k encoder backwards.
+
+    Raises BenchError for `eps` out of range.
     """
 
     natural_sum: ClassVar[Literal["k"]] = "k"
 
     eps: float = FLOAT32
+
+    def setup(self, context: Context) -> None:
+        super().setup(context)
+        check_eps(self.eps, len(context.tasks))
 
     def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
         gramian, k = problem.gramian, len(problem.gramian)

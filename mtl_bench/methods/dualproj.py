@@ -10,9 +10,7 @@ from torch import Tensor
 from mtl_bench.methods.gradient import GramianWeighting
 from mtl_bench.methods.interface import GramianProblem
 from mtl_bench.methods.priorities import Prioritised
-from mtl_bench.methods.solvers.dual_cone import onto_dual_cone
-
-RESIDUAL = 1e-8  # above which the solver is counted as failed
+from mtl_bench.methods.solvers.dual_cone import BOUND, onto_dual_cone
 
 
 @dataclass(kw_only=True, eq=False)
@@ -21,9 +19,9 @@ class DualProj(GramianWeighting, Prioritised):
     episodic memory (Lopez-Paz & Ranzato, NeurIPS 2017) with the tasks in place of memories.
 
     w = argmin vᵀGv over v ≥ p. Without conflict with the sum it is the sum. Unlike UPGrad it is not linear in the
-    scale of a task. p: `priorities`. Solved exactly and without a ridge (TorchJD adds 1e-4 of the trace to the
-    diagonal); a residual above 1e-8 (of unit gradients) is counted. Weights sum to 1 when the tasks agree (times k
-    here; `raw_scale=True`: as published).
+    scale of a task. p: `priorities`. Solved exactly, without a ridge but where rounding makes gradients opposite
+    (TorchJD adds 1e-4 of the trace to the diagonal); a residual above 1e-8 (of unit gradients) is counted. Weights sum
+    to 1 when the tasks agree (times k here; `raw_scale=True`: as published).
     Cost: 1 forward, k encoder backwards.
     """
 
@@ -32,5 +30,5 @@ class DualProj(GramianWeighting, Prioritised):
     def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
         preference = self.preference(problem.tasks, len(problem.gramian))
         projected, residual = onto_dual_cone(problem.gramian.numpy(), preference[None].numpy())
-        self.solver_failures += int(residual > RESIDUAL)
+        self.solver_failures += int(residual > BOUND)
         return torch.from_numpy(projected[0])

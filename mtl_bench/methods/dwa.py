@@ -16,9 +16,9 @@ from mtl_bench.methods.loss_weighting import LossWeighting, pick
 class DynamicWeightAverage(LossWeighting):
     """w = K · softmax(r / T), r_k = L̄_k(t−1) / L̄_k(t−2), mean losses of two preceding epochs (Liu et al., CVPR 2019).
 
-    w = 1 in the first two epochs. T > 0 is the temperature (paper: 2). Losses are averaged over labelled samples; a
-    task without a label in one of the two epochs gets r = 1. The softmax always runs over all K tasks, so the weight
-    of a task does not depend on which others have a label in the batch.
+    w = 1 in the first two epochs. T > 0 is the temperature (paper: 2). An epoch's mean is over its batches with a
+    label, each alike; a task without a label in one of the two epochs gets r = 1. The softmax always runs over all K
+    tasks, so the weight of a task does not depend on which others have a label in the batch.
 
     `window`: null is the paper's form. Widely copied code (Nash-MTL family) compares the last `window` = 25 batches
     with the 25 before them instead of epochs. Here a task's windows hold batches with a label of it, up to the one

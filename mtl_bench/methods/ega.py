@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mtl_bench.errors import BenchError
-from mtl_bench.methods.aligned_mtl import FLOAT32, balance
+from mtl_bench.methods.aligned_mtl import FLOAT32, balance, check_eps
 from mtl_bench.methods.gradient import GramianWeighting
 from mtl_bench.methods.interface import Context, GramianProblem
 
@@ -26,7 +26,7 @@ class EGA(GramianWeighting):
     epochs that have none.
     Released code has warmup = 4 written into it. Cost: 1 forward, k encoder backwards.
 
-    Raises BenchError for a temperature that is not positive and finite, and for a negative warmup.
+    Raises BenchError for a temperature that is not positive and finite, a negative warmup, and `eps` out of range.
     """
 
     natural_sum: ClassVar[Literal["k"]] = "k"
@@ -41,6 +41,7 @@ class EGA(GramianWeighting):
 
     def setup(self, context: Context) -> None:
         super().setup(context)
+        check_eps(self.eps, len(context.tasks))
         if not 0 < self.temperature < math.inf:
             raise BenchError(f"method.temperature is positive and finite, got {self.temperature}.")
         if self.warmup < 0:
@@ -53,7 +54,8 @@ class EGA(GramianWeighting):
             reference = torch.full_like(means, torch.nan) if self.reference is None else self.reference
             self.reference = torch.where(reference.isnan(), means, reference)
             before = torch.ones_like(means) if self.ratio is None else self.ratio
-            self.ratio = torch.where(means.isnan(), before, means / self.reference)
+            ratio = means / self.reference  # not finite without a label, or over a mean of 0
+            self.ratio = torch.where(ratio.isfinite(), ratio, before)
         self.epochs += 1
 
     def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:

@@ -68,12 +68,13 @@ class ExcessMTL(ComposableMethod):
         excess = self.excess(rows, tasks, sound)
         seen, before = pick(self.seen, tasks), pick(self.reference, tasks)
         warming = (seen < self.warmup) | (before <= 0)
-        after = torch.where(warming, before + (excess - before) / (seen + 1), before)
+        after = torch.where(warming & (excess > 0), before + (excess - before) / (seen + 1), before)
         step = torch.where(warming, 0.0, self.step_size * excess / after)
         logs = pick(self.log_weights, tasks)
         self.log_weights = placed(self.log_weights, torch.where(sound, logs + step, logs), tasks)
         self.reference = placed(self.reference, torch.where(sound, after, before), tasks)
-        self.seen = placed(self.seen, torch.where(sound, seen + 1, seen), tasks)
+        # of gradients of 0 none counts: they would make e⁰ smaller, which stands under an exponent
+        self.seen = placed(self.seen, torch.where(sound & (excess > 0), seen + 1, seen), tasks)
 
     def excess(self, rows: Float[Tensor, "k P"], tasks: tuple[int, ...], sound: Bool[Tensor, ""]) -> Float[Tensor, "k"]:
         squares, found = self.squares.matrix(rows), []

@@ -21,8 +21,9 @@ class FairGrad(GramianWeighting, Prioritised):
     the tasks' progress (Ban & Ji, ICML 2024).
 
     α = 1 is Nash-MTL, α → 0 the plain sum, α → ∞ the max-min direction; d · g_k > 0 for every task. `priorities` weigh
-    the utilities (ours): (Gw)_k = (k p_k / w_k)^(1/α), bargaining powers at α = 1. `alpha` = 2 as in all released runs;
-    `max_norm` = 1 as released (LibMTL: none), where the factor k of the release has no effect.
+    the utilities (ours): (Gw)_k = (k p_k / w_k)^(1/α), bargaining powers at α = 1. `alpha` = 2 as in all released runs.
+    d is multiplied by k and then bounded by `max_norm` = 1, both as released (LibMTL: neither; `raw_scale=True`, and
+    `max_norm=null`).
 
     Solved exactly as a convex problem; |(Gw)_k w_k^(1/α) − 1| above 1e-8, beyond what rounding makes of it, is counted.
     Released code runs nonlinear least squares from w = 1/k, which may stop away from a root. Where a mixture of the
@@ -34,6 +35,7 @@ class FairGrad(GramianWeighting, Prioritised):
     """
 
     natural_sum: ClassVar[None] = None
+    revision: ClassVar[int] = 2
 
     alpha: float = 2.0
     max_norm: float | None = 1.0
@@ -42,6 +44,9 @@ class FairGrad(GramianWeighting, Prioritised):
         super().setup(context)
         if not 0 < self.alpha < math.inf:
             raise BenchError(f"method.alpha is positive and finite, got {self.alpha}.")
+
+    def scaled(self, weights: Float[Tensor, "k"]) -> Float[Tensor, "k"]:
+        return weights if self.raw_scale else weights * len(weights)
 
     def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
         k = len(problem.gramian)

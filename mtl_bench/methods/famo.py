@@ -47,9 +47,12 @@ class FAMO(Method):
         step.backward(losses, self.scaled((z / before) / (z / before).sum()))
         step.apply()
         after = self.excess(step.losses(losses.tasks, grad=False).values)
-        rate = before.log() - after.log()
+        # equal: the step was skipped, and momentum alone must not move the logits either
+        rate = torch.where((before == after).all(), torch.nan, before.log() - after.log())
         self.logits.descend(z * (rate - (z * rate).sum()), losses.tasks)
 
     def excess(self, values: Float[Tensor, "k"]) -> Float[Tensor, "k"]:
-        above = values.float() - self.minimum + 1e-8  # 1e-8 as released: keeps the logarithm finite at a loss of 0
+        above = (
+            values.to(torch.promote_types(values.dtype, torch.float32)) - self.minimum + 1e-8
+        )  # 1e-8 as released: keeps the logarithm finite at a loss of 0
         return torch.where(above > 0, above, torch.nan)  # 1 / D would stay finite and turn the weight's sign

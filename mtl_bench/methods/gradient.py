@@ -1,5 +1,6 @@
 """The families of gradient methods: weights from the Gramian, and directions from all coordinates."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -51,10 +52,17 @@ class GramianWeighting(GradientMethod):
     `scale_heads=True` multiplies each head's gradient by its task's weight as well. `max_norm` bounds ‖d‖ = √(wᵀGw)
     (part of some methods; independent of the protocol's clip). Override `weights`, which also takes a bare Gramian.
     Cost: 1 forward, k encoder backwards at "shared" (1 at "feature"), k × P memory, one host copy.
+
+    Raises BenchError for max_norm that is not positive and finite.
     """
 
     scale_heads: bool = False
     max_norm: float | None = None
+
+    def setup(self, context: Context) -> None:
+        super().setup(context)
+        if self.max_norm is not None and not 0 < self.max_norm < math.inf:
+            raise BenchError(f"method.max_norm is positive and finite, or null for none; got {self.max_norm}.")
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -106,7 +114,7 @@ def _of_problem_or_gramian(weights: Callable[..., Tensor]) -> Callable[..., Tens
     @wraps(weights)
     def given(self: GramianWeighting, problem: GramianProblem | Tensor, **keywords: Any) -> Tensor:
         if not isinstance(problem, GramianProblem):
-            problem = GramianProblem(problem, **keywords)
+            problem = GramianProblem(problem.double().cpu(), **keywords)
         if takes_problem:
             return weights(self, problem)
         return weights(self, problem.gramian, losses=problem.losses, tasks=problem.tasks, generator=problem.generator)

@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mtl_bench.methods.aligned_mtl import FLOAT32
+from mtl_bench.methods.aligned_mtl import FLOAT32, check_eps
 from mtl_bench.methods.gradient import GramianWeighting
-from mtl_bench.methods.interface import GramianProblem
+from mtl_bench.methods.interface import Context, GramianProblem
 from mtl_bench.methods.solvers.cosines import cosines_of
 
 
@@ -25,11 +25,17 @@ class IMTLG(GramianWeighting):
     The published sum is 1 (times k here; `raw_scale=True`: as published). Inside the weighting `imtl_l` it is IMTL;
     many tables' "IMTL" is this method alone.
     Cost: 1 forward, k encoder backwards.
+
+    Raises BenchError for `eps` out of range.
     """
 
     natural_sum: ClassVar[Literal[1]] = 1
 
     eps: float = FLOAT32
+
+    def setup(self, context: Context) -> None:
+        super().setup(context)
+        check_eps(self.eps, len(context.tasks))
 
     def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
         weights = equal_cosines(problem.gramian, torch.ones(len(problem.gramian), dtype=torch.float64), self.eps)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 Level = Literal["shared", "feature", "last_layer"]
@@ -48,6 +48,9 @@ class TaskGradients(Protocol):
 
     def assign(self, direction: Tensor | Mapping[str, Tensor], heads: Float[Tensor, "k"] | None = None) -> None:
         """Write a direction: a vector as long as a row, or a mapping that names every layer."""
+
+    def finite(self) -> Bool[Tensor, ""]:
+        """Whether losses, rows and the heads' own gradients all are, on the device: otherwise the step is skipped."""
 
     def matrix(self) -> Float[Tensor, "k P"]:
         """The rows themselves, not a copy: their memory is reused once this object is gone."""

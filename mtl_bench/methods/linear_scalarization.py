@@ -1,5 +1,6 @@
 """Fixed weights: `ls`, `priority` and `fixed` are presets of one class."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
@@ -26,8 +27,8 @@ class LinearScalarization(LossWeighting, Prioritised):
     Cost: 1 forward, 1 backward, no memory. State: none. A priority through loss scale is confounded by the losses'
     units; the diagnostics' gradient share says what it really did.
 
-    Raises BenchError when both are given, when `fixed` misses a task of the run or names another, and what
-    `Prioritised` refuses.
+    Raises BenchError when both are given, when `fixed` misses a task of the run, names another or holds a negative
+    weight, and what `Prioritised` refuses.
     """
 
     natural_sum: ClassVar[Literal["k"]] = "k"
@@ -50,6 +51,8 @@ class LinearScalarization(LossWeighting, Prioritised):
             raise BenchError(
                 f"Task weights name {sorted(chosen)}, but the tasks are {sorted(context.tasks)}; name each task once."
             )
+        if not all(0 <= float(weight) < math.inf for weight in chosen.values()):
+            raise BenchError(f"Task weights are finite and not negative, got {dict(chosen)}.")
         self.vector = torch.tensor([float(chosen[task]) for task in context.tasks], device=context.device)
 
     def weights(

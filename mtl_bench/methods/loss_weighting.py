@@ -19,6 +19,7 @@ class LossWeighting(Method):
 
     On its own it is a method; inside a gradient method it weights the losses before gradients are taken.
     `separable`: the weight of task i depends on task i alone, so that methods which see one task at a time may use it.
+    What it learns from losses it also learns from a batch whose step is skipped for its gradient alone.
     `scale_heads=False` leaves the heads' gradients unweighted (only the shared parameters feel the weights).
     """
 

@@ -39,8 +39,8 @@ class Prioritised(Method):
     def preference(self, tasks: tuple[int, ...] | None, count: int) -> Float[Tensor, "k"]:
         """p of `tasks` (None: of `count` tasks that have no names, which is 1 / `count` each); float64, on the host.
 
-        Raises BenchError when priorities were given and the method does not know the names, or when all of a batch's
-        tasks have 0.
+        0 for all where every task of a batch has priority 0: it asks for no step. Raises BenchError when priorities
+        were given and the method does not know the names.
         """
         if self.priorities is None:
             return torch.full((count,), 1 / count, dtype=torch.float64)
@@ -51,6 +51,4 @@ class Prioritised(Method):
             )
         names = self.context.tasks
         values = torch.tensor([float(self.priorities.get(names[task], 1.0)) for task in tasks], dtype=torch.float64)
-        if not values.any():
-            raise BenchError(f"All tasks of a batch have priority 0: {', '.join(names[task] for task in tasks)}.")
-        return values / values.sum()
+        return values / values.sum() if values.any() else values

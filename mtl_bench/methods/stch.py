@@ -1,5 +1,6 @@
 """Smooth Tchebycheff scalarization."""
 
+import logging
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -12,6 +13,8 @@ from mtl_bench.methods.interface import Context
 from mtl_bench.methods.loss_weighting import LossWeighting, pick
 from mtl_bench.methods.priorities import Prioritised
 from mtl_bench.methods.task_values import positive
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -28,7 +31,8 @@ class STCH(LossWeighting, Prioritised):
       which is μ / K here) and `ideal` z, the losses to be had at best. No warm-up.
 
     `mu` > 0 must be tuned: towards 0 it is the weighted maximum; at 1 with equal progress "log" is scale-invariant
-    weighting. 1e-8 is added to a loss in "log"; a negative one gives NaN, which is counted and skipped.
+    weighting, and so it is throughout in a run no longer than `warmup` + 1 epochs. 1e-8 is added to a loss in "log"; a
+    negative one gives NaN, which is counted and skipped.
     Cost: 1 forward, 1 backward, K numbers. No host copy.
 
     Raises BenchError for mu <= 0, a negative warmup and an unknown form.
@@ -51,6 +55,12 @@ class STCH(LossWeighting, Prioritised):
         check_choices(self, "method.")
         if self.mu <= 0 or self.warmup < 0:
             raise BenchError(f"mu must be positive and warmup not negative, got {self.mu} and {self.warmup}.")
+        if self.form == "log" and 1 < context.epochs <= self.warmup + 1:
+            log.warning(
+                "method.warmup=%d of %d epochs: this run is scale-invariant weighting throughout; make it shorter.",
+                self.warmup,
+                context.epochs,
+            )
         count = len(context.tasks)
         self.nadir = torch.zeros(count, device=context.device)
         self.factors = (count * self.preference(tuple(range(count)), count)).float().to(context.device)
@@ -65,7 +75,8 @@ class STCH(LossWeighting, Prioritised):
         if self.epochs <= self.warmup:
             return factors / losses
         behind = (losses / torch.where(nadir > 0, nadir, losses)).log()
-        return k * (behind / self.mu + factors.log()).softmax(dim=0) / losses
+        shares = (behind / self.mu + factors.log()).softmax(dim=0)
+        return k * torch.where(factors.any(), shares, 0.0) / losses
 
     def end_epoch(self, means: Float[Tensor, "K"]) -> None:
         if self.epochs >= self.warmup:

@@ -1,10 +1,13 @@
 """Trainable scalars of a method."""
 
+import math
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from mtl_bench.errors import BenchError
 
 
 class TaskScalars:
@@ -14,6 +17,8 @@ class TaskScalars:
     task that is absent from the batch would drift by momentum. A non-finite gradient moves nothing (decided on the
     device, through the fused optimizer's `found_inf`). After a step a scalar is held within ± `bound`, so that it does
     not wander off where its gradient has vanished.
+
+    Raises BenchError for a learning rate that is negative or not finite.
     """
 
     def __init__(
@@ -25,6 +30,8 @@ class TaskScalars:
         device: torch.device,
         bound: float | None = None,
     ) -> None:
+        if not 0 <= lr < math.inf:
+            raise BenchError(f"method.lr is finite and not negative, got {lr}.")
         self.bound = bound
         self.scalars = [torch.full((), float(initial), device=device, requires_grad=True) for _ in range(tasks)]
         self.optimizer = torch.optim.Adam(self.scalars, lr=lr, weight_decay=weight_decay, fused=True)

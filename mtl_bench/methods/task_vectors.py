@@ -16,6 +16,7 @@ class TaskVectors:
     def matrix(self, rows: Float[Tensor, "k P"]) -> Float[Tensor, "K P"]:
         if self.vectors is None:
             self.vectors = rows.new_zeros(self.tasks, rows.shape[1])
+        self.vectors = self.vectors.to(rows.device)  # a checkpoint is read onto the host
         return self.vectors
 
     def average(
@@ -35,4 +36,5 @@ class TaskVectors:
         return {"vectors": self.vectors}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.vectors = state["vectors"]
+        saved = state["vectors"]
+        self.vectors = None if saved is None else saved.clone()

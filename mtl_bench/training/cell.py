@@ -151,7 +151,7 @@ def make_record(plan: Plan, trainer: Trainer, selected: Selected) -> Record:
             "passes": counts.passes,
             "optimizer_steps": counts.optimizer_steps,
         },
-        "failures": {"nonfinite_steps": skipped, "solver": trainer.method.solver_failures},
+        "failures": {"nonfinite_steps": skipped, "solver": trainer.method.missed_residuals()},
         "converged": finite and stepped,
         "test_evaluations": max(1, sum(evaluation["test"] is not None for evaluation in state.evaluations)),
         "config": plan.config,

@@ -20,9 +20,10 @@ class Training:
     `batch_size` counts samples; `drop_last` leaves out what does not fill the last batch of an epoch. `budget` says how
     long to train. `optimizer` is a partial of a torch optimizer; heads learn at `head_lr_factor` times its rate, which
     `schedule` scales over the training. `clip_norm` bounds the norm of the whole gradient (None: unbounded).
-    `static_weights` multiply the losses (empty: 1 each). `normalise` holds `mean` and `std` of the input per channel.
-    `val: none` trains on the validation samples as well. `bn_updates: all` lets every forward of a batch update norm
-    statistics. `augmentation` changes the training batches, one after another, before they are normalised.
+    `static_weights` multiply the losses (empty: 1 each) in `ls` and wherever a method's `weighting` is null.
+    `normalise` holds `mean` and `std` of the input per channel. `val: none` trains on the validation samples as well.
+    `bn_updates: all` lets every forward of a batch update norm statistics. `augmentation` changes the training batches,
+    one after another, before they are normalised.
 
     Raises BenchError for an unknown precision, validation rule, norm rule or kind of augmentation.
     """

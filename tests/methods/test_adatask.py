@@ -1,5 +1,6 @@
 """AdaTask: Adam where it is Adam, and one Adam per task where it is not."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -112,3 +113,15 @@ def test_a_bad_batch_is_one_skipped_step() -> None:
 def test_ranges(options: dict[str, float]) -> None:
     with pytest.raises(BenchError, match="beta1 and beta2 lie in"):
         ready(**options)
+
+
+def test_a_head_whose_gradient_is_not_finite_leaves_everything_where_it_was() -> None:
+    problem, method = toy(dtype=DOUBLE), AdaTask()
+    method.setup(problem.context)
+    method.update(problem.step(0))
+    before, state = problem.parameters, copy.deepcopy(method.state_dict())
+    hook = problem.machine.owned[1][0].register_hook(lambda gradient: gradient * torch.nan)
+    method.update(problem.step(1))
+    hook.remove()
+    assert torch.equal(problem.parameters, before)
+    assert_close(method.state_dict(), state)

@@ -46,3 +46,23 @@ def test_opposite_and_zero_gradients() -> None:
     assert residual < 1e-10
     np.testing.assert_allclose(found[[0, 2]] @ matrix, 0, atol=1e-12)
     assert found[:, 3].tolist() == [0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("k", [3, 5])
+@pytest.mark.parametrize("noise", [0, 1e-4, 1e-3])
+def test_opposite_gradients_in_single_precision_make_no_long_step(k: int, noise: float) -> None:
+    """A projection is never longer than what is projected, whatever rounding leaves of an angle of 180°."""
+    for seed in range(20):
+        draw = np.random.default_rng(seed)
+        rows = draw.standard_normal((k, 2000)).astype(np.float32)
+        rows[1] = -3 * rows[0] + noise * draw.standard_normal(2000)
+        found, residual = onto_dual_cone((rows @ rows.T).astype(float), np.full((1, k), 1 / k))
+        assert np.linalg.norm(found[0] @ rows) <= np.linalg.norm(rows.mean(axis=0)) * (1 + 1e-3)
+        assert residual < 1e-8
+
+
+def test_dependent_gradients_in_single_precision_are_no_failure() -> None:
+    for seed in range(20):
+        draw = np.random.default_rng(seed)
+        rows = (draw.standard_normal((6, 2)) @ draw.standard_normal((2, 500))).astype(np.float32)
+        assert onto_dual_cone((rows @ rows.T).astype(float), np.eye(6) / 6)[1] < 1e-8

@@ -55,3 +55,12 @@ def test_what_it_refuses() -> None:
         EGA(temperature=0.0).setup(context())
     with pytest.raises(BenchError, match=r"method\.warmup is an epoch"):
         EGA(warmup=-1).setup(context())
+
+
+def test_a_task_whose_loss_is_zero_keeps_its_ratio() -> None:
+    method = EGA(warmup=0)
+    method.setup(context())
+    for means in ([1.0, 0.0, 2.0], [0.5, 0.0, 2.0], [0.5, 0.5, 1.0]):
+        method.end_epoch(torch.tensor(means))
+    assert method.ratio is not None
+    assert method.ratio.tolist() == [0.5, 1.0, 0.5]

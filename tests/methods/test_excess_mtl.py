@@ -77,6 +77,19 @@ def test_a_task_whose_gradient_begins_at_zero_poisons_nothing() -> None:
     assert weights_of(method)[1] > 0
 
 
+@pytest.mark.parametrize("batches", [1, 10, 100])
+def test_batches_with_a_gradient_of_zero_are_no_reference(batches: int) -> None:
+    """A task that begins with them has the e⁰ of its first gradient, as one that was not there before."""
+    late, absent = ready(), ready()
+    for t in range(batches):
+        late.follow(rows_of(t) * torch.tensor([[1.0], [0.0], [1.0]], dtype=DOUBLE), ALL, SOUND)
+        absent.follow(rows_of(t)[[0, 2]], (0, 2), SOUND)
+    for t in range(batches, batches + 20):
+        for method in (late, absent):
+            method.follow(rows_of(t), ALL, SOUND)
+    assert_close(weights_of(late), weights_of(absent))
+
+
 def test_an_absent_task_keeps_what_it_has() -> None:
     method = ready()
     for t in range(3):

@@ -60,3 +60,13 @@ def test_priorities_weigh_the_utilities() -> None:
 def test_what_is_no_fairness(alpha: float) -> None:
     with pytest.raises(BenchError, match=r"method\.alpha is positive and finite"):
         FairGrad(alpha=alpha).setup(context())
+
+
+def test_the_step_is_the_released_one() -> None:
+    """k d, at most of length 1: long gradients have a short d."""
+    for length, k, expected in ((10, 2, 1.0), (100, 2, 0.609), (100, 11, 1.0)):
+        method, gramian = FairGrad(), torch.eye(k, dtype=torch.float64) * length**2
+        weights = method.bounded(method.scaled(method.weights(gramian)), gramian)
+        assert (weights @ gramian @ weights).sqrt().item() == pytest.approx(expected, abs=1e-3)
+        plain = FairGrad(raw_scale=True)
+        assert torch.equal(plain.scaled(plain.weights(gramian)), plain.weights(gramian))

@@ -125,3 +125,19 @@ def test_a_loss_below_its_minimum_is_skipped_and_counted() -> None:
 def test_a_loss_of_zero_is_finite() -> None:
     method = FAMO()
     assert method.excess(torch.zeros(2)).log().isfinite().all()
+
+
+def test_logits_rest_where_the_step_was_skipped() -> None:
+    problem, method = toy(), FAMO()
+    method.setup(problem.context)
+    problem.train(method, range(5))
+    before = method.logits.values(ALL)
+    hook = problem.machine.owned[1][0].register_hook(lambda gradient: gradient * torch.nan)
+    method.update(problem.step(5))
+    hook.remove()
+    assert torch.equal(method.logits.values(ALL), before)
+
+
+def test_small_changes_in_double_precision_count() -> None:
+    above = FAMO().excess(torch.tensor([1.0, 1.0 - 1e-9], dtype=torch.float64))
+    assert (above[0].log() - above[1].log()).item() == pytest.approx(1e-9, rel=1e-3)

@@ -171,3 +171,24 @@ def test_gradients_live_where_they_can() -> None:
     with pytest.raises(BenchError, match="one of shared, feature"):
         PCGrad(at="last_layer").setup(context())  # type: ignore[arg-type]
     PCGrad().setup(context(per_task_path=True))
+
+
+def test_a_bare_gramian_may_be_of_single_precision(make: Callable[[], GramianWeighting]) -> None:
+    rows = torch.randn(3, 40, generator=torch.Generator().manual_seed(0))
+    method = make()
+    if getattr(method, "normalise", "").startswith("loss"):
+        pytest.skip("goes by the losses, which a bare Gramian does not have")
+    assert method.weights(rows @ rows.T, generator=torch.Generator().manual_seed(0)).dtype == DOUBLE
+
+
+@pytest.mark.parametrize("bound", [-1.0, 0.0, float("nan"), float("inf")])
+def test_a_bound_that_is_none_is_one_sentence(bound: float) -> None:
+    with pytest.raises(BenchError, match=r"method\.max_norm is positive and finite, or null for none"):
+        FairGrad(max_norm=bound).setup(context())
+
+
+@pytest.mark.parametrize("kind", [AlignedMTL, ConFIG, EGA, IMTLG])
+@pytest.mark.parametrize("eps", [-1.0, 0.5, float("nan")])
+def test_an_eps_that_leaves_no_eigenvalue_is_one_sentence(kind: Callable[..., GramianWeighting], eps: float) -> None:
+    with pytest.raises(BenchError, match=r"method\.eps, times the number of tasks"):
+        kind(eps=eps).setup(context())

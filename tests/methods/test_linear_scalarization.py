@@ -79,3 +79,10 @@ def test_a_step_is_gradient_descent_on_the_sum() -> None:
         other.machine.mover.optimizer.step()
         other.machine.mover.optimizer.zero_grad()
     assert_close(problem.parameters, other.parameters, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
+def test_a_weight_that_climbs_a_loss_is_refused(weight: float) -> None:
+    method = LinearScalarization(fixed={"shape": weight, "depth": 1, "colour": 1})
+    with pytest.raises(BenchError, match="Task weights are finite and not negative"):
+        method.setup(context())

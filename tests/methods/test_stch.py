@@ -99,3 +99,18 @@ def test_ranges(options: dict[str, float]) -> None:
 def test_an_unknown_form() -> None:
     with pytest.raises(BenchError, match=r"method\.form is one of log, loss"):
         ready(form="max")
+
+
+def test_priorities_of_zero_for_a_whole_batch_ask_for_no_step() -> None:
+    method = STCH(warmup=0, priorities={"colour": 0})
+    method.setup(context())
+    method.end_epoch(torch.ones(3))
+    method.end_epoch(torch.ones(3))
+    assert method.weights(torch.ones(1), tasks=(2,)).tolist() == [0]
+
+
+def test_a_run_that_is_all_warm_up_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    STCH(warmup=4).setup(context(epochs=6))
+    assert not caplog.records
+    STCH(warmup=4).setup(context(epochs=5))
+    assert "scale-invariant weighting throughout" in caplog.text

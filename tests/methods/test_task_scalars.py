@@ -1,7 +1,11 @@
 """Trainable scalars: Adam, absence, and steps that are not finite."""
 
+import math
+
+import pytest
 import torch
 
+from mtl_bench.errors import BenchError
 from mtl_bench.methods.task_scalars import TaskScalars
 from tests.methods.toys import CPU
 
@@ -62,3 +66,9 @@ def test_values_are_detached_and_follow_the_order_asked_for() -> None:
     scalars.descend(torch.tensor([1.0, -1.0]), (0, 2))
     assert not scalars.values((0, 1, 2)).requires_grad
     assert scalars.values((2, 0)).tolist() == [scalars.scalars[2].item(), scalars.scalars[0].item()]
+
+
+@pytest.mark.parametrize("lr", [-1.0, math.nan, math.inf])
+def test_a_rate_that_is_none_is_one_sentence(lr: float) -> None:
+    with pytest.raises(BenchError, match=r"method\.lr is finite and not negative"):
+        TaskScalars(2, 0.0, lr, 0.0, CPU)

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.interface import TaskGradients
+from mtl_bench.step.failures import is_finite
 
 
 @dataclass
@@ -75,6 +76,9 @@ class Rows(ABC):
         packed = torch.cat([(rows @ rows.T).flatten().double(), self._values.double()]).cpu()
         self._host_values = packed[k * k :]
         return packed[: k * k].view(k, k)
+
+    def finite(self) -> Bool[Tensor, ""]:
+        return is_finite([self._values, self.matrix().norm(dim=1), *(own.norm() for own in self.heads.present())])
 
     def combine(self, weights: Float[Tensor, "k"], heads: Float[Tensor, "k"] | None = None) -> None:
         rows = self.matrix()
