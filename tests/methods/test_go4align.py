@@ -8,6 +8,7 @@ from torch.testing import assert_close
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.go4align import GO4Align
+from mtl_bench.methods.pcgrad import PCGrad
 from tests.methods.toys import context, toy
 
 ALL = (0, 1, 2)
@@ -103,3 +104,10 @@ def test_small_steps_do_not_drown() -> None:
 def test_ranges(options: dict[str, float]) -> None:
     with pytest.raises(BenchError, match="groups is at least 1 and beta not negative"):
         ready(**options)
+
+
+def test_what_its_solver_missed_counts_inside_another_method() -> None:
+    method = PCGrad(weighting=GO4Align())
+    method.setup(context())
+    method.solver_failures, method.active_weighting.solver_failures = 1, 2
+    assert method.missed_residuals() == 3
