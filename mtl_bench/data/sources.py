@@ -11,8 +11,9 @@ from pathlib import Path
 
 from mtl_bench.errors import BenchError
 
-# What readers raise about a file of another structure. h5py and gzip have an OSError for it, which has no number.
-STRUCTURE = (ValueError, LookupError, TypeError, NotImplementedError, EOFError, OSError, zlib.error)
+# What readers raise about a file of another structure. h5py and gzip have an OSError for it, which has no number;
+# Pillow has a SyntaxError for a broken chunk of a PNG.
+STRUCTURE = (ValueError, LookupError, TypeError, NotImplementedError, EOFError, OSError, SyntaxError, zlib.error)
 
 
 @dataclass(frozen=True)

@@ -133,6 +133,14 @@ def shorten(folder: Path, name: str) -> None:
     path.write_bytes(path.read_bytes()[:5000])
 
 
+def break_chunk(folder: Path, name: str) -> None:
+    path = place(folder, "train", name, "leftImg8bit")
+    content = bytearray(path.read_bytes())
+    second = content.index(b"IDAT", content.index(b"IDAT") + 4)
+    content[second : second + 4] = bytes(4)
+    path.write_bytes(content)
+
+
 def no_baseline(folder: Path, name: str) -> None:
     place(folder, "train", name, "camera").write_text(json.dumps({"intrinsic": {"fx": 2262.52}}))
 
@@ -149,6 +157,7 @@ def flat(folder: Path, name: str) -> None:
         (another_size, r"labelIds.png has the shape \(512, 1024\) instead of \(1024, 2048\); download gtFine"),
         (other_labels, "labelIds.png holds the label 255; download gtFine_trainvaltest"),
         (shorten, r"leftImg8bit.png is truncated, damaged or no picture \(.*\); download leftImg8bit_trainvaltest"),
+        (break_chunk, r"leftImg8bit.png is truncated, damaged or no picture \(broken PNG.*\); download leftImg8bit"),
         (no_baseline, r"camera.json is no camera file with extrinsic.baseline and intrinsic.fx .*; download camera"),
         (flat, "camera.json holds a baseline or focal length that is not above 0; download camera_trainvaltest"),
     ],

@@ -58,7 +58,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [ValueError("two\nlines"), KeyError("labels"), EOFError(), OSError("file signature not found")],
+    [ValueError("two\nlines"), KeyError("labels"), EOFError(), OSError("signature not found"), SyntaxError("a chunk")],
     ids=lambda error: type(error).__name__,
 )
 def test_what_a_reader_raises_is_about_the_structure(tmp_path: Path, error: Exception) -> None:

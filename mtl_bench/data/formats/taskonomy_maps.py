@@ -78,19 +78,11 @@ def read_map(path: Path, task: str) -> Shaped[np.ndarray, "channels height width
     Raises BenchError for another picture.
     """
     file, told = SourceFile(path, f"download the {task} files of its building again"), MAPS.get(task, IMAGE)
-    with file.structure("truncated, damaged or no PNG"):
-        stored = _pixels(path)
+    with file.structure("truncated, damaged or no PNG"), Image.open(path) as picture:
+        stored = np.asarray(picture)
     shape = (SIDE, SIDE, told.colours) if told.colours else (SIDE, SIDE)
     found, expected = f"{stored.dtype} {list(stored.shape)}", f"{told.bits} {list(shape)}"
     file.require(found == expected, f"holds {found} instead of {expected}")
     if task == "segment_semantic":
         file.require(int(stored.max()) < SEMANTIC_CLASSES, f"holds class {stored.max()} of {SEMANTIC_CLASSES}")
     return stored[..., : told.channels].transpose(2, 0, 1) if told.colours else stored[None]
-
-
-def _pixels(path: Path) -> Shaped[np.ndarray, "height width *channels"]:
-    try:
-        with Image.open(path) as picture:
-            return np.asarray(picture)
-    except SyntaxError as error:  # Pillow's, of a damaged chunk
-        raise ValueError(str(error)) from error
