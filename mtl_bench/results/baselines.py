@@ -8,6 +8,7 @@ from typing import Literal
 
 from mtl_bench.errors import Damaged, noting
 from mtl_bench.records import Record
+from mtl_bench.records.reading import read_alike
 from mtl_bench.records.record import RECORD_NAME, has_converged, load_record
 from mtl_bench.results.change import delta_m
 
@@ -21,7 +22,7 @@ def find_baselines(record: Record, roots: Iterable[Path], damaged: list[Damaged]
     for path in sorted({path.resolve() for root in roots for path in root.rglob(RECORD_NAME)}):
         with noting(damaged):
             known = _load(path, path.stat().st_mtime_ns)
-            if known["hash"] in wanted and known["selection"] == record["selection"]:
+            if known["hash"] in wanted and read_alike(known, record):
                 found.append(known)
     return found
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from mtl_bench.records import Record, Shared
+from mtl_bench.records.reading import read_alike
 from mtl_bench.results.change import Terms, at
 from mtl_bench.results.entries import Entry, Run, by_hash
 
@@ -14,7 +15,7 @@ def single_task(records: Sequence[Record], setting: Shared) -> tuple[Entry | Non
     """The entry, and one sentence for each reason why Δm against it does not exist (none: it does)."""
     baselines = setting["baselines"]  # of the tasks that count in Δm
     tasks = list(baselines)
-    runs = _runs([record for record in records if record["selection"] == setting["selection"]], setting)
+    runs = _runs(records, setting)
     missing = [task for task in tasks if task not in runs]
     entry = Entry("single-task", {task: runs[task] for task in tasks if task in runs})
     if not missing and entry.seeds:
@@ -23,7 +24,7 @@ def single_task(records: Sequence[Record], setting: Shared) -> tuple[Entry | Non
     if missing and all(baselines.get(task) in trained for task in missing):
         return None, [
             f"Δm is left out: the single-task runs of {', '.join(missing)} are recorded under another selection rule "
-            f"than {setting['selection']!r}."
+            f"than {setting['selection']!r}, or were evaluated at other epochs or in other batches."
         ]
     return None, [_how_to_train(setting["experiment"]["name"], missing or tasks)]
 
@@ -39,7 +40,8 @@ def tuned_alone(entries: Sequence[Entry], setting: Shared) -> tuple[Entry | None
 
 def _runs(records: Sequence[Record], setting: Shared) -> dict[str, Run]:
     """Task → its single-task run; one trained inside this experiment goes before one trained for another."""
-    wanted = [record for record in records if record["hash"] in setting["baselines"].values()]
+    baselines = setting["baselines"].values()
+    wanted = [record for record in records if record["hash"] in baselines and read_alike(record, setting)]
     inside = [record for record in wanted if record["experiment"]["name"] == setting["experiment"]["name"]]
     found = by_hash([record for record in wanted if record not in inside]) | by_hash(inside)
     return {task: found[digest] for task, digest in setting["baselines"].items() if digest in found}

@@ -14,6 +14,7 @@ from mtl_bench import __version__
 from mtl_bench.errors import BenchError, Damaged
 from mtl_bench.records.atomic import remove_leftovers, write_atomic
 from mtl_bench.records.folder import RunFolder
+from mtl_bench.records.reading import reading
 from mtl_bench.records.record import SCHEMA, Measured, Record, load_record, mostly_skipped, save_record
 from mtl_bench.training.assemble import Place, assemble
 from mtl_bench.training.diagnostics import effective_shares, mean_cosines
@@ -102,13 +103,18 @@ def _found(plan: Plan, folder: RunFolder) -> Outcome:
 
     The reporting part of a protocol is outside a run's identity; single-task runs serve every Δm.
     """
-    record = load_record(folder.record)
-    same = plan.single or record["experiment"]["hash"] == plan.setting.experiment_hash(list(plan.tasks))
-    if record["selection"] != plan.reporting.selection.name or not same:
+    record, task = load_record(folder.record), next(iter(plan.tasks))
+    found = reading(record["selection"], record["config"], task)
+    if plan.single:
+        same = found == reading(plan.reporting.selection.name, plan.config, task)
+    else:
+        same = record["experiment"]["hash"] == plan.setting.experiment_hash(list(plan.tasks))
+    if not same:
+        told = ", ".join(f"{name} {value!r}" for name, value in found.items())
         raise BenchError(
-            f"{folder.path} is finished under another reporting part of the protocol (selection "
-            f"{record['selection']!r}, Δm {record['delta_m']['definition']!r}) and stays as it is; give this one a "
-            "folder of its own with paths.runs=FOLDER."
+            f"{folder.path} is finished under another reporting part of the protocol ({told}, Δm "
+            f"{record['delta_m']['definition']!r}) and stays as it is; give this one a folder of its own with "
+            "paths.runs=FOLDER."
         )
     return Outcome(record, folder, skipped=True)
 

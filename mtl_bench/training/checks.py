@@ -88,10 +88,18 @@ def check_weights(training: Training, known: Sequence[str]) -> None:
 
 
 def check_splits(training: Training, reporting: Reporting, tasks: Mapping[str, Task], manifest: Manifest) -> None:
-    """There is something to train on, to test on, and to select by. Raises BenchError."""
+    """There is something to train on, to test on, and to select by, better values first. Raises BenchError."""
     for split in ("train", "test"):
         if not manifest.splits.get(split):
             raise BenchError(f"Dataset {manifest.name} has no split `{split}`; it has {', '.join(manifest.splits)}.")
     held_out = training.val == "held_out" and manifest.splits.get("val")
-    zeros = {name: {metric.name: 0.0 for metric in task.metrics} for name, task in tasks.items()}
-    reporting.selection.keeps(zeros if held_out else {}, [])  # a rule refuses here what it cannot judge
+    rule, ones = reporting.selection, {name: {m.name: 1.0 for m in task.metrics} for name, task in tasks.items()}
+    rule.keeps(ones if held_out else {}, [])  # a rule refuses here what it cannot judge
+    for name, task in tasks.items():
+        better = {metric.name: 2.0 if metric.higher_is_better else 0.5 for metric in task.metrics}
+        before, after = rule.scalar(ones), rule.scalar({**ones, name: better})
+        if before is not None and after is not None and after < before:
+            raise BenchError(
+                f"Selection {rule.name} would report the worst evaluation of task {name}; turn "
+                "protocol.reporting.selection.higher_is_better around."
+            )

@@ -1,5 +1,7 @@
 """Which evaluation a run is reported at, and everything that is read off the weights it had there."""
 
+import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,6 +15,8 @@ from mtl_bench.training.protocol import Reporting
 from mtl_bench.training.samples import take_pictures
 from mtl_bench.training.selection import Metrics, mean_metrics
 from mtl_bench.training.state import RunState
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,12 @@ class Evaluator:
     def _selected(self, state: RunState) -> tuple[Metrics, Metrics]:
         tests = [evaluation["test"] for evaluation in state.evaluations if evaluation["test"] is not None]
         if state.kept is not None:
+            rule, val = self.reporting.selection, state.validations[state.kept_at]
+            if rule.scalar(val) == -math.inf:
+                log.warning("Selection %s saw no validation that is a number; the first one is reported.", rule.name)
             self.forward.model.load_state_dict(state.kept)
             state.evaluations[state.kept_at]["test"] = test = self.metrics("test")
-            return test, state.validations[state.kept_at]
+            return test, val
         if not tests:  # given up before the end: the weights as they are
             return self.metrics("test"), self.metrics("val")
         vals = state.validations[-len(tests) :]

@@ -8,6 +8,7 @@ import torch
 
 from mtl_bench.data.augmentation import Augmentation
 from mtl_bench.errors import BenchError, check_choices
+from mtl_bench.records.reading import BATCH, EVERY
 from mtl_bench.training.budget import Budget
 from mtl_bench.training.schedules import Constant, Schedule
 from mtl_bench.training.selection import Last, SelectionRule
@@ -88,8 +89,8 @@ class Reporting:
 
     delta_m: Mapping[str, Any]
     selection: SelectionRule = field(default_factory=Last)
-    evaluate_every: int = 1
-    evaluation_batch_size: int = 1000
+    evaluate_every: int = EVERY
+    evaluation_batch_size: int = BATCH
     single_model: Mapping[str, Any] | None = None
     single_training: Mapping[str, Any] | None = None
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mtl_bench.errors import BenchError
+from mtl_bench.records.reading import END
 
 Metrics = dict[str, dict[str, float]]
 
@@ -42,14 +43,14 @@ class Last(SelectionRule):
 
     @property
     def name(self) -> str:
-        return "last"
+        return END
 
 
 @dataclass
 class BestVal(SelectionRule):
     """The weights at the evaluation with the best validation `metric`, averaged over tasks; earlier wins ties.
 
-    The best one is the largest, or the smallest where `higher_is_better` is false.
+    The best one is the largest, or the smallest where `higher_is_better` is false, as the metric itself must say.
 
     Raises BenchError at the first evaluation when there is no validation split or a task lacks the metric.
     """

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,8 @@ from mtl_bench.errors import Damaged
 from mtl_bench.records import Record
 from mtl_bench.results.baselines import find_baselines, single_task_means
 from tests.results.conftest import Make, Runs
+
+BATCHES_OF_8 = {"protocol": {"reporting": {"evaluation_batch_size": 8}}}
 
 
 def write(records: Sequence[Record], root: Path) -> list[Path]:
@@ -21,11 +24,13 @@ def write(records: Sequence[Record], root: Path) -> list[Path]:
 
 
 def test_means_over_seeds_that_converged(record: Make, single: Runs, tmp_path: Path) -> None:
-    runs = single(left=(79, 80, 90), right=(0.4, 0.6, 0.8))
+    means_of_batches: dict[str, Any] = {"tasks": {"left": {"aggregation": "batch_mean"}}}
+    runs = [one | {"config": means_of_batches} for one in single(left=(79, 80, 90), right=(0.4, 0.6, 0.8))]
     runs[2]["converged"] = False
     other = record("single", 1.0, None, hash="left-hash", selection="best_val(accuracy)", seed=7)
-    write([*runs, other, record("uw", 1.0, 1.0)], tmp_path)
-    mine = record("ls", 70.0, 0.5)
+    smaller = record("single", 1.0, None, hash="left-hash", config={**means_of_batches, **BATCHES_OF_8}, seed=8)
+    write([*runs, other, smaller, record("uw", 1.0, 1.0)], tmp_path)
+    mine = record("ls", 70.0, 0.5, config=means_of_batches)
     found = find_baselines(mine, [tmp_path, tmp_path])
     assert [one["hash"] for one in found] == ["left-hash"] * 3 + ["right-hash"] * 3
     means = single_task_means(mine, found)

@@ -120,6 +120,11 @@ def test_single_task_runs_that_cannot_serve_say_why(runs: Runs, single: Runs) ->
     methods = runs("ls", *GOOD)
     elsewhere = [record | {"selection": "best_val"} for record in single()]
     assert "another selection rule" in leaderboard([*methods, *elsewhere]).notes[0]
+    rarely = {"protocol": {"reporting": {"evaluate_every": 2}}}
+    means = [record | {"selection": "mean_last_10"} for record in (*methods, *single())]
+    assert not leaderboard(means).notes
+    others = [record | {"config": rarely} if record["hash"] == "left-hash" else record for record in means]
+    assert "runs of left are recorded under another selection rule" in leaderboard(others).notes[0]
     diverged = single()
     diverged[1]["converged"] = False
     board = leaderboard([*methods, *diverged])

@@ -6,8 +6,12 @@ import pytest
 import torch
 
 from mtl_bench.errors import BenchError
+from mtl_bench.training.assemble import Place
+from mtl_bench.training.cell import Outcome, run_cell
+from mtl_bench.training.loggers import NoLogger
 from mtl_bench.training.plan import Plan
 from mtl_bench.training.selection import BestVal, Last, MeanLastK, Metrics, SelectionRule, mean_metrics
+from mtl_bench.training.trainer import Options
 from tests.runs import PER_EPOCH, Compose, begin, train, vary
 
 SELECTION = "mtl_bench.training.selection"
@@ -118,10 +122,15 @@ def test_last_is_the_end_of_the_budget(compose: Compose, tmp_path: Path) -> None
     assert left.record["test"] == measured(compose(), left.checkpoint["model"], tmp_path)
 
 
+class WorstVal(BestVal):
+    """Keeps the worst accuracy, so that the kept weights are not the last ones."""
+
+    def keeps(self, val: Metrics, earlier: list[Metrics]) -> bool:
+        return all(self.scalar(val) < self.scalar(former) for former in earlier)
+
+
 def test_best_val_reports_the_weights_it_kept(compose: Compose, data: Path, tmp_path: Path) -> None:
-    """Here the rule is asked for the worst accuracy, so that the kept weights are not the last ones."""
-    rule = {"_target_": f"{SELECTION}.BestVal", "higher_is_better": False}
-    plan = selecting(compose(), data, rule, amount=4)
+    plan = selecting(compose(), data, {"_target_": f"{__name__}.WorstVal"}, amount=4)
     left = train(plan, tmp_path)
     evaluations = left.record["evaluations"]
     worst = min(range(4), key=lambda i: sum(found["accuracy"] for found in evaluations[i]["val"].values()))
@@ -145,3 +154,38 @@ def test_best_val_without_a_validation_split_does_not_start(compose: Compose, da
     plan = compose("++protocol.training.val=none")
     with pytest.raises(BenchError, match="needs a validation split"):
         selecting(plan, data, {"_target_": f"{SELECTION}.BestVal"})
+
+
+@pytest.mark.parametrize(("metric", "better"), [("accuracy", False), ("cross_entropy", True)])
+def test_the_worst_evaluation_is_not_selected(metric: str, better: bool, compose: Compose, data: Path) -> None:
+    rule = {"_target_": f"{SELECTION}.BestVal", "metric": metric, "higher_is_better": better}
+    with pytest.raises(BenchError, match=rf"best_val\({metric}\) would report the worst evaluation of task left; turn"):
+        selecting(compose(), data, rule)
+    selecting(compose(), data, {**rule, "higher_is_better": not better})
+
+
+class NothingIsANumber(BestVal):
+    def scalar(self, val: Metrics) -> float:
+        return super().scalar({task: dict.fromkeys(values, math.nan) for task, values in val.items()})
+
+
+def test_validations_that_are_no_numbers_are_told(
+    compose: Compose, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    record = train(selecting(compose(), data, {"_target_": f"{__name__}.NothingIsANumber"}), tmp_path).record
+    assert record["val"] == record["evaluations"][0]["val"]
+    assert "Selection best_val(accuracy) saw no validation that is a number; the first one is reported." in caplog.text
+
+
+def test_a_single_task_run_serves_those_that_read_it_alike(compose: Compose, data: Path, tmp_path: Path) -> None:
+    """How often one looks is nothing to the last weights, and all to a mean over evaluations."""
+
+    def found(rule: dict[str, Any], every: int) -> Outcome:
+        plan = selecting(compose("only=[left]"), data, rule, every)
+        return run_cell(plan, Place(tmp_path / rule["_target_"], device="cpu"), Options(progress=False), NoLogger())
+
+    last, mean = {"_target_": f"{SELECTION}.Last"}, {"_target_": f"{SELECTION}.MeanLastK"}
+    assert [found(last, 1).skipped, found(last, 2).skipped] == [False, True]
+    assert [found(mean, 1).skipped, found(mean, 1).skipped] == [False, True]
+    with pytest.raises(BenchError, match=r"finished under another .* \(selection 'mean_last_10', evaluate_every 1, "):
+        found(mean, 2)
