@@ -13,6 +13,7 @@ from mtl_bench.data.dataset import prepare
 from mtl_bench.data.rooms import Rooms
 from mtl_bench.data.rooms.dials import distractor
 from mtl_bench.data.rooms.render_rooms import draw_room, render
+from mtl_bench.tasks import Depth, Edges, Task
 from tests.data.rooms_by_hand import CPU
 
 TINY = {"train": 6, "val": 2, "test": 2, "shift": 2, "height": 24, "width": 32}
@@ -49,6 +50,13 @@ def test_noise_of_the_asked_size_on_one_training_target(pack: Pack, task: str) -
     assert np.nanstd(noise) == pytest.approx(0.2, rel=0.06)
     assert abs(np.nanmean(noise)) < 0.02
     assert (np.isnan(noise) == np.isnan(clean["train"][task])).all()
+
+
+@pytest.mark.parametrize(("name", "task"), [("depth_zbuffer", Depth()), ("edge_occlusion", Edges())])
+def test_noise_takes_no_label_away(pack: Pack, name: str, task: Task) -> None:
+    clean, noisy = (torch.tensor(arrays["train"][name]) for arrays in (pack(), pack(label_noise={name: 2.0})))
+    assert noisy.nan_to_num(nan=9.0).min() < 0.02
+    assert torch.equal(task.valid(noisy), task.valid(clean))
 
 
 def test_noisy_normals_are_unit_and_off_by_about_sigma(pack: Pack) -> None:

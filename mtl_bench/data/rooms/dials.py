@@ -14,6 +14,7 @@ from mtl_bench.errors import BenchError
 from mtl_bench.streams import stream_seed
 
 COPY = "_copy"  # a duplicated task's second name ends in this
+NEAREST = 0.01  # metres: where noise puts a surface at or behind the camera; without a distance it would be no label
 WAVES = 4.0  # periods of the distractor over the range of brightness
 Arrays = dict[str, np.ndarray]
 
@@ -53,6 +54,7 @@ def distractor(clean: Float[Tensor, "scenes 3 height width"]) -> Float[Tensor, "
 def add_noise(arrays: Arrays, fields: Mapping[str, Field], label_noise: Mapping[str, float], seed: int) -> None:
     """Noise on stored training targets, in place: Gaussian of σ in the target's unit, on normals before they are unit
     again; for classes σ is the share of labelled pixels that get a random class. A duplicate gets noise of its own.
+    Noise takes no label away: distances end at `NEAREST`, other maps may leave [0, 1].
     """
     copies = {task + COPY: sigma for task, sigma in label_noise.items() if task + COPY in fields}
     for task, sigma in (*label_noise.items(), *copies.items()):
@@ -66,3 +68,5 @@ def add_noise(arrays: Arrays, fields: Mapping[str, Field], label_noise: Mapping[
             stored[:] = np.rint(field.encoding.scale * noisy / np.linalg.norm(noisy, axis=1, keepdims=True).clip(1e-6))
         else:
             stored += (sigma * draw.standard_normal(stored.shape)).astype(stored.dtype)
+            if field.kind == "depth":
+                np.maximum(stored, NEAREST, out=stored)  # NaN stays
