@@ -102,6 +102,18 @@ def test_a_folder_in_the_folder_and_frames_held_out(tmp_path: Path) -> None:
         NYUD(val=3).find(tmp_path)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_frame_without_a_file_leaves_the_others(tmp_path: Path, kind: str) -> None:
+    write_nyud(tmp_path, "invpt", ["a", "b"], ["c"])
+    ending = FORMS["invpt"][0][KINDS.index(kind)]
+    (tmp_path / kind / f"a{ending}").unlink()
+    found = NYUD().find(tmp_path)
+    assert [sample.name for sample in found.splits["train"]] == ["b"]
+    assert [len(lost) for lost in found.lost.values()] == [1]
+    assert f"{kind}/a{ending} is missing" in found.lost["train"][0]
+    assert found.variant.startswith("frames of 425×560, put into full ones")
+
+
 def remove(*parts: str) -> Callable[[Path], None]:
     return lambda folder: folder.joinpath(*parts).unlink()
 
@@ -124,7 +136,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 DAMAGES: list[tuple[Callable[[Path], object], str]] = [
     (remove("gt_sets", "val.txt"), r"val\.txt is missing; download NYUD_MT\.tgz"),
     (remove("depth", "b.npy"), r"depth/b\.npy is missing; download NYUD_MT\.tgz"),
-    (remove("images", "a.png"), r"images/a\.jpg is missing; download NYUD_MT\.tgz"),
+    (remove("images", "a.png"), r"images/a\.png is missing; download NYUD_MT\.tgz"),
     (spoil("gt_sets", "train.txt", b"a\na\n"), r"train\.txt names something twice; download"),
     (spoil("gt_sets", "val.txt", b"\n"), r"val\.txt names nothing; download"),
     (spoil("edge", "a.png", b"no"), r"edge/a\.png is no picture .*; download"),

@@ -94,7 +94,7 @@ class NYUD(OfficialDataset):
         if lists.fatal:
             return Inventory(source, {}, lists.tallies, fatal=lists.fatal)
         names = lists.read()
-        endings = suffixes_in(root, names["train"][0])
+        endings = suffixes_in(root, [name for listed in names.values() for name in listed])
         expected = {
             split: [
                 Sample(name, {kind: root / kind / f"{name}{endings[kind]}" for kind in SUFFIXES}, row)
@@ -102,8 +102,9 @@ class NYUD(OfficialDataset):
             ]
             for split, listed in names.items()
         }
-        first = expected["train"][0].files["images"]
-        variant = VARIANTS[_known(first, frame_size(first)), self.frame] if first.is_file() else ""
+        images = (sample.files["images"] for samples in expected.values() for sample in samples)
+        first = next((path for path in images if path.is_file() and path.stat().st_size), None)
+        variant = VARIANTS[_known(first, frame_size(first)), self.frame] if first else ""
         held = hold_out(expected, self.val, self.data_seed)
         told = ", ".join(filter(None, (variant, departure(names, COUNTS))))
         return take_stock(source, held, dict.fromkeys(SUFFIXES, REMEDY), told)

@@ -1,6 +1,6 @@
 """NYUD-MT: frames of NYU Depth v2 with four kinds of labels, one file each, in the forms that go round."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +26,10 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {  # by folder: what Vandenhende et al
 SHORTEST, LONGEST = 0.5, 1.5  # of a unit vector in eight bits, at the very worst: grey, black and zero are none
 
 
-def suffixes_in(root: Path, name: str) -> dict[str, str]:
-    """The form of each kind of file, by that of one sample; the first one known where there is none."""
+def suffixes_in(root: Path, names: Sequence[str]) -> dict[str, str]:
+    """The form of each kind of file, by that of the first sample that has one; the first one known where none has."""
     return {
-        folder: next((one for one in known if (root / folder / f"{name}{one}").is_file()), known[0])
+        folder: next((one for name in names for one in known if (root / folder / f"{name}{one}").is_file()), known[0])
         for folder, known in SUFFIXES.items()
     }
 
