@@ -138,6 +138,7 @@ DAMAGES: list[tuple[Callable[[Path], object], str]] = [
     (remove("depth", "b.npy"), r"depth/b\.npy is missing; download NYUD_MT\.tgz"),
     (remove("images", "a.png"), r"images/a\.png is missing; download NYUD_MT\.tgz"),
     (spoil("gt_sets", "train.txt", b"a\na\n"), r"train\.txt names something twice; download"),
+    (spoil("gt_sets", "val.txt", b"b\na\n"), r"val\.txt names a, which train\.txt names too; download"),
     (spoil("gt_sets", "val.txt", b"\n"), r"val\.txt names nothing; download"),
     (spoil("edge", "a.png", b"no"), r"edge/a\.png is no picture .*; download"),
     (spoil("depth", "a.npy", b"no"), r"depth/a\.npy is no file of its kind .*; download"),

@@ -14,7 +14,7 @@ LISTS = {"train": "train.txt", "test": "val.txt"}  # everybody tests on what the
 class SplitLists:
     """The names in the lists of a folder by split, rows of the table of completeness, and sentences about lost lists.
 
-    Raises BenchError for a list that is empty or names something twice.
+    Raises BenchError for a list that is empty or names something twice, and for two that share a name.
     """
 
     folder: Path
@@ -29,7 +29,11 @@ class SplitLists:
         return [f"{path} is missing; {self.remedy}." for _, path in self._paths if not path.is_file()]
 
     def read(self) -> dict[str, list[str]]:
-        return {split: _names(SourceFile(path, self.remedy)) for split, path in self._paths}
+        files = {split: SourceFile(path, self.remedy) for split, path in self._paths}
+        names = {split: _names(file) for split, file in files.items()}
+        shared = set(names["train"]) & set(names["test"])
+        files["test"].require(not shared, f"names {min(shared, default='')}, which {LISTS['train']} names too")
+        return names
 
     @property
     def _paths(self) -> list[tuple[str, Path]]:
