@@ -55,12 +55,23 @@ class Polynomial:
 
 @dataclass(frozen=True)
 class Milestones:
-    """Multiplied by `gamma` when progress in [0, 1] passes each of the `milestones` (halving at 0.5: NYUv2 in MTAN)."""
+    """Multiplied by `gamma` when progress in [0, 1] passes each of the `milestones` (halving at 0.5: NYUv2 in MTAN).
+
+    Raises BenchError for milestones that are no shares of the training, and for a gamma that is not above 0.
+    """
 
     revision: ClassVar[int] = 1
 
     milestones: Sequence[float] = (0.5,)
     gamma: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not all(0 < milestone < 1 for milestone in self.milestones):
+            raise BenchError(
+                f"Milestones are shares of the training between 0 and 1, no epochs; got {list(self.milestones)}."
+            )
+        if not self.gamma > 0:
+            raise BenchError(f"The gamma of milestones is above 0, got {self.gamma}.")
 
     def factor(self, progress: float) -> float:
         return float(self.gamma ** sum(progress >= milestone for milestone in self.milestones))

@@ -50,6 +50,19 @@ def test_halving_at_half_is_the_default() -> None:
     assert [Milestones().factor(progress) for progress in (0, 0.499, 0.5, 1)] == [1, 1, 0.5, 0.5]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"milestones": [100]}, r"shares of the training between 0 and 1, no epochs; got \[100\]"),
+        ({"milestones": [0.5, 0]}, r"no epochs; got \[0.5, 0\]"),
+        ({"gamma": -1}, "gamma of milestones is above 0, got -1"),
+    ],
+)
+def test_milestones_that_would_never_come_are_refused(wrong: dict, said: str) -> None:
+    with pytest.raises(BenchError, match=said):
+        Milestones(**wrong)
+
+
 @pytest.mark.parametrize("unit", [{"amount": 2, "unit": "epochs"}, {"amount": 28, "unit": "passes"}])
 def test_a_run_stretches_its_schedule_over_the_budget(unit: dict, compose: Compose, data: Path, tmp_path: Path) -> None:
     """Half the rate at half the budget, whatever its unit, and the factor of the heads kept throughout."""
