@@ -111,6 +111,10 @@ def remove(name: str) -> Callable[[Path], None]:
     return lambda folder: (folder / name).unlink()
 
 
+def empty(name: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_bytes(b"")
+
+
 def shorten(folder: Path) -> None:
     path = folder / FRAMES
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -138,13 +142,15 @@ def other_map(folder: Path) -> None:
         (remove(SPLITS), "splits.mat is missing; download splits.mat from the NYU"),
         (remove(CLASSES_40), "Mapping40.mat is missing; download classMapping40.mat from github"),
         (shorten, "labeled.mat is truncated, damaged or no HDF5 file .*; download"),
+        (empty(SPLITS), "splits.mat is no MATLAB file with trainNdxs and testNdxs .*; download splits.mat"),
+        (empty(CLASSES_40), "Mapping40.mat is no MATLAB file with mapClass .*; download classMapping40.mat"),
         (other_axes, r"labeled.mat holds `depths` of shape \(2, 480, 640\); download"),
         (other_split, "splits.mat does not name each of the 2 frames once; download"),
         (other_map, "Mapping40.mat does not lead from 894 names to 40 classes; download"),
     ],
 )
 def test_what_is_wrong_is_said(
-    tmp_path: Path, made: tuple[Path, Frames, np.ndarray], damage: Callable[[Path], None], said: str
+    tmp_path: Path, made: tuple[Path, Frames, np.ndarray], damage: Callable[[Path], object], said: str
 ) -> None:
     write_nyuv2(tmp_path / "source", {name: array[:2] for name, array in made[1].items()}, [1], [2])
     damage(tmp_path / "source")

@@ -59,9 +59,10 @@ def test_another_file_is_refused(tmp_path: Path, change: dict, said: str) -> Non
         prepare(SarcosSample(), tmp_path)
 
 
-def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"", b"MATLAB, or not" * 30])
+def test_a_damaged_file_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "raw").mkdir()
-    (tmp_path / "raw" / "sarcos_inv_test.mat").write_bytes(b"MATLAB, or not" * 30)
+    (tmp_path / "raw" / "sarcos_inv_test.mat").write_bytes(content)
     with pytest.raises(BenchError, match="download it again"):
         prepare(SarcosSample(), tmp_path)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 from jaxtyping import Int64, Shaped
-from scipy import io
 
+from mtl_bench.data.formats.mat_files import read_mat
 from mtl_bench.data.sources import SourceFile
 
 FRAMES, SPLITS, CLASSES_40 = "nyu_depth_v2_labeled.mat", "splits.mat", "classMapping40.mat"
@@ -50,7 +50,7 @@ def read_splits(path: Path, count: int) -> dict[str, Int64[np.ndarray, "frames"]
     """Frames of the official `train` and `test`, counted from 1 as the files do."""
     file = _source(path)
     with file.structure("no MATLAB file with trainNdxs and testNdxs"):
-        content = io.loadmat(path)
+        content = read_mat(path)
         splits = {split: np.asarray(content[f"{split}Ndxs"]).ravel().astype(np.int64) for split in ("train", "test")}
     frames = np.sort(np.concatenate(list(splits.values())))
     file.require(np.array_equal(frames, np.arange(1, count + 1)), f"does not name each of the {count} frames once")
@@ -62,7 +62,7 @@ def read_class_ids(path: Path, classes: int) -> tuple[int, ...]:
     """From a stored label, 0 to 894, to one of 40 or 13 classes counted from 0; -1: unlabelled."""
     file = _source(path)
     with file.structure("no MATLAB file with mapClass"):
-        table = np.asarray(io.loadmat(path)["mapClass"]).ravel().astype(np.int64)
+        table = np.asarray(read_mat(path)["mapClass"]).ravel().astype(np.int64)
     right = table.shape == (NAMES,) and table.min() >= 0 and table.max() <= len(TO_13)
     file.require(right, f"does not lead from {NAMES} names to {len(TO_13)} classes")
     onwards = np.array((0, *(TO_13 if classes == 13 else range(1, 41))))

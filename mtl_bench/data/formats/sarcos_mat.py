@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from scipy import io
 
+from mtl_bench.data.formats.mat_files import read_mat
 from mtl_bench.data.sources import SourceFile, holding
 from mtl_bench.errors import BenchError
 
@@ -28,7 +28,7 @@ def read_sarcos(folders: Sequence[Path]) -> Float[np.ndarray, "4449 28"]:
         )
     file = SourceFile(place / FILE)
     with file.structure(f"no MATLAB file with the variable {VARIABLE}"):
-        table = np.asarray(io.loadmat(file.path)[VARIABLE], dtype=np.float64)
+        table = np.asarray(read_mat(file.path)[VARIABLE], dtype=np.float64)
     right = table.shape == (ROWS, INPUTS + TORQUES) and bool(np.isfinite(table).all())
     file.require(right, f"should hold {ROWS} × {INPUTS + TORQUES} finite numbers but holds {table.shape}")
     return table
