@@ -29,6 +29,8 @@ def made(size: int = 16) -> Office:
 def test_every_image_is_the_files(tmp_path: Path, folders: list[str], below: str) -> None:
     source = tmp_path / "source" / "OfficeHome"
     write_office(source, folders, classes=3, images=5, below=below)
+    for folder in folders:
+        (source / folder / below / "__MACOSX").mkdir()  # of an archive, and no class
     packed = prepare(made(), tmp_path, tmp_path / "source")
     assert packed.manifest.splits == {"train": 18, "val": 6, "test": 6}
     expected: dict[bytes, tuple[int, int]] = {}

@@ -57,11 +57,11 @@ class Office(OfficialDataset):
         fatal, tallies = [], []
         splits: dict[str, list[Sample]] = {split: [] for split in SHARES}
         for domain, place in places.items():
-            photos = sorted(path for path in place.glob("*/*") if path.suffix.lower() in PHOTOS)
+            photos = photos_in(place)
             tallies.append(Tally("", domain, len(photos), int(not photos)))
             if not photos:
                 fatal.append(f"{place} with a folder of images per class is missing; {remedy}.")
-            elif (found := len({path.parent for path in photos})) != self.classes:
+            elif (found := len(class_names(place))) != self.classes:
                 fatal.append(f"{place} holds images of {found} classes instead of {self.classes}; {remedy}.")
             for split, chosen in self._split(photos).items():
                 splits[split] += [Sample(f"{domain}/{at.parent.name}/{at.name}", {domain: at}) for at in chosen]
@@ -87,9 +87,14 @@ def field_of(domain: str) -> str:
     return domain.replace(" ", "_")
 
 
+def photos_in(place: Path) -> list[Path]:
+    return sorted(path for path in place.glob("*/*") if path.suffix.lower() in PHOTOS)
+
+
 @lru_cache(maxsize=8)
 def class_names(place: Path) -> tuple[str, ...]:
-    return tuple(sorted(path.name for path in place.iterdir() if path.is_dir()))
+    """Folders that hold photos; archives bring others along."""
+    return tuple(sorted({path.parent.name for path in photos_in(place)}))
 
 
 def _located(folder: Path, domain: str) -> Path:
