@@ -4,6 +4,7 @@ import pickle
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -149,6 +150,21 @@ def test_lists_and_limits(source: Path) -> None:
         "test": ["ihlen/point_10_view_0", "ihlen/point_1_view_0"],
     }
     assert [sample.row for sample in splits["test"]] == [3, 3]
+
+
+@pytest.mark.parametrize("bound", [{"views": {"test": 2}}, {"test_share": 0.67}])
+def test_a_view_beyond_what_is_asked_for_is_not_missed(tmp_path: Path, bound: dict[str, Any]) -> None:
+    write_taskonomy(tmp_path, tasks=(RGB, *FEW))
+    dataset = Taskonomy(tasks=FEW, **bound)
+    views = [sample.name for sample in dataset.find(tmp_path).splits["test"]]
+    assert views == ["ihlen/point_10_view_0", "ihlen/point_1_view_0"]
+    normals = tmp_path / "ihlen" / "normal"
+    (normals / "point_1_view_2_domain_normal.png").unlink()
+    found = dataset.find(tmp_path)
+    assert [sample.name for sample in found.splits["test"]] == views
+    assert found.lost == {}
+    (normals / "point_10_view_0_domain_normal.png").unlink()
+    assert len(dataset.find(tmp_path).lost["test"]) == (2 if "views" in bound else 1)
 
 
 def test_a_sample_is_made_when_it_is_asked_for(source: Path) -> None:

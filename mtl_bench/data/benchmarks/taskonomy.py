@@ -17,6 +17,7 @@ from mtl_bench.data.formats.taskonomy_files import (
     VIEW,
     WHERE,
     FoundViews,
+    by_file,
     list_path,
     read_buildings,
     recognised,
@@ -27,6 +28,7 @@ from mtl_bench.data.maps.resizing import nearest, resized
 from mtl_bench.data.official import Inventory, OfficialDataset, Sample, Tally
 from mtl_bench.errors import BenchError, check_choices
 
+Order = tuple[int, str]  # of views in a part: by number of the building, and in it by file name
 ELEVEN = tuple(task for task in MAPS if task != "segment_semantic")
 
 
@@ -113,7 +115,7 @@ class Taskonomy(OfficialDataset):
             return stock.inventory(source, self._parted(stock.rows("")), variant)
         splits = {part: stock.rows(part) for part in PARTS}
         if self.test_share < 1:
-            splits["test"] = splits["test"][: int(len(splits["test"]) * self.test_share)]
+            splits["test"] = stock.shortened("test", self.test_share)
         return stock.inventory(source, splits)
 
     def read(self, sample: Sample) -> Arrays:
@@ -151,7 +153,7 @@ class _Stock:
         self.needed, self.skipped = needed, skipped
         self.places: dict[int, BuildingPlace] = {}
         self.found: dict[str, list[Rows]] = {}
-        self.lost: dict[str, list[str]] = {}
+        self.lost: dict[str, list[tuple[Order, str]]] = {}
         self.counts: dict[str, dict[str, list[int]]] = {}  # part → files → found, missing
         self.absent: dict[str, Path] = {}  # building → a folder that holds nothing
 
@@ -163,19 +165,33 @@ class _Stock:
             return
         place = BuildingPlace(building, {task: (folder, views.words[task]) for task, folder in places.items()})
         self.places[number] = place
-        self.found.setdefault(part, []).append(_numbers(number, views.complete[:limit]))
+        complete, holes = views.first(limit)
+        self.found.setdefault(part, []).append(_numbers(number, complete))
         self.lost.setdefault(part, []).extend(
-            f"{place.file(task, view)} is missing; download the {task} files of {building} again {WHERE}."
-            for view, task in views.holes
+            (
+                (number, by_file(view)),
+                f"{place.file(task, view)} is missing; download the {task} files of {building} again {WHERE}.",
+            )
+            for view, task in holes
         )
 
     def rows(self, part: str) -> Rows:
         return np.concatenate([np.empty((0, 3), np.int32), *self.found.get(part, [])])
 
+    def shortened(self, part: str, share: float) -> Rows:
+        """The complete ones of the first share of all views of a part; beyond it none is lost."""
+        rows, lost = self.rows(part), self.lost.get(part, [])
+        count = int((len(rows) + len(lost)) * share)
+        if not lost:
+            return rows[:count]
+        wanted = set(sorted([*map(_order, rows), *(order for order, _ in lost)])[:count])
+        self.lost[part] = [one for one in lost if one[0] in wanted]
+        return rows[: count - len(self.lost[part])]
+
     def inventory(self, source: str, splits: Mapping[str, Rows], variant: str = "") -> Inventory:
         fatal = [] if not self.absent else [self._told()]
         views = {part: Views(self.places, rows) for part, rows in splits.items()}
-        lost = {part or "train": sentences for part, sentences in self.lost.items() if sentences}
+        lost = {part or "train": [sentence for _, sentence in told] for part, told in self.lost.items() if told}
         tallies = [Tally(part, files, *both) for part, rows in self.counts.items() for files, both in rows.items()]
         return Inventory(source, views, tallies, lost, fatal, variant)
 
@@ -197,6 +213,11 @@ class _Stock:
 def _numbers(number: int, views: Iterable[str]) -> Rows:
     rows = [(number, *map(int, VIEW.findall(view)[0])) for view in views]
     return np.array(rows, np.int32).reshape(-1, 3)
+
+
+def _order(row: Shaped[np.ndarray, "3"]) -> Order:
+    number, point, view = row.tolist()
+    return number, by_file(f"point_{point}_view_{view}")
 
 
 def _view(sample: Sample) -> Shaped[np.ndarray, "3"]:

@@ -47,6 +47,14 @@ class FoundViews:
     counts: dict[str, int]
     total: int
 
+    def first(self, limit: int | None) -> tuple[list[str], list[tuple[str, str]]]:
+        """As many complete views, and the holes before the last of them; all of both where there are fewer."""
+        complete = self.complete[:limit]
+        if len(complete) != limit:
+            return complete, self.holes
+        last = by_file(complete[-1])
+        return complete, [hole for hole in self.holes if by_file(hole[0]) < last]
+
 
 def recognised(folder: Path) -> ViewLayout:
     """Raises BenchError for a folder without views."""
@@ -81,8 +89,13 @@ def views_of(places: Mapping[str, Path]) -> FoundViews:
             found[task] = set()
     everywhere, anywhere = set.intersection(*found.values()), set.union(*found.values())
     holes = [(view, next(task for task in places if view not in found[task])) for view in sorted(anywhere - everywhere)]
-    complete = sorted(everywhere, key=lambda view: f"{view}_")  # as their file names go on
+    complete = sorted(everywhere, key=by_file)
     return FoundViews(complete, holes, words, {task: len(views) for task, views in found.items()}, len(anywhere))
+
+
+def by_file(view: str) -> str:
+    """What views are sorted by: as their file names go on."""
+    return f"{view}_"
 
 
 def list_path(folder: Path, split: str) -> Path:
