@@ -157,6 +157,29 @@ def test_a_logarithm_is_as_fine_near_as_far() -> None:
     assert encoding.encode(torch.tensor([0.01, 1000.0])).tolist() == [1, 65535]
 
 
+@pytest.mark.parametrize(
+    ("encoding", "values", "stored"),
+    [
+        (parse("int8/127"), [1.005, -1.01, 1.0, np.nan], [127, -127, 127, -128]),
+        (parse("uint8/255"), [1.01, -0.01, 1.0], [255, 0, 255]),
+        (Numbers(512, invalid=65535, dtype="uint16"), [128.0, -1.0, np.nan], [65534, 0, 65535]),
+        (Numbers(256, 1, invalid=0, dtype="uint16"), [300.0, -1.0, np.nan], [65535, 1, 0]),
+        (Numbers(dtype="float32"), [1e9, np.nan], [1e9, np.nan]),
+    ],
+)
+def test_what_lies_beyond_a_type_becomes_its_last_label(
+    encoding: Encoding, values: list[float], stored: list[float]
+) -> None:
+    found = encoding.encode(torch.tensor(values)).numpy().astype(encoding.dtype)
+    np.testing.assert_array_equal(found, stored)
+
+
+def test_vectors_that_are_too_long_do_not_wrap_around() -> None:
+    vector = torch.tensor([1.01, -1.01, 0.0]).view(1, 3, 1, 1)
+    assert NormalBytes().encode(vector).flatten().tolist() == [255, 0, 128]
+    assert NormalBytes((0,)).encode(vector).flatten().tolist() == [0, 0, 128]
+
+
 @pytest.mark.parametrize("word", ["uint8/255", "int8/127", "float", "class", "index"])
 def test_words_of_old_manifests_stay(word: str) -> None:
     assert write(parse(word)) == word

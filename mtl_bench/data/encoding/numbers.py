@@ -20,7 +20,8 @@ class Numbers(Encoding):
     """(stored - offset) / scale; NaN is no label, nor is the stored number `invalid`.
 
     Cityscapes' disparity, (p - 1) / 256 pixels with 0 for none, has scale 256, offset 1 and invalid 0; Taskonomy's
-    depth, v / 512 metres with 65535 for none, has scale 512 and invalid 65535.
+    depth, v / 512 metres with 65535 for none, has scale 512 and invalid 65535. An encoding that names its `dtype` keeps
+    what it encodes inside that type: values beyond become the last number there that is a label.
 
     Raises BenchError for a scale that is not above 0.
     """
@@ -58,6 +59,9 @@ class Numbers(Encoding):
     def encode(self, values: Shaped[Tensor, "samples *shape"]) -> Shaped[Tensor, "samples *shape"]:
         if (self.scale, self.offset) != (1, 0):
             values = (values * self.scale + self.offset).round()
+        if np.dtype(self.dtype or float).kind in "iu":
+            ends = np.iinfo(self.dtype)
+            values = values.clamp(ends.min + (ends.min == self.invalid), ends.max - (ends.max == self.invalid))
         return values if self.invalid is None else values.nan_to_num(nan=self.invalid)
 
 
@@ -105,7 +109,7 @@ class NormalBytes(Encoding):
     """Unit vectors as colours, n = 2v / 255 - 1 per channel, the third axis from the end.
 
     Grey, 127 or 128 in every channel, is a vector without length: no label. `flip` names the channels whose sign is
-    turned (RefineNet's NYUv2 files hold the third one inverted).
+    turned. Where a file has its axes in another order as well, as RefineNet's of NYUv2, a reader's `axes` says so.
 
     Raises BenchError for a channel other than 0, 1 and 2.
     """
@@ -134,7 +138,7 @@ class NormalBytes(Encoding):
         return np.broadcast_to(~grey, stored.shape)
 
     def encode(self, values: Shaped[Tensor, "samples 3 height width"]) -> Shaped[Tensor, "samples 3 height width"]:
-        return self._turned(values * 127.5).add_(127.5).round_().nan_to_num_(nan=self.blank)
+        return self._turned(values * 127.5).add_(127.5).round_().clamp_(0, 255).nan_to_num_(nan=self.blank)
 
     def _turned(self, values: Tensor) -> Tensor:
         """In place."""
