@@ -20,6 +20,9 @@ class Depth(DenseRegression):
     NaN. Where depth is inverse (Cityscapes as MTAN packed it) give its `unit`; rel_err then divides by values near 0
     and is as noisy as the published one.
 
+    Deviation: the NYUD-MT code of ASTMT and Vandenhende et al. lifts predictions at or below 0 to 1e-9 before it takes
+    the rmse, which can only lower it; here they count as they are.
+
     Raises what `DenseRegression` raises.
     """
 

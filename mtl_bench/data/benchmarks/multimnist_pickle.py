@@ -27,7 +27,8 @@ class MultiMNISTPickle(WholeFiles):
 
     `which` is `mnist`, `fashion` or `fashion_and_mnist` (the digit top left). Images have 36×36 pixels; their numbers
     are kept in float32, divided by 255 where they go beyond 1. The fields `left` and `right` are those of our own
-    pairs, `row` is the position in the file. `val` training pairs, drawn with `data_seed`, are held out.
+    pairs, `row` is the position in the file. `val` training pairs, drawn with `data_seed`, are held out; their images
+    are not, since the training pairs share the 60,000 images of a source.
     """
 
     name: str = "multimnist_pickle"
