@@ -13,6 +13,7 @@ from mtl_bench.records.record import find_records, load_record, reproducible
 
 SHOWN = 5  # differences that are printed
 BESIDE = ("created_by", "environment", "resumed_elsewhere")  # no results, though they may explain one
+PROBED = {"shares", "cosines"}  # there with diagnostics, which no command of a record asks for
 
 
 def add_rerun_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,8 +47,12 @@ def rerun(parsed: argparse.Namespace) -> None:
     if compose_job([*searching(parsed.config_dir), *overrides]).plan().hash != record["hash"]:
         raise BenchError("The command means another run today: its method, model, data or presets changed since.")
     from mtl_bench.cli.hydra_verbs import hydra_verb
+    from mtl_bench.training.trainer import Diverged
 
-    hydra_verb("train", [*own, *overrides])
+    try:
+        hydra_verb("train", [*own, *overrides])
+    except Diverged as error:  # its record is there, and the former may say the same
+        print(error)
     cell = record["hash"], record["seed"]
     _compare(record, next(one for one in find_records([parsed.into]) if (one["hash"], one["seed"]) == cell))
 
@@ -66,7 +71,9 @@ def _overrides(record: Record, config_dirs: Sequence[Path]) -> list[str]:
 
 def _compare(former: Record, latter: Record) -> None:
     before, after = reproducible(former), reproducible(latter)
-    found = list(_differences(before, after, ""))
+    passed = {"config", *(PROBED - after.keys())}  # presets gain keys at their defaults; the hash of both is the same
+    keys = [key for key in before if key not in passed]  # not those that records have gained since
+    found = [line for key in keys for line in _differences(before[key], after.get(key), key)]
     results = [line for line in found if not line.startswith(BESIDE)]
     for line in found[:SHOWN] if results else found:
         print(line)
@@ -79,7 +86,7 @@ def _compare(former: Record, latter: Record) -> None:
 def _differences(before: Any, after: Any, place: str) -> Iterator[str]:
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in {**before, **after}:
-            yield from _differences(before.get(key), after.get(key), f"{place}.{key}" if place else key)
+            yield from _differences(before.get(key), after.get(key), f"{place}.{key}")
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for n, pair in enumerate(zip(before, after, strict=True)):
             yield from _differences(*pair, f"{place}.{n}")

@@ -35,6 +35,27 @@ def test_other_numbers_are_named(mtl_bench: Type, folder: Path) -> None:
     assert typed.sentence == "mtl-bench: 1 values differ from the record."
 
 
+def test_what_records_gained_since_is_no_result(mtl_bench: Type, folder: Path) -> None:
+    (path,) = (folder / "runs").rglob("record.json")
+    record = json.loads(path.read_text())
+    del record["parameters"], record["config"]["model"]["norm"]
+    record["shares"] = {"left": 0.5, "right": 0.5}  # with diagnostics, which the command does not ask for
+    path.write_text(json.dumps(record))
+    typed = mtl_bench("rerun", str(path))
+    assert typed.status == 0, typed.out
+    assert typed.words.endswith("Every result is that of the record, to the last digit.")
+
+
+def test_a_run_that_gave_up_is_compared(train: Type, mtl_bench: Type, folder: Path) -> None:
+    given_up = ["tasks.left._target_=tests.cli.parts.NaN", "options.max_nonfinite=1"]
+    assert train(*given_up, "paths.runs=lost").status == 1
+    (path,) = (folder / "lost").rglob("record.json")
+    typed = mtl_bench("rerun", str(path), "options.max_nonfinite=1")
+    assert typed.status == 0, typed.err
+    assert "lower the learning rate" in typed.words
+    assert typed.words.endswith("Every result is that of the record, to the last digit.")
+
+
 def test_what_means_another_run_today_is_said_so(mtl_bench: Type, folder: Path) -> None:
     (path,) = (folder / "runs").rglob("record.json")
     record = json.loads(path.read_text())
