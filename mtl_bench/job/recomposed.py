@@ -14,9 +14,12 @@ from mtl_bench.records import Record
 from mtl_bench.records.identity import canonical
 from mtl_bench.records.record import SINGLE
 from mtl_bench.results.validation import Remarks
+from mtl_bench.training.build import build_reporting, build_tasks
+from mtl_bench.training.reported import reported
 from mtl_bench.training.setting import Setting, method_label
 
-READ = ("identity", "tasks", "experiment", "delta_m", "baselines", "method")  # beside the configuration
+REPORTED = {"metrics": "metrics are not those", "selection": "selection rule is not that", "delta_m": "Δm is not that"}
+READ = (*REPORTED, "identity", "tasks", "experiment", "baselines", "method")  # beside the configuration
 VERSIONED = ("_revision_", "_library_", "_source_")  # in an identity: what may change without an edit
 
 
@@ -59,6 +62,8 @@ def _check(record: Record) -> Remarks:
             yield from check(record, setting)
         except BenchError as error:  # a class that is not installed here
             yield False, f"cannot be composed here: {str(error).rstrip('.')}"
+        except (KeyError, TypeError) as error:
+            yield True, f"its configuration lacks {error}"
 
 
 def _setting(record: Record, setting: Setting) -> Remarks:
@@ -66,13 +71,24 @@ def _setting(record: Record, setting: Setting) -> Remarks:
     common = {**record["identity"], "method": SINGLE}
     meant = replace(setting, method=cast(Any, SINGLE)).identity(record["tasks"])
     yield from _compared(common, meant)
+    if common != meant:
+        return
+    yield from _reported(record, setting)
     # With weights that a constructor brings along, the identity names those of its own tasks, the experiment all.
-    if common != meant or setting.loaded:
+    if setting.loaded:
         return
     if setting.experiment_hash(record["tasks"]) != record["experiment"]["hash"]:
         yield True, "its experiment's hash is not that of its configuration, so it is on a foreign board"
     if setting.baselines(list(record["delta_m"]["terms"])) != record["baselines"]:
         yield True, "its single-task runs are not those of its configuration, so its Δm is against others"
+
+
+def _reported(record: Record, setting: Setting) -> Remarks:
+    """What every number means, and at which evaluation it was taken."""
+    meant = reported(build_reporting(setting.reporting), build_tasks(setting.tasks, record["tasks"]))
+    for key, what in REPORTED.items():
+        if record[key] != meant[key]:  # type: ignore[literal-required]
+            yield True, f"its {what} of its configuration"
 
 
 def _compared(found: Any, meant: Any) -> Remarks:

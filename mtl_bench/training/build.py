@@ -15,8 +15,9 @@ from mtl_bench.models.loaded import not_drawn
 from mtl_bench.step.mover import needs_closure
 from mtl_bench.tasks import Task
 from mtl_bench.training.arguments import check_node
-from mtl_bench.training.protocol import Training
+from mtl_bench.training.protocol import Reporting, Training
 
+BASELINES = ("single_model", "single_training")  # of protocol.reporting
 FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)  # Adagrad's form is fused on the CPU only
 
 
@@ -62,6 +63,13 @@ def draws_all(node: Mapping[str, Any]) -> bool:
 
 def build_tasks(nodes: Mapping[str, Mapping[str, Any]], chosen: Iterable[str]) -> dict[str, Task]:
     return {name: build(nodes[name], f"tasks.{name}", Task) for name in chosen}
+
+
+def build_reporting(node: Mapping[str, Any]) -> Reporting:
+    """What baselines do otherwise are nodes that runs build themselves, not parts of this object."""
+    rest = {name: value for name, value in node.items() if name not in BASELINES}
+    reporting: Reporting = build(rest, "protocol.reporting", Reporting)
+    return reporting
 
 
 def choose_tasks(known: Iterable[str], only: list[str] | None) -> list[str]:

@@ -25,6 +25,7 @@ from mtl_bench.training.loggers import Logger, RunInfo
 from mtl_bench.training.plan import Plan
 from mtl_bench.training.samples import keep_pictures
 from mtl_bench.training.setting import method_label
+from mtl_bench.training.reported import reported
 from mtl_bench.training.trainer import Diverged, Options, Trainer
 
 log = logging.getLogger(__name__)
@@ -127,7 +128,7 @@ def make_record(plan: Plan, trainer: Trainer, selected: Selected) -> Record:
     skipped, in_a_row = (int(count) for count in machine.ledger.failures.totals.tolist())
     finite = all(math.isfinite(value) for metrics in test.values() for value in metrics.values())
     stepped = in_a_row < trainer.options.max_nonfinite and not mostly_skipped(skipped, counts.optimizer_steps)
-    terms, scored = plan.reporting.delta_m["terms"], plan.reporting.scored(names)
+    read_off = reported(plan.reporting, plan.tasks)
     record: Record = {
         "schema": SCHEMA,
         "hash": plan.hash,
@@ -136,20 +137,14 @@ def make_record(plan: Plan, trainer: Trainer, selected: Selected) -> Record:
         "experiment": {"name": plan.names.experiment, "hash": plan.setting.experiment_hash(names)},
         "method": {"name": plan.method, "label": method_label(plan.method, plan.identity)},
         "tasks": names,
-        "metrics": {
-            name: {m.name: {"higher_is_better": m.higher_is_better, "unit": m.unit} for m in task.metrics}
-            for name, task in plan.tasks.items()
-        },
+        "metrics": read_off["metrics"],
         "test": test,
         "val": val,
         "parameters": sum(parameter.numel() for parameter in machine.model.parameters()),
         "evaluations": state.evaluations,
-        "selection": plan.reporting.selection.name,
-        "delta_m": {
-            "definition": plan.reporting.delta_m["definition"],
-            "terms": {name: list(terms[name]) for name in scored},
-        },
-        "baselines": plan.setting.baselines(scored),
+        "selection": read_off["selection"],
+        "delta_m": read_off["delta_m"],
+        "baselines": plan.setting.baselines(list(read_off["delta_m"]["terms"])),
         "counts": {
             "batches": counts.batches,
             "forwards": counts.forwards,

@@ -13,13 +13,12 @@ from mtl_bench.records.folder import RunFolder
 from mtl_bench.records.identity import identity_hash
 from mtl_bench.records.record import SINGLE
 from mtl_bench.tasks import Task
-from mtl_bench.training.build import build, build_tasks, choose_tasks, draws_all, kept_weights
+from mtl_bench.training.build import build, build_reporting, build_tasks, choose_tasks, draws_all, kept_weights
 from mtl_bench.training.checks import check_dataset, check_nodes, check_seed, check_splits, check_terms, check_weights
 from mtl_bench.training.protocol import Reporting, Training
 from mtl_bench.training.setting import Setting, training_of
 
 NODES = ("dataset", "tasks", "model", "method", "protocol")  # of a composed configuration
-BASELINES = ("single_model", "single_training")  # of protocol.reporting
 
 
 @dataclass(frozen=True)
@@ -91,9 +90,7 @@ def make_plan(names: Names, nodes: Mapping[str, Any], seed: int, only: list[str]
     check_dataset(dataset)
     node = training_of(chosen, protocol["training"], protocol["reporting"])
     training = build(node, "protocol.training", Training)
-    # What baselines do otherwise are nodes that runs build themselves, not parts of this object.
-    rest = {name: value for name, value in protocol["reporting"].items() if name not in BASELINES}
-    reporting = build(rest, "protocol.reporting", Reporting)
+    reporting = build_reporting(protocol["reporting"])
     tasks = build_tasks(nodes["tasks"], chosen)
     check_terms(reporting, list(nodes["tasks"]), tasks)
     check_weights(training, list(nodes["tasks"]))

@@ -44,18 +44,38 @@ def another_name(record: dict[str, Any]) -> None:
     record["method"] = {"name": "ls", "label": "ls"}
 
 
+def no_task(record: dict[str, Any]) -> None:
+    del record["config"]["tasks"]["normal"]
+
+
 def no_protocol(record: dict[str, Any]) -> None:
     del record["config"]["protocol"]
+
+
+def other_terms(record: dict[str, Any]) -> None:
+    record["delta_m"]["terms"] = {task: ["cross_entropy"] for task in record["delta_m"]["terms"]}
+
+
+def turned_round(record: dict[str, Any]) -> None:
+    record["metrics"]["normal"]["mean"]["higher_is_better"] = True
+
+
+def another_selection(record: dict[str, Any]) -> None:
+    record["selection"] = "mean_last_1"
 
 
 @pytest.mark.parametrize(
     ("edit", "says"),
     [
+        (other_terms, "its Δm is not that of its configuration"),
+        (turned_round, "its metrics are not those of its configuration"),
+        (another_selection, "its selection rule is not that of its configuration"),
         (another_board, "it is on a foreign board"),
         (weaker_baselines, "its Δm is against others"),
         (longer, "its configuration has another training.budget.amount than its identity"),
         (another_label, "its label is not that of its method and options"),
         (another_name, "is called ls, and its class is another"),
+        (no_task, "its configuration lacks 'normal'"),
         (no_protocol, "its configuration lacks 'protocol'"),
     ],
 )
