@@ -23,9 +23,9 @@ from mtl_bench.training.evaluator import Selected
 from mtl_bench.training.interrupts import Interrupted
 from mtl_bench.training.loggers import Logger, RunInfo
 from mtl_bench.training.plan import Plan
+from mtl_bench.training.reported import reported
 from mtl_bench.training.samples import keep_pictures
 from mtl_bench.training.setting import method_label
-from mtl_bench.training.reported import reported
 from mtl_bench.training.trainer import Diverged, Options, Trainer
 
 log = logging.getLogger(__name__)
