@@ -36,8 +36,9 @@ def search_spread(study: Study) -> SearchSpread:
 
 
 def searches_part(method: str, files: Sequence[EntryFile]) -> CardPart:
-    """Every search of the method that is over."""
-    title, found = "Sensitivity", [file for file in files if _tuned_method(file) == method and is_over(file)]
+    """Every search of the method that is over and drew a trial."""
+    own = [file for file in files if _tuned_method(file) == method]
+    title, found = "Sensitivity", [file for file in own if is_over(file) and file["tuning"]["trials"] > 1]
     if not found:
         return CardPart(title, ("No committed search holds it.",))
     lines = []

@@ -26,6 +26,7 @@ def test_a_card_shows_the_searches_of_its_method_that_are_over() -> None:
         entry("tuned-imtl_g-0123abcd"),
         entry("tuned-imtl-0123abcd"),
         entry("tuned-imtl_g-ffffffff", groups=[]),
+        entry("tuned-imtl_g-eeeeeeee", tuning={"trials": 1, "epochs": None, "studies": [study(0.5)]}),
         {"id": "tag-imtl_g-0123abcd", "groups": [{}]},
     ]
     part = searches_part("imtl_g", files)
