@@ -1,7 +1,7 @@
 """What a frozen version holds: per board a page and one CSV per filter, and a page that says how to read them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mtl_bench.errors import BenchError
 from mtl_bench.results.board import Board
@@ -59,15 +59,14 @@ def _apply(board: Board, chosen: Filter) -> tuple[Board, Grid | None, str | None
     """The rows that are left, their grid, and why there is none."""
     if chosen.methods is None:
         return board, None, None
-    found = {name: row.label for name in chosen.methods if (row := board.row_of(name))}
-    kept = board.only([row for row in board.rows if row.is_single_task or row.label in found.values()])
+    found = {row.label for name in chosen.methods if (row := board.row_of(name))}
+    kept = board.only([row for row in board.rows if row.is_single_task or row.label in found])
     if not chosen.seeds:
         return kept, None, None
     try:
-        grid = complete_grid([board], chosen.methods, chosen.seeds)
+        return kept, complete_grid([board], chosen.methods, chosen.seeds), None
     except BenchError as error:
         return kept, None, f"{chosen.name}: {error}\n"
-    return kept, [(columns, [replace(row, label=found[row.label]) for row in rows]) for columns, rows in grid], None
 
 
 def _places_table(board: Board) -> str:

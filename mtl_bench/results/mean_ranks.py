@@ -20,10 +20,17 @@ Grid = Sequence[
 def complete_grid(boards: Sequence[Board], methods: Sequence[str], seeds: Sequence[int]) -> Grid:
     """The rows of these methods on every board, each with the values of exactly these seeds.
 
+    A method whose options differ between boards carries all its labels, so that no variant stands under the plain name.
     Raises BenchError naming the first cell that is missing or did not converge: a mean rank over what happens to be
     there would compare methods on different grounds.
     """
-    return [(board.columns, [_complete(board, method, seeds) for method in methods]) for board in boards]
+    found = [(board.columns, [_complete(board, method, seeds) for method in methods]) for board in boards]
+    of_methods = zip(*(rows for _, rows in found), strict=True)
+    labels = [" or ".join(dict.fromkeys(row.label for row in rows)) for rows in of_methods]
+    return [
+        (columns, [replace(row, label=label) for row, label in zip(rows, labels, strict=True)])
+        for columns, rows in found
+    ]
 
 
 def _complete(board: Board, method: str, seeds: Sequence[int]) -> Row:
@@ -35,7 +42,7 @@ def _complete(board: Board, method: str, seeds: Sequence[int]) -> Row:
             f"There is no mean rank of an incomplete grid: {method} with seed {lost[0]} on {board.experiment} {told}; "
             "train it, or leave the method out."
         )
-    return replace(row, label=method, values={seed: row.values[seed] for seed in seeds})
+    return replace(row, values={seed: row.values[seed] for seed in seeds})
 
 
 def mean_ranks(grid: Grid) -> dict[str, float]:

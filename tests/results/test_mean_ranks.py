@@ -42,7 +42,10 @@ def test_a_method_is_found_by_its_name_where_one_row_carries_it(runs: Runs, sing
         for n in "12"
     )
     board = leaderboard([*first, *single()])
-    assert complete_grid([board], ["c"], SEEDS)[0][1][0].label == "c"
+    assert complete_grid([board], ["c"], SEEDS)[0][1][0].label == "c (phase=1)"
+    plain = [one | {"method": {"name": "c", "label": "c"}} for one in runs("c", [80] * 3, [0.5] * 3)]
+    grid = complete_grid([leaderboard([*plain, *single()]), board], ["c"], SEEDS)
+    assert [row.label for _, rows in grid for row in rows] == ["c or c (phase=1)"] * 2
     both = leaderboard([*first, *second, *single()])
     assert both.row_of("c") is None
     assert both.row_of("c (phase=2)") is not None
