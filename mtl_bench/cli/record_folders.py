@@ -32,7 +32,7 @@ def check_folders(folders: Sequence[Path]) -> None:
 
 
 def boards_below(folders: Sequence[Path], damaged: list[Damaged], *, entries: bool = True) -> "list[Board]":
-    """Every board of the records there, and of the grouping entries if wanted.
+    """Every board of the records there, without the trials of searches. `entries`: with rows of groups and of winners.
 
     Raises BenchError when a folder is missing, or there is no record of a method.
     """
@@ -41,5 +41,6 @@ def boards_below(folders: Sequence[Path], damaged: list[Damaged], *, entries: bo
     from mtl_bench.results import leaderboards
 
     check_folders(folders)
-    files = find_entries(folders, damaged) if entries else []
-    return leaderboards(find_records(folders, damaged), files, damaged)
+    files = [file for file in find_entries(folders, damaged) if entries or "tuning" in file]
+    boards = leaderboards(find_records(folders, damaged), files, damaged)
+    return [board for board in boards if entries or board.tuned_from is None]

@@ -97,14 +97,16 @@ def _trained(
 ) -> "dict[str, list[Trained]]":
     """Table → the boards of its experiment, those at the full protocol first."""
     from mtl_bench.cli.departures import departures
+    from mtl_bench.records.entry import find_entries
     from mtl_bench.records.record import SINGLE, find_records
     from mtl_bench.results.board import leaderboards
     from mtl_bench.results.published import Trained
+    from mtl_bench.results.tuned_rows import without_trials
 
     folders = parsed.records or [folder for folder in FOLDERS if folder.is_dir()]
     wanted = [table for table in tables if table.experiment]
     names = {table.experiment for table in wanted}
-    records = find_records(folders, damaged)
+    records = without_trials(find_records(folders, damaged), find_entries(folders, damaged))
     own = [one for one in records if one["experiment"]["name"] in names and one["method"]["name"] != SINGLE]
     if not own:
         return {}

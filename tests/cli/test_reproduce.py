@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from mtl_bench.records import Shared
+from mtl_bench.records.entry import save_entry
+from mtl_bench.records.record import load_record
 from mtl_bench.results.published import audit_markdown, known_exceptions, published_folder, published_tables
 from mtl_bench.results.published.catalogue import COLUMNS
 from tests.cli.conftest import MOMENT, Type
@@ -136,3 +139,18 @@ def test_a_damaged_record_is_named_and_the_others_are_used(reproduce: Type, cell
     assert typed.status == 1
     assert "seed-1/record.json" in typed.sentence
     assert "Trained, 1 of 4 rows" in typed.words
+
+
+def test_a_trial_of_a_search_is_no_row(reproduce: Type, cell: Path) -> None:
+    """Its score was looked at, so the moment of ls in `runs` is nothing to print once it is one."""
+    assert "Trained, 1 of 4 rows" in reproduce("mini").out
+    record = load_record(cell / "record.json")
+    study = {"tasks": record["tasks"], "space": {}, "trials": [{"values": {}, "hash": record["hash"], "score": 0.0}]}
+    tuning = {"trials": 1, "epochs": None, "rates": [0.1, 10.0], "sampler": "random", "sampler_seed": 0, "seed": 0}
+    shared = {key: record[key] for key in Shared.__required_keys__}
+    entry = {"schema": 1, "id": "tuned-ls-01234567", "label": "ls, tuned (1 trials)", "budget": 1, "grouping": {}}
+    entry |= {"tuning": {**tuning, "score": "", "studies": [{**study, "winner": 0}]}, "seeds": [], "groups": []}
+    folder = cell.parents[2] / "entries"
+    folder.mkdir()
+    save_entry(folder / "x.json", {**shared, **entry, "measured_by": [], "value": None})
+    assert "Trained" not in reproduce("mini").out

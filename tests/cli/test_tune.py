@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mtl_bench.cli.record_folders import boards_below
 from tests.cli.conftest import FAST, Type
 
 TUNE = ["tune", *FAST, "trials=3", "seeds=[0,1]"]
@@ -99,6 +100,12 @@ def test_report_has_a_table_of_its_own_for_tuned_rows(searched: Path, mtl_bench:
         if line.startswith(("| ls, ", "| uw, ")):
             assert " | 2/2 | " in line  # fresh seeds alone
     assert "| ls | 1/1 | " in untuned  # the configured trial of seed 1000 is none of its seeds
+
+
+def test_ranks_and_conflicts_read_no_trial(searched: Path) -> None:
+    for board in boards_below([searched / "runs"], [], entries=False):
+        assert board.experiment == "multidigits"
+        assert not [row.label for row in board.rows if 1000 in row.seeds]
 
 
 def test_report_draws_searches(searched: Path, mtl_bench: Type) -> None:
