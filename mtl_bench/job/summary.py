@@ -89,16 +89,18 @@ def _compare(record: Record, singles: Sequence[Record], command: str) -> tuple[V
         if not has_converged(record):
             return baselines, None, ""
         if missing := [task for task in record["baselines"] if task not in baselines]:
-            return baselines, None, _missing(record, missing, {one["hash"] for one in singles}, command)
+            return baselines, None, _missing(record, missing, singles, command)
         change = delta_m_of(record, baselines)
     except BenchError as error:  # a baseline of zero; this run is finished and stays so
         return {}, None, f"Δm is left out: {error}"
     return baselines, change, f"Δm {change:+.2f} % ({setting['definition']}, higher is better) against single-task"
 
 
-def _missing(record: Record, missing: Sequence[str], trained: set[str], command: str) -> str:
-    if lost := [task for task in missing if record["baselines"][task] in trained]:
-        return f"Δm is left out: the single-task run of {', '.join(lost)} did not converge."
+def _missing(record: Record, missing: Sequence[str], singles: Sequence[Record], command: str) -> str:
+    gone = [one for one in singles if not has_converged(one)]
+    if lost := [task for task in missing if record["baselines"][task] in {one["hash"] for one in gone}]:
+        seeds = ", ".join(map(str, sorted({one["seed"] for one in gone})))
+        return f"Δm is left out: the single-task run of {', '.join(lost)} did not converge with seed {seeds}."
     return f"For Δm, train the single-task baselines: {command}"
 
 

@@ -36,10 +36,16 @@ def _load(path: Path, changed: int) -> Record:
 def single_task_means(
     record: Record, baselines: Sequence[Record], split: Literal["test", "val"] = "test"
 ) -> dict[str, dict[str, float]]:
-    """Mean metrics of each task's single-task runs, over the seeds that converged; tasks without one are left out."""
+    """Mean metrics of each task's single-task runs.
+
+    A task without a run, or of which a seed did not converge, is left out, as a board leaves out Δm against it: the
+    mean of those that are left would be too good.
+    """
     runs: dict[str, dict[int, Record]] = {}
-    for one in filter(has_converged, baselines):
-        runs.setdefault(one["hash"], {})[one["seed"]] = one
+    lost = {one["hash"] for one in baselines if not has_converged(one)}
+    for one in baselines:
+        if one["hash"] not in lost:
+            runs.setdefault(one["hash"], {})[one["seed"]] = one
     return {
         task: {name: fmean(run[split][task][name] for run in runs[digest].values()) for name in record[split][task]}
         for task, digest in record["baselines"].items()

@@ -23,20 +23,24 @@ def write(records: Sequence[Record], root: Path) -> list[Path]:
     return paths
 
 
-def test_means_over_seeds_that_converged(record: Make, single: Runs, tmp_path: Path) -> None:
+def test_means_over_seeds(record: Make, single: Runs, tmp_path: Path) -> None:
     means_of_batches: dict[str, Any] = {"tasks": {"left": {"aggregation": "batch_mean"}}}
-    runs = [one | {"config": means_of_batches} for one in single(left=(79, 80, 90), right=(0.4, 0.6, 0.8))]
-    runs[2]["converged"] = False
+    runs = [one | {"config": means_of_batches} for one in single(left=(79, 80), right=(0.4, 0.6, 0.8))]
     other = record("single", 1.0, None, hash="left-hash", selection="best_val(accuracy)", seed=7)
     smaller = record("single", 1.0, None, hash="left-hash", config={**means_of_batches, **BATCHES_OF_8}, seed=8)
     write([*runs, other, smaller, record("uw", 1.0, 1.0)], tmp_path)
     mine = record("ls", 70.0, 0.5, config=means_of_batches)
     found = find_baselines(mine, [tmp_path, tmp_path])
-    assert [one["hash"] for one in found] == ["left-hash"] * 3 + ["right-hash"] * 3
+    assert [one["hash"] for one in found] == ["left-hash"] * 2 + ["right-hash"] * 3
     means = single_task_means(mine, found)
     assert means == {"left": {"accuracy": 79.5}, "right": {"abs_err": pytest.approx(0.6)}}
-    assert single_task_means(mine, found[:3]) == {"left": {"accuracy": 79.5}}
-    assert single_task_means(mine, found[2:3]) == {}
+    assert single_task_means(mine, found[:2]) == {"left": {"accuracy": 79.5}}
+
+
+def test_no_mean_hides_a_seed_that_did_not_converge(record: Make, single: Runs) -> None:
+    runs = single(left=(79, 80, 90))
+    runs[2]["converged"] = False
+    assert list(single_task_means(record("ls", 70.0, 0.5), runs)) == ["right"]
 
 
 def test_validation_means_need_validation(record: Make, single: Runs) -> None:
