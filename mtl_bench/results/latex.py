@@ -1,5 +1,6 @@
 """A board as a LaTeX table for a paper (packages booktabs and amsmath)."""
 
+import re
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -10,6 +11,7 @@ from mtl_bench.results.row import Column
 ESCAPED = {**{sign: f"\\{sign}" for sign in "&%$#_{}"}, "\\": "\\textbackslash{}", "~": "\\textasciitilde{}"}
 ESCAPED |= {"^": "\\textasciicircum{}", "–": "--", "°": "$^\\circ$", "Δ": "$\\Delta$", "±": "$\\pm$", "−": "$-$"}
 ESCAPED |= {"·": "$\\cdot$", "²": "$^2$", "³": "$^3$", "µ": "$\\mu$", "↑": "$\\uparrow$", "↓": "$\\downarrow$"}
+EXPONENT = re.compile(r"e([+-]\d+)")
 
 
 def latex(board: Board) -> str:
@@ -33,12 +35,11 @@ def latex(board: Board) -> str:
         made.insert(1, r"\midrule")
     return "\n".join(
         [
-            f"% {title(board)}",
-            *(f"% {line}" for line in lines(board)),
+            *(f"% {line}" for text in (title(board), *lines(board)) for line in text.splitlines()),
             r"\begin{table}",
             r"\centering",
             rf"\caption{{{_caption(board)}}}",
-            rf"\label{{tab:{board.experiment}}}",
+            rf"\label{{tab:{board.experiment}-{board.hash[:6]}}}",  # one document may hold two boards of one name
             rf"\begin{{tabular}}{{l{'r' * len(columns)}}}",
             r"\toprule",
             *_head(columns),
@@ -90,11 +91,16 @@ def _best(texts: Sequence[str], higher: bool) -> tuple[str, ...]:
     return tuple(sorted(means, key=lambda mean: float(mean.replace("−", "-")), reverse=higher)[:2])
 
 
+def _number(text: str) -> str:
+    """`1.2e−07` as mathematics."""
+    return EXPONENT.sub(lambda found: rf"\cdot 10^{{{int(found[1])}}}", text.replace("−", "-"))
+
+
 def _cell(text: str, best: Sequence[str]) -> str:
     if text == NOTHING or text == "reference":
         return escaped(text)
     mean, _, half = text.partition(" ±")
-    shown = mean.replace("−", "-")
+    shown, half = map(_number, (mean, half))
     for rank, mark in enumerate((r"\mathbf", r"\underline")):
         if best[rank : rank + 1] == (mean,):
             shown = f"{mark}{{{shown}}}"

@@ -58,14 +58,14 @@ def headers(board: Board) -> list[str]:
 
 def cells(board: Board) -> list[list[str]]:
     """One list of texts per row, in the order of `headers`."""
-    digits = [_decimals([row.metrics.get((c.task, c.metric)) for row in board.rows]) for c in board.columns]
+    forms = [_form([row.metrics.get((c.task, c.metric)) for row in board.rows]) for c in board.columns]
     return [
         [
             row.label,
             f"{len(row.converged)}/{len(row.seeds)}",
             *(_relative_cells(row) if is_relative(board) else []),
             *worth_cells(board, row, NOTHING),
-            *(_plain(row.metrics.get((c.task, c.metric)), n) for c, n in zip(board.columns, digits, strict=True)),
+            *(_plain(row.metrics.get((c.task, c.metric)), form) for c, form in zip(board.columns, forms, strict=True)),
             *(f"{100 * row.shares[task]:.1f}" if task in row.shares else NOTHING for task in _shared_among(board)),
             *([NOTHING if row.parameters is None else f"{row.parameters:,}"] if differ_in_size(board) else []),
             *(f"{value:.3g}" for value in _costs(row.cost)),
@@ -133,7 +133,7 @@ def signed(estimate: Estimate | None) -> str:
     """A change in percent: '+1.23 ±0.40'."""
     if estimate is None:
         return NOTHING
-    return f"{estimate.mean:+.2f}".replace("-", "−") + _half(estimate, 2)
+    return f"{estimate.mean:+z.2f}".replace("-", "−") + _half(estimate, ".2f")  # z: what rounds to 0 has no minus
 
 
 def _costs(cost: Cost) -> tuple[float, ...]:
@@ -149,12 +149,12 @@ def _relative_cells(row: Row) -> list[str]:
     ]
 
 
-def _plain(estimate: Estimate | None, places: int) -> str:
-    return NOTHING if estimate is None else f"{estimate.mean:.{places}f}".replace("-", "−") + _half(estimate, places)
+def _plain(estimate: Estimate | None, form: str) -> str:
+    return NOTHING if estimate is None else f"{estimate.mean:z{form}}".replace("-", "−") + _half(estimate, form)
 
 
-def _half(estimate: Estimate, places: int) -> str:
-    return f" ±{estimate.interval.half:.{places}f}" if estimate.interval else ""
+def _half(estimate: Estimate, form: str) -> str:
+    return f" ±{estimate.interval.half:{form}}".replace("-", "−") if estimate.interval else ""
 
 
 def _hurt(row: Row) -> str:
@@ -165,9 +165,16 @@ def _hurt(row: Row) -> str:
     return ", ".join(row.tasks_hurt) or "none"
 
 
-def _decimals(estimates: Iterable[Estimate | None]) -> int:
-    """Two significant digits of the usual half-width; without intervals four of the largest value."""
+def _form(estimates: Iterable[Estimate | None]) -> str:
+    """Two significant digits of the usual half-width; without intervals four of the largest value.
+
+    Five decimals are the most, and values of which these would show next to nothing have an exponent.
+    """
     known = [estimate for estimate in estimates if estimate]
     halves = [estimate.interval.half for estimate in known if estimate.interval and estimate.interval.half > 0]
-    size, significant = (median(halves), 2) if halves else (max((abs(e.mean) for e in known), default=0), 4)
-    return min(max(significant - 1 - floor(log10(size)), 0), 5) if size else significant
+    largest = max((abs(estimate.mean) for estimate in known), default=0)
+    size, significant = (median(halves), 2) if halves else (largest, 4)
+    if not size:
+        return f".{significant}f"
+    places = max(significant - 1 - floor(log10(size)), 0)
+    return f".{places}f" if places <= 5 else ".5f" if largest >= 1e-3 else ".3g"

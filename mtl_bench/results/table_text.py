@@ -12,8 +12,8 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]], text: Col
 
 
 def signed_number(value: float, places: int = 2) -> str:
-    """`+1.23`, `−0.50`: with a minus that is as wide as the plus."""
-    return f"{value:+.{places}f}".replace("-", "−")
+    """`+1.23`, `−0.50`: with a minus that is as wide as the plus, and none before what rounds to 0."""
+    return f"{value:+z.{places}f}".replace("-", "−")
 
 
 def signed_interval(span: Interval) -> str:

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,33 @@ def test_numbers_are_the_terminals(board: Board) -> None:
         assert all(number.replace("−", "-") in plain for number in (row[2], *row[6:8]))
     assert all(f"% {line}" in text for line in lines(board))
     assert text.count(r"\toprule") == text.count(r"\bottomrule") == 1
+
+
+def test_what_rounds_to_zero_is_one_number(runs: Runs, single: Runs) -> None:
+    """Otherwise a difference nobody sees is bold, and which of the two was left to the order of a set."""
+    methods = [*runs("a", [80, 80, 80], [0.50001] * 3), *runs("b", [80, 80, 80], [0.5] * 3)]
+    found = rows(latex(leaderboard([*methods, *single()])))
+    assert r"\mathbf{+0.00}" in found["A"][0]
+    assert r"\mathbf{+0.00}" in found["B"][0]
+
+
+def test_small_values_keep_their_digits(runs: Runs, single: Runs) -> None:
+    methods = [*runs("a", [80, 81, 82], [4.1e-7, 4.2e-7, 4.3e-7]), *runs("b", [80, 81, 82], [9e-8] * 3)]
+    found = rows(latex(leaderboard([*methods, *single(right=[5e-7, 6e-7])])))
+    assert r"\underline{4.2\cdot 10^{-7}}{\scriptstyle\,\pm\,2.48\cdot 10^{-8}}" in found["A"][2]
+    assert r"\mathbf{9\cdot 10^{-8}}" in found["B"][2]
+
+
+def test_every_line_above_the_table_is_a_comment(board: Board) -> None:
+    text = latex(replace(board, notes=("one\ntwo", "three")))
+    head = text.partition(r"\begin{table}")[0].splitlines()
+    assert {"% one", "% two", "% three"} <= set(head)
+    assert all(line.startswith("%") for line in head)
+
+
+def test_two_boards_of_one_name_have_two_labels(board: Board) -> None:
+    texts = latex(board) + latex(replace(board, hash="0" * 64))
+    assert len(set(re.findall(r"\\label\{tab:digits-\w{6}\}", texts))) == 2
 
 
 def test_signs_that_latex_reads_are_escaped() -> None:

@@ -260,9 +260,11 @@ def test_a_class_of_ones_own_lies_beside_them(results: Path, submission: Path) -
 
 
 def test_boards_say_who_sent_a_row_in(results: Path, submission: Path) -> None:
+    text = (submission / "submission.yaml").read_text().replace("tuning: none", "tuning: |\n  20 trials\n  by hand")
+    (submission / "submission.yaml").write_text(text)
     sent = submitted_runs([results])
     board = credited(leaderboard(find_records([results])), sent)
-    assert "uw: submitted by A. Author (https://example.org/paper); tuning: none." in board.notes
+    assert "uw: submitted by A. Author (https://example.org/paper); tuning: 20 trials by hand." in board.notes
     assert not any(note.startswith("ls:") for note in board.notes)
 
 

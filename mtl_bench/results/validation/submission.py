@@ -51,7 +51,7 @@ class Submission:
         for name in ("link", "code"):
             if not given[name].startswith(("https://", "http://")):
                 raise Damaged(f"{path}: {name} must be an address that starts with https://, got {given[name]!r}.")
-        return cls(**given)
+        return cls(**{name: " ".join(text.split()) for name, text in given.items()})  # a note is one line
 
 
 def submissions(roots: Iterable[Path]) -> list[Path]:
