@@ -1,5 +1,6 @@
 """Where the cells of a grid stand, read off their folders; nothing is locked and nothing written."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,13 +85,18 @@ def trial_cells(files: Iterable[EntryFile]) -> set[tuple[str, int]]:
 def cells_under(roots: Iterable[Path]) -> list[RunFolder]:
     """Every cell that was begun in some folders. Raises BenchError where there is none."""
     roots = list(roots)
-    paths = [path for root in roots for path in sorted(root.resolve().rglob("seed-*")) if path.is_dir()]
+    paths = [path for root in roots for path in sorted(root.resolve().rglob("seed-*")) if _is_cell(path)]
     if not paths:
         raise BenchError(
             f"No run was begun under {', '.join(map(str, roots))}; name the folder of runs, or the sweep: "
             "mtl-bench status -m … as it is typed after train."
         )
     return [_folder(path) for path in paths]
+
+
+def _is_cell(path: Path) -> bool:
+    """Copies that people put aside, as seed-0.bak, are none."""
+    return re.fullmatch(r"seed-\d+", path.name) is not None and len(path.parents) > 3 and path.is_dir()
 
 
 def _folder(path: Path) -> RunFolder:
@@ -119,7 +125,8 @@ def _whole(cell: Standing, cells: list[Standing]) -> float | None:
     """Expected seconds of the cell's run from its start to its end."""
     own = [one for one in cells if one.folder.experiment == cell.folder.experiment]
     for alike in ([one for one in own if one.folder.method == cell.folder.method], own, cells):
-        known = [one.seconds / one.progress for one in alike if one.seconds and one.progress > 0.02]
+        sound = [one for one in alike if one.state in ("finished", "running", "stopped")]  # others were given up early
+        known = [one.seconds / one.progress for one in sound if one.seconds and one.progress > 0.02]
         if known:
             return sum(known) / len(known)
     return None

@@ -69,6 +69,8 @@ def test_states(tmp_path: Path) -> None:
     ]
     assert {one.seed for one in cells_under([tmp_path])} == {1, 2, 3}
     assert cells_under([tmp_path / "rooms"]) == cells_under([tmp_path])
+    damaged.path.with_name("seed-3.bak").mkdir()
+    assert len(cells_under([tmp_path])) == 3
     with pytest.raises(BenchError, match="No run was begun"):
         cells_under([tmp_path / "elsewhere"])
 
@@ -80,6 +82,7 @@ def test_states(tmp_path: Path) -> None:
         ([("ls", "rooms", "finished", 1.0, 100.0)], 150.0),  # its own method: 100 s for the waiting, half for the other
         ([("uw", "rooms", "running", 0.5, 20.0)], 80.0),  # 20 + 40 + 20: its own rest, and its pace for the others
         ([("uw", "other", "finished", 1.0, 10.0)], 15.0),
+        ([("ls", "rooms", "finished", 1.0, 100.0), ("ls", "rooms", "diverged", 1.0, 2.0)], 150.0),
         ([("ls", "rooms", "finished", 1.0, 100.0), ("uw", "rooms", "finished", 1.0, 900.0)], 150.0),
     ],
 )
