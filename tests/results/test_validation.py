@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -147,6 +148,15 @@ def test_what_a_reader_has_to_know_is_no_error(change: Edit, says: str, results:
     faults = found_in(results)
     assert any(says in fault.text for fault in faults)
     assert not any(fault.wrong for fault in faults)
+
+
+def test_a_record_that_lies_anywhere_is_told_where_it_belongs(results: Path) -> None:
+    path = next(results.rglob(f"{ROW}/record.json"))
+    with TemporaryDirectory() as short:  # the path has no five folders
+        shutil.copy(path, short)
+        count, faults = faults_below([Path(short)], results / "reference")
+    assert count == 1
+    assert "belongs into multimnist/ls/" in faults[0].text
 
 
 def test_seeds_of_a_row_train_one_network_at_one_cost(results: Path) -> None:

@@ -42,7 +42,7 @@ def faults_below(folders: Sequence[Path], reference: Path, further: Check | None
         faults += _folded([(one, *remark) for one in records for remark in further(one.record)], records)
     boards: dict[tuple[Path, str], list[Located]] = {}
     for one in records:
-        boards.setdefault((one.path.parents[4], one.record["experiment"]["hash"]), []).append(one)
+        boards.setdefault((one.root, one.record["experiment"]["hash"]), []).append(one)
     for (_, digest), group in boards.items():
         beside = ours if group[0].submitted else []
         faults += check_board(group, [one for one in beside if one.record["experiment"]["hash"] == digest], known)

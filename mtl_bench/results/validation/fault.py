@@ -35,3 +35,8 @@ class Located:
     def row(self) -> Path:
         """The folder of all seeds of this run."""
         return self.path.parent.parent
+
+    @property
+    def root(self) -> Path:
+        """As far up as the path reaches, of a record that lies elsewhere."""
+        return self.path.parents[:5][-1]
