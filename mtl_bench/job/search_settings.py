@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from mtl_bench.errors import BenchError
@@ -26,7 +27,7 @@ class SearchSettings:
     def of(cls, plain: Mapping[str, Any]) -> "SearchSettings":
         """Raises BenchError for what cannot be, before anything is trained."""
         trials, epochs, rates = plain["trials"], plain["epochs"], plain["rates"]
-        if not _number(trials) or trials < 1 or int(trials) != trials:
+        if not _whole(trials) or trials < 1:
             raise BenchError(f"trials counts runs of every search, 1 or more; got {trials!r}.")
         if epochs is not None and (not _number(epochs) or epochs <= 0):
             raise BenchError(f"epochs is the budget of a trial, or null for the protocol's own; got {epochs!r}.")
@@ -34,7 +35,7 @@ class SearchSettings:
             raise BenchError(f"rates are two multiples of the learning rate, as in rates=[0.1,10]; got {rates!r}.")
         if plain["sampler"] not in SAMPLERS:
             raise BenchError(f"sampler is one of {', '.join(SAMPLERS)}; got {plain['sampler']!r}.")
-        if not _number(plain["sampler_seed"]) or not 0 <= plain["sampler_seed"] < 2**32:
+        if not _whole(plain["sampler_seed"]) or not 0 <= plain["sampler_seed"] < 2**32:
             raise BenchError(f"sampler_seed is a whole number from 0 on; got {plain['sampler_seed']!r}.")
         seeds = check_seeds(plain["seeds"])
         single = seeds if plain["single_seeds"] is None else check_seeds(plain["single_seeds"])
@@ -66,4 +67,8 @@ class SearchSettings:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def _whole(value: Any) -> bool:
+    return _number(value) and value == int(value)
