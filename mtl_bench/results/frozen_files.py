@@ -39,7 +39,7 @@ def frozen_files(boards: Sequence[tuple[Board, Sequence[Filter]]]) -> dict[str, 
     files: dict[str, str] = {}
     listed = []
     for board, filters in sorted(boards, key=lambda pair: (pair[0].experiment, pair[0].hash)):
-        stem = f"{board.experiment}-{board.hash[:12]}"
+        stem = f"{board.experiment.replace('/', '-')}-{board.hash[:12]}"
         parts, links = [markdown(board), _places_table(board)], [f"[table]({stem}.md)"]
         for chosen in filters:
             kept, grid, told = _apply(board, chosen)

@@ -45,6 +45,12 @@ def test_a_version_holds_a_page_and_one_csv_per_filter(records: list[Record], tm
     assert all(f"({name})" in (made.folder / "README.md").read_text() for name in names)
 
 
+def test_an_experiment_may_lie_in_a_folder(records: list[Record], tmp_path: Path) -> None:
+    for record in records:
+        record["experiment"]["name"] = "mine/digits"
+    assert (frozen(records, tmp_path).folder / f"mine-digits-{'e1' * 6}.md").is_file()
+
+
 def test_an_incomplete_suite_has_no_mean_rank_and_says_why(records: list[Record], tmp_path: Path) -> None:
     files = frozen_files([(leaderboard(records), [Filter("suite-s", ("LS", "X"), (0, 1, 2))])])
     page = next(text for name, text in files.items() if name.endswith(".md") and name != "README.md")
