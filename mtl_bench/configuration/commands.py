@@ -18,7 +18,8 @@ from mtl_bench.configuration.configs_folder import configs_folder
 
 NODES = ("dataset", "tasks", "model", "method", "protocol")
 GROUPS = ("dataset", "model", "method")  # of which another preset may have been chosen than the experiment's
-WORD = re.compile(r"(?!(?:null|true|false|yes|no|on|off|nan|inf)$)[A-Za-z_][\w./\-]*", re.IGNORECASE)
+WORD = re.compile(r"(?!(?:null|true|false|yes|no|on|off|nan|inf)$)[A-Za-z_][\w./\-]*", re.IGNORECASE | re.ASCII)
+ESCAPED = re.compile(r"(\\*)('|\Z)")  # backslashes that Hydra reads as escapes: those before a quote, and the last ones
 
 
 @dataclass(frozen=True)
@@ -50,20 +51,22 @@ def _line(words: Sequence[str], tasks: Sequence[str]) -> str:
 
 
 def train_words(run: KeptRun, config_dirs: Sequence[Path] = ()) -> list[str] | None:
-    """Its tasks (empty: all), then what is typed, the seeds last; None where its experiment has no YAML.
+    """Its tasks (empty: all), then what is typed, the seeds last; None where its experiment has no YAML, or its record,
+    of another hand, no whole configuration.
 
     `config_dirs` hold YAMLs of one's own. What has none, such as a method of one's own, is written out.
     """
-    folders, only = (configs_folder(), *config_dirs), list(run.config["only"])
+    folders, only = (configs_folder(), *config_dirs), list(run.config.get("only", ()))
     nodes = [node for node in NODES if node != "method" or len(only) > 1]  # the method of a task alone is inert
     words: tuple[str, ...] = (f"experiment={run.experiment}",)
-    if _composed(words, folders) is None:
+    whole = only and all(isinstance(run.config.get(node), Mapping) for node in nodes)
+    if not whole or _composed(words, folders) is None:
         return None
     for group in GROUPS:
         if group in nodes and (option := _option(group, run, words, folders)):
             words = (*words, f"{group}={option}")
     preset = _preset(words, folders)
-    tasks = "" if only == list(preset["tasks"]) else _text(only)
+    tasks = "" if only == list(preset["tasks"]) else hydra_text(only)
     changes = [change for node in nodes for change in _changes(run.config[node], preset.get(node), node)]
     return [tasks, *words, *changes, f"seed={','.join(map(str, run.seeds))}"]
 
@@ -77,12 +80,12 @@ def searching(config_dirs: Sequence[Path]) -> list[str]:
 def _option(group: str, run: KeptRun, words: tuple[str, ...], folders: tuple[Path, ...]) -> str | None:
     """The preset from which least was changed: that of the run's name, else one of its class; None: as it is."""
     node = run.config[group]
-    alike = [path.stem for path in _presets(group, folders) if _loaded(path).get("_target_") == node["_target_"]]
+    alike = [path.stem for path in _presets(group, folders) if _loaded(path).get("_target_") == node.get("_target_")]
     if group == "method" and run.method in alike:
         return run.method
     usual = _preset(words, folders).get(group, {})
     near: dict[str | None, int] = {}
-    if usual.get("_target_") == node["_target_"]:
+    if usual.get("_target_") == node.get("_target_"):
         near[None] = len(list(_changes(node, usual, group)))
     if near.get(None) != 0:
         for name in alike:
@@ -125,7 +128,7 @@ def _changes(value: Any, preset: Any, place: str) -> Iterator[str]:
     """Overrides that turn the preset into the value."""
     if not isinstance(value, Mapping) or not isinstance(preset, Mapping):
         if value != preset or isinstance(value, bool) != isinstance(preset, bool):
-            yield f"{place}={_text(value)}"
+            yield f"{place}={hydra_text(value)}"
         return
     missing = [key for key in preset if key not in value]
     if missing and "_target_" in preset and preset["_target_"] == value.get("_target_"):
@@ -135,7 +138,7 @@ def _changes(value: Any, preset: Any, place: str) -> Iterator[str]:
         if key in preset:
             yield from _changes(part, preset[key], f"{place}.{key}")
         else:
-            yield f"+{place}.{key}={_text(part)}"
+            yield f"+{place}.{key}={hydra_text(part)}"
 
 
 def _tells(node: Mapping[str, Any], key: str) -> bool:
@@ -145,7 +148,7 @@ def _tells(node: Mapping[str, Any], key: str) -> bool:
     return key in cast(dict[str, Any], canonical({name: node[name] for name in ("_target_", key)}))
 
 
-def _text(value: Any) -> str:
+def hydra_text(value: Any) -> str:
     """As Hydra's grammar of overrides reads it back."""
     match value:
         case None:
@@ -153,9 +156,13 @@ def _text(value: Any) -> str:
         case bool():
             return str(value).lower()
         case str():
-            return value if WORD.fullmatch(value) else "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+            return value if WORD.fullmatch(value) else f"'{ESCAPED.sub(_escape, value)}'"
         case Mapping():
-            return f"{{{','.join(f'{key}:{_text(part)}' for key, part in value.items())}}}"
+            return f"{{{','.join(f'{key}:{hydra_text(part)}' for key, part in value.items())}}}"
         case list() | tuple():
-            return f"[{','.join(map(_text, value))}]"
+            return f"[{','.join(map(hydra_text, value))}]"
     return repr(value)
+
+
+def _escape(found: re.Match[str]) -> str:
+    return 2 * found[1] + found[2].replace("'", "\\'")

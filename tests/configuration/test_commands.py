@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from mtl_bench.cli.report_files import train_again
-from mtl_bench.configuration.commands import KeptRun, train_commands, train_words
+from mtl_bench.configuration.commands import KeptRun, hydra_text, train_commands, train_words
 from mtl_bench.configuration.configs_folder import configs_folder
 from mtl_bench.job import compose_plan
 from mtl_bench.records.identity import canonical
@@ -72,6 +73,36 @@ def test_what_was_changed_is_typed() -> None:
 def test_what_has_no_yaml_here_has_no_command() -> None:
     config = RUNS[0][min(RUNS[0])]["config"]
     assert train_commands([KeptRun("somebody_elses", "ls", config, (0,))]) is None
+    for broken in ({}, {"only": ["left"]}, {**config, "dataset": 3}):
+        assert train_commands([KeptRun("multidigits", "ls", broken, (0,))]) is None
+
+
+WRITTEN = [
+    "größe",
+    "ſo",
+    "µ.x",
+    "a\\b",
+    "a\\",
+    "a\\\\",
+    "it's",
+    "a\\'b",
+    "\\\\'",
+    "x y",
+    "a,b",
+    "1e3",
+    "True",
+    "",
+    "a.b/c-d",
+    "=",
+    "'",
+]
+
+
+@pytest.mark.parametrize("value", WRITTEN)
+def test_text_comes_back_from_hydra(value: str) -> None:
+    override = OverridesParser.create().parse_override(f"key={hydra_text([value, {'a': value}])}")
+    assert override.value() == [value, {"a": value}]
+    assert OverridesParser.create().parse_override(f"key={hydra_text(value)}").value() == value
 
 
 TYPED = {
