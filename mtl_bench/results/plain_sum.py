@@ -16,9 +16,9 @@ def spending(record: Record) -> Spending | None:
     if not isinstance(method, dict):
         return None
     options = {key for key in method if not key.startswith("_")}
-    if method["_target_"] == ONCE and not options:
+    if method.get("_target_") == ONCE and not options:
         return "once"
-    return "repeated" if method["_target_"] == REPEATED and options <= {"steps"} else None
+    return "repeated" if method.get("_target_") == REPEATED and options <= {"steps"} else None
 
 
 def all_but_budget(record: Record) -> str | None:

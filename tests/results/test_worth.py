@@ -55,6 +55,13 @@ def rows(boards: list[Board]) -> dict[tuple[str, str], Row]:
     return {(board.experiment, row.label): row for board in boards for row in board.rows}
 
 
+def test_a_method_of_another_hand_without_a_class_is_no_plain_sum(trained: Trained) -> None:
+    made = trained("ls", 80, 100)
+    for record in made:
+        record["identity"]["method"] = {}
+    assert [row.spending for row in leaderboards(made)[0].rows] == [None]
+
+
 def test_as_many_passes_on_the_same_board(trained: Trained, single: Runs) -> None:
     records = [*trained("plain", 80, 200, PLAIN), *trained("cheap", 84, 201), *trained("dear", 90, 203), *single()]
     (board,) = leaderboards(records)
