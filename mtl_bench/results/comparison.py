@@ -54,8 +54,9 @@ class Gap:
 class Comparison:
     """`shared` are the seeds that pair the two; below two of them all seeds of both are compared unpaired.
 
-    `delta_m` is None without single-task runs; tasks are then relative to the means of the second row. `pooled` is the
-    difference in Δm by the spread that the board judges its rows by. `better` is over all seeds and metrics.
+    `delta_m` is None without single-task runs; tasks are then relative to the means of the second row, `zero` ones of
+    which there is no change left out. `pooled` is the difference in Δm by the spread that the board judges its rows
+    by. `better` is over all seeds and metrics.
     """
 
     board: Board
@@ -66,6 +67,7 @@ class Comparison:
     tasks: tuple[Gap, ...]
     better: float
     pooled: Interval | None
+    zero: tuple[str, ...] = ()
 
     @property
     def paired(self) -> bool:
@@ -107,10 +109,16 @@ def compare_rows(board: Board, first: Row, second: Row) -> Comparison:
     single = next((row for row in board.rows if row.is_single_task), None)
     relative = single is not None and first.delta_m is not None
     reference = single if relative and single is not None else second
-    changes = [task_changes(board.columns, reference, row.values) for row in (first, second)]
+    zero = [c.task for c in board.columns if not relative and second.metrics[c.task, c.metric].mean == 0]
+    columns = [column for column in board.columns if column.task not in zero]
+    if not columns:
+        raise BenchError(
+            f"Every task of {second.label} has a mean of zero, so nothing is relative to it; train single-task runs."
+        )
+    changes = [task_changes(columns, reference, row.values) for row in (first, second)]
     whole = not (first.diverged or second.diverged)
     gaps = []
-    for task, own in _by_task(board.columns).items():
+    for task, own in _by_task(columns).items():
         gaps.append(_gap(task, changes[0][task], changes[1][task], probability_better(first, second, own), whole))
     chance = wins(list(first.per_seed.values()), list(second.per_seed.values())) if relative else 0.5
     return Comparison(
@@ -122,6 +130,7 @@ def compare_rows(board: Board, first: Row, second: Row) -> Comparison:
         tasks=_adjusted(gaps),
         better=probability_better(first, second, board.columns),
         pooled=difference(first.per_seed, second.per_seed, board.spread) if whole and board.spread else None,
+        zero=tuple(dict.fromkeys(zero)),
     )
 
 

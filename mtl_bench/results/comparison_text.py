@@ -49,6 +49,7 @@ def remarks(found: Comparison) -> list[str]:
     ]
     return [
         f"{kind}{seeds}; changes are in percent of {base}. p is adjusted for all tasks (Holm).",
+        *([f"A mean of {found.second.label} is zero on {_names(found.zero)}: left out."] if found.zero else []),
         *([f"Seeds without a partner are left out: {', '.join(extra)}."] if extra else []),
         f"P: how often a seed of {found.first.label} is ahead of a seed of {found.second.label}, 0.5 is a coin; "
         f"over all seeds and metrics {found.better:.2f}.",

@@ -77,6 +77,14 @@ def test_the_remarks_say_what_was_compared(found: Comparison) -> None:
     assert "neither the sampling of the test set" in text
 
 
+def test_a_mean_of_zero_of_the_second_row_leaves_out_its_task(runs: Runs) -> None:
+    found = compared(runs("good", *GOOD), runs("fair", [0.0] * 3, FAIR[1]))
+    assert [gap.name for gap in found.tasks] == ["right"]
+    assert "A mean of FAIR is zero on left: left out." in remarks(found)
+    with pytest.raises(BenchError, match="Every task of FAIR has a mean of zero"):
+        compared(runs("good", *GOOD), runs("fair", [0.0] * 3, [0.0] * 3))
+
+
 def test_seeds_without_a_partner_are_left_out(runs: Runs, single: Runs) -> None:
     more = runs("good", [*GOOD[0], 10.0], [*GOOD[1], 9.0])
     found = compared(more, runs("fair", *FAIR), single())
