@@ -8,7 +8,9 @@ from hydra import compose, initialize_config_dir
 import mtl_bench.configuration.open_nodes  # noqa: F401  # changes how Hydra composes
 from mtl_bench.configuration.configs_folder import configs_folder
 from mtl_bench.configuration.plain import plain_of
+from mtl_bench.errors import BenchError
 from mtl_bench.records import Record
+from mtl_bench.records.identity import canonical
 
 NODES = ("dataset", "tasks", "model", "protocol")
 SHOWN = 4  # departures that are told one by one
@@ -20,8 +22,19 @@ def departures(record: Record, overrides: Sequence[str]) -> list[str]:
         plain = plain_of(compose("train", overrides=[f"experiment={record['experiment']['name']}", *overrides]))
     theirs, ours = _flat(record["config"]), _flat(plain)
     unlike = [key for key in sorted(theirs.keys() | ours.keys()) if theirs.get(key) != ours.get(key)]
+    if unlike:
+        meant = [_flat({node: _meant(config.get(node, {})) for node in NODES}) for config in (record["config"], plain)]
+        unlike = [key for key in unlike if meant[0].get(key) != meant[1].get(key)]
     told = [f"{key} is {theirs.get(key, 'absent')}, not {ours.get(key, 'there')}" for key in unlike[:SHOWN]]
     return [*told, f"{len(unlike) - SHOWN} keys more"] if len(unlike) > SHOWN else told
+
+
+def _meant(node: Any) -> Any:
+    """Without what only repeats a default, which YAMLs may have named since."""
+    try:
+        return canonical(node)
+    except BenchError:  # a class that is not here: then it is no default that differs
+        return node
 
 
 def _flat(config: Mapping[str, Any]) -> dict[str, Any]:

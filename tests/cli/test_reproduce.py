@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mtl_bench.cli.departures import departures
 from mtl_bench.records import Shared
 from mtl_bench.records.entry import save_entry
 from mtl_bench.records.record import load_record
@@ -139,6 +140,15 @@ def test_a_damaged_record_is_named_and_the_others_are_used(reproduce: Type, cell
     assert typed.status == 1
     assert "seed-1/record.json" in typed.sentence
     assert "Trained, 1 of 4 rows" in typed.words
+
+
+def test_a_default_that_the_yaml_names_since_is_no_departure(cell: Path) -> None:
+    record = load_record(cell / "record.json")
+    budget = ["protocol.training.budget.amount is 2, not 20", "protocol.training.budget.unit is batches, not epochs"]
+    del record["config"]["model"]["norm"]
+    assert departures(record, ["model=mlp"]) == budget
+    record["config"]["model"]["norm"] = True
+    assert departures(record, ["model=mlp"]) == ["model.norm is True, not False", *budget]
 
 
 def test_a_trial_of_a_search_is_no_row(reproduce: Type, cell: Path) -> None:
