@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtl_bench.cli.record_folders import boards_below, telling_damaged
+from mtl_bench.cli.record_folders import boards_below, is_asked_for, telling_damaged
 from mtl_bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -27,9 +27,7 @@ def compare(parsed: argparse.Namespace) -> None:
     from mtl_bench.results.comparison import find_pairs
 
     with telling_damaged() as damaged:
-        boards = [
-            board for board in boards_below(parsed.folders, damaged) if parsed.experiment in (None, board.experiment)
-        ]
+        boards = [board for board in boards_below(parsed.folders, damaged) if is_asked_for(board, parsed.experiment)]
         if not boards:
             raise BenchError(f"No record of a method on {parsed.experiment} lies in these folders.")
         found = find_pairs(boards, parsed.first, parsed.second)

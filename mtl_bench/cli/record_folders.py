@@ -31,6 +31,11 @@ def check_folders(folders: Sequence[Path]) -> None:
         raise BenchError(f"There is no folder {missing[0]}; run `mtl-bench train` first, or name where records lie.")
 
 
+def is_asked_for(board: "Board", experiment: str | None) -> bool:
+    """Whether `--experiment` means the board: a tuned one by its own name, or by that of what was tuned."""
+    return experiment in (None, board.experiment, board.setting["name"])
+
+
 def boards_below(folders: Sequence[Path], damaged: list[Damaged], *, entries: bool = True) -> "list[Board]":
     """Every board of the records there, without the trials of searches. `entries`: with rows of groups and of winners.
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtl_bench.cli.record_folders import check_folders, telling_damaged
+from mtl_bench.cli.record_folders import check_folders, is_asked_for, telling_damaged
 from mtl_bench.cli.report_files import add_file_arguments, write_files
 from mtl_bench.errors import BenchError, Damaged, noting
 
@@ -59,23 +59,24 @@ def _report_rest(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
     located, files = locate_records(parsed.folders, damaged), find_entries(parsed.folders, damaged)
     records = [record for _, record in located]
     boards = leaderboards(records, files, damaged)
-    boards = [board for board in boards if parsed.experiment in (None, board.setting["name"])]
+    boards = [board for board in boards if is_asked_for(board, parsed.experiment)]
     sent = submitted_runs(parsed.folders, damaged)
     boards = [credited(board, sent) for board in boards]
     if not boards:
         raise BenchError(f"No record of a method on {parsed.experiment} lies in {', '.join(map(str, parsed.folders))}.")
+    experiment = parsed.experiment and boards[0].setting["name"]  # as runs and entries call it
     _check_pictures(parsed)
     if parsed.plot is not None:
         plot_delta_m(boards, parsed.plot)
     if not write_files(parsed, boards, located, files, sent, damaged):
         for board in boards:
             show(board, wide=parsed.wide)
-    _draw_predictions(parsed, boards, records, damaged)
-    _draw_findings(parsed, damaged)
+    _draw_predictions(parsed, experiment, boards, records, damaged)
+    _draw_findings(parsed, experiment, damaged)
     if parsed.tuning is not None:
         from mtl_bench.results.tuning_pictures import draw_tuning
 
-        draw_tuning([one for one in files if parsed.experiment in (None, one["experiment"]["name"])], parsed.tuning)
+        draw_tuning([one for one in files if experiment in (None, one["experiment"]["name"])], parsed.tuning)
         print(f"{parsed.tuning}: searches", file=sys.stderr if str(parsed.markdown) == "-" else sys.stdout)
     _draw_trade_off(parsed, boards, records)
     if parsed.wandb:
@@ -107,7 +108,11 @@ def _check_pictures(parsed: argparse.Namespace) -> None:
 
 
 def _draw_predictions(
-    parsed: argparse.Namespace, boards: "list[Board]", records: "list[Record]", damaged: list[Damaged]
+    parsed: argparse.Namespace,
+    experiment: str | None,
+    boards: "list[Board]",
+    records: "list[Record]",
+    damaged: list[Damaged],
 ) -> None:
     if parsed.predictions is None:
         return
@@ -115,7 +120,7 @@ def _draw_predictions(
     from mtl_bench.results.run_pictures import choose_run_pictures, find_run_pictures, name_files
 
     runs = find_run_pictures(parsed.folders, damaged)
-    chosen = choose_run_pictures(runs, boards, records, parsed.experiment, parsed.method)
+    chosen = choose_run_pictures(runs, boards, records, experiment, parsed.method)
     for run, path in zip(chosen, name_files(chosen, parsed.predictions), strict=True):
         with noting(damaged):
             draw_predictions(run, path)
@@ -123,12 +128,12 @@ def _draw_predictions(
             print(f"{path}: {run.name}", file=sys.stderr if str(parsed.markdown) == "-" else sys.stdout)
 
 
-def _draw_findings(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
+def _draw_findings(parsed: argparse.Namespace, experiment: str | None, damaged: list[Damaged]) -> None:
     if parsed.findings is None:
         return
     from mtl_bench.results.findings_pictures import draw_findings, find_run_findings, findings_files
 
-    runs = find_run_findings(parsed.folders, parsed.experiment, parsed.method, damaged)
+    runs = find_run_findings(parsed.folders, experiment, parsed.method, damaged)
     for run, path in zip(runs, findings_files(runs, parsed.findings), strict=True):
         draw_findings(run, path)
         print(

@@ -102,6 +102,14 @@ def test_report_has_a_table_of_its_own_for_tuned_rows(searched: Path, mtl_bench:
     assert "| ls | 1/1 | " in untuned  # the configured trial of seed 1000 is none of its seeds
 
 
+@pytest.mark.parametrize("experiment", ["multidigits", "multidigits-tuned-3"])
+def test_the_tuned_board_has_two_names(experiment: str, searched: Path, mtl_bench: Type) -> None:
+    for words in (["report", "--tuning", "a.png"], ["compare", "ls, tuned (3 trials)", "uw, tuned (3 trials)"]):
+        typed = mtl_bench(*words, "--experiment", experiment)
+        assert typed.status == 0, typed.err
+        assert "multidigits-tuned-3 · " in typed.out
+
+
 def test_ranks_and_conflicts_read_no_trial(searched: Path) -> None:
     for board in boards_below([searched / "runs"], [], entries=False):
         assert board.experiment == "multidigits"
