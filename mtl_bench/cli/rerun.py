@@ -58,8 +58,10 @@ def rerun(parsed: argparse.Namespace) -> None:
 
 
 def _overrides(record: Record, config_dirs: Sequence[Path]) -> list[str]:
-    from mtl_bench.configuration.commands import KeptRun, train_words
+    from mtl_bench.configuration.commands import KeptRun, is_whole, train_words
 
+    if not is_whole(record["config"]):
+        raise BenchError("Its configuration is not whole, so no command trains it again.")
     experiment = record["experiment"]["name"]
     run = KeptRun(experiment, record["method"]["name"], record["config"], (record["seed"],))
     words = train_words(run, config_dirs)

@@ -51,16 +51,17 @@ def _line(words: Sequence[str], tasks: Sequence[str]) -> str:
 
 
 def train_words(run: KeptRun, config_dirs: Sequence[Path] = ()) -> list[str] | None:
-    """Its tasks (empty: all), then what is typed, the seeds last; None where its experiment has no YAML, or its record,
-    of another hand, no whole configuration.
+    """Its tasks (empty: all), then what is typed, the seeds last; None where its experiment has no YAML, or its
+    configuration is not whole.
 
     `config_dirs` hold YAMLs of one's own. What has none, such as a method of one's own, is written out.
     """
-    folders, only = (configs_folder(), *config_dirs), list(run.config.get("only", ()))
-    nodes = [node for node in NODES if node != "method" or len(only) > 1]  # the method of a task alone is inert
+    if not is_whole(run.config):
+        return None
+    folders, only = (configs_folder(), *config_dirs), list(run.config["only"])
+    nodes = _nodes(only)
     words: tuple[str, ...] = (f"experiment={run.experiment}",)
-    whole = only and all(isinstance(run.config.get(node), Mapping) for node in nodes)
-    if not whole or _composed(words, folders) is None:
+    if _composed(words, folders) is None:
         return None
     for group in GROUPS:
         if group in nodes and (option := _option(group, run, words, folders)):
@@ -69,6 +70,16 @@ def train_words(run: KeptRun, config_dirs: Sequence[Path] = ()) -> list[str] | N
     tasks = "" if only == list(preset["tasks"]) else hydra_text(only)
     changes = [change for node in nodes for change in _changes(run.config[node], preset.get(node), node)]
     return [tasks, *words, *changes, f"seed={','.join(map(str, run.seeds))}"]
+
+
+def is_whole(config: Mapping[str, Any]) -> bool:
+    """Whether a record holds all that its command says; those of another hand may not."""
+    only = config.get("only")
+    return isinstance(only, list) and all(isinstance(config.get(node), Mapping) for node in _nodes(only))
+
+
+def _nodes(only: Sequence[str]) -> list[str]:
+    return [node for node in NODES if node != "method" or len(only) > 1]  # the method of a task alone is inert
 
 
 def searching(config_dirs: Sequence[Path]) -> list[str]:

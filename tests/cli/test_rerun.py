@@ -67,6 +67,14 @@ def test_what_means_another_run_today_is_said_so(mtl_bench: Type, folder: Path) 
     assert not (folder / "reruns").exists()
 
 
+def test_without_a_configuration_there_is_no_command(mtl_bench: Type, folder: Path) -> None:
+    (path,) = (folder / "runs").rglob("record.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"config": {}}))
+    typed = mtl_bench("rerun", str(path))
+    assert (typed.status, typed.out) == (1, "")
+    assert typed.sentence == "mtl-bench: Its configuration is not whole, so no command trains it again."
+
+
 def test_no_record_is_one_sentence(mtl_bench: Type, folder: Path) -> None:
     typed = mtl_bench("rerun", str(folder / "nowhere.json"))
     assert typed.status == 1
