@@ -1,7 +1,7 @@
 """Leaderboards: the records of one experiment, ranked. A board is data; `render` and `plot` draw it."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from mtl_bench.errors import BenchError, Damaged, noting
 from mtl_bench.records import Record, Shared
@@ -32,7 +32,7 @@ class Board:
 
     `spread` is that of Δm over seeds, pooled over the converged methods: what differences between rows are judged by.
     `kin` is shared by boards that differ in their budget alone (None: not known). `tuned_from` is what
-    was searched, where Δm is against tuned single-task runs.
+    was searched, where Δm is against tuned single-task runs. `entries` are what the rows were made of, by their labels.
     """
 
     experiment: str
@@ -45,6 +45,7 @@ class Board:
     notes: tuple[str, ...]
     kin: str | None = None
     tuned_from: Experiment | None = None
+    entries: Mapping[str, Entry] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def setting(self) -> Experiment:
@@ -184,6 +185,7 @@ def _assembled(
         spread=spread,
         notes=(*notes, *told),
         kin=kin,
+        entries={entry.label: entry for entry in entries},
     )
 
 

@@ -57,13 +57,9 @@ class Entry:
         return {next(iter(run.values()))["hash"]: run for run in self.runs.values()}
 
     @property
-    def _distinct(self) -> dict[str, Run]:
+    def behind(self) -> dict[str, Run]:
+        """Hash → run, of all that the row stands on, those that chose its groups included."""
         return self._serving | {next(iter(run.values()))["hash"]: run for run in self.measured_by}
-
-    @property
-    def hashes(self) -> list[str]:
-        """Of all runs behind the row, those that chose its groups included."""
-        return list(self._distinct)
 
     @property
     def cost(self) -> Cost:
@@ -75,7 +71,7 @@ class Entry:
         means = [
             np.mean([_cost(record) for record in run.values()], axis=0)
             * (1.0 if digest in serving else _batches(run) / batches)
-            for digest, run in self._distinct.items()
+            for digest, run in self.behind.items()
         ]
         return Cost(*np.sum(means, axis=0).tolist())
 
@@ -84,7 +80,7 @@ class Entry:
 
         Empty where several runs make the row: shares are of one training of all tasks.
         """
-        distinct = list(self._distinct.values())
+        distinct = list(self.behind.values())
         records = [distinct[0][seed] for seed in seeds] if len(distinct) == 1 else []
         found = [record["shares"] for record in records if "shares" in record]
         return {task: fmean(shares[task] for shares in found if task in shares) for task in (found[0] if found else ())}
@@ -92,7 +88,7 @@ class Entry:
     @property
     def passes(self) -> float:
         """Of whole runs, the mean over seeds; several runs add up, those that only chose included."""
-        return sum(fmean(record["counts"]["passes"] for record in run.values()) for run in self._distinct.values())
+        return sum(fmean(record["counts"]["passes"] for record in run.values()) for run in self.behind.values())
 
     @property
     def spending(self) -> Spending | None:
@@ -139,8 +135,8 @@ class MeanOfDraws(Entry):
         }
 
     @property
-    def hashes(self) -> list[str]:
-        return list(dict.fromkeys(digest for draw in self.draws for digest in draw.hashes))
+    def behind(self) -> dict[str, Run]:
+        return {digest: run for draw in self.draws for digest, run in draw.behind.items()}
 
     @property
     def cost(self) -> Cost:

@@ -139,7 +139,7 @@ class Judge:
             values=dict(zip(converged, runs, strict=True)),
             cost=entry.cost,
             shares=entry.shares(converged),
-            hashes=tuple(entry.hashes),
+            hashes=tuple(entry.behind),
             parameters=entry.parameters,
             is_single_task=own,
             passes=entry.passes,

@@ -8,16 +8,8 @@ from typing import Any
 
 from mtl_bench.errors import Damaged
 from mtl_bench.results.board import Board
-from mtl_bench.results.entries import Entry
 from mtl_bench.results.page.axis_scale import Scale, delta_scale
-from mtl_bench.results.page.behind import (
-    entries_behind,
-    methods_of,
-    plain_row,
-    runs_behind,
-    setting_of,
-    time_ratio,
-)
+from mtl_bench.results.page.behind import methods_of, plain_row, runs_behind, time_ratio
 from mtl_bench.results.page.definitions import Ranking, rankings
 from mtl_bench.results.page.drawn_row import DrawnRow, as_yaml, drawn_row, row_data
 from mtl_bench.results.page.material import Material
@@ -39,11 +31,7 @@ class BoardPage:
 
     @cached_property
     def ranking(self) -> list[Ranking]:
-        return rankings(self.board, self.entries, setting_of(self.board, self.material))
-
-    @cached_property
-    def entries(self) -> dict[str, Entry]:
-        return entries_behind(self.board, self.material)
+        return rankings(self.board)
 
     @cached_property
     def scale(self) -> Scale:
@@ -53,7 +41,7 @@ class BoardPage:
     def rows(self) -> list[DrawnRow]:
         anchors = _anchors([row.label for row in self.board.rows])
         return [
-            drawn_row(row, anchor, self.ranking[0], self.scale, self.material)
+            drawn_row(row, anchor, self.board, self.ranking[0], self.scale, self.material)
             for row, anchor in zip(self.board.rows, anchors, strict=True)
         ]
 
@@ -65,8 +53,8 @@ class BoardPage:
     def ratios(self) -> dict[str, float | None]:
         if self.plain is None:
             return {}
-        plain = runs_behind(self.plain, self.material)
-        return {row.label: time_ratio(runs_behind(row, self.material), plain) for row in self.board.rows}
+        plain = runs_behind(self.board, self.plain)
+        return {row.label: time_ratio(runs_behind(self.board, row), plain) for row in self.board.rows}
 
     @cached_property
     def columns(self) -> list[PageColumn]:
@@ -152,7 +140,6 @@ class BoardPage:
             "rows": [
                 row_data(
                     one,
-                    self.entries.get(one.row.label),
                     self.board,
                     self.ranking,
                     self.ratios.get(one.row.label),

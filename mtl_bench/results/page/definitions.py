@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 from scipy import stats
 
-from mtl_bench.records import Shared
 from mtl_bench.results.board import Board
 from mtl_bench.results.change import Directions, Terms, Values, delta_m
-from mtl_bench.results.entries import Entry
 from mtl_bench.results.intervals import interval
 from mtl_bench.results.row import Estimate, Row
 
@@ -30,45 +28,40 @@ class Ranking:
     tau: float | None = None
 
 
-def rankings(board: Board, entries: Mapping[str, Entry], setting: Shared) -> list[Ranking]:
+def rankings(board: Board) -> list[Ranking]:
     """The board's own definition first. Alone where every task has one metric, as all definitions then agree, and where
-    there is no Δm.
-
-    `entries` are those behind the rows, by label, `setting` speaks for all of them. `one_per_task` takes the first
-    judged metric of each task.
+    there is no Δm. `one_per_task` takes the first judged metric of each task.
     """
     own = _ranking(board, board.definition, "", {row.label: row.delta_m for row in board.rows})
     single = next((row for row in board.rows if row.is_single_task and row.delta_m), None)
     if single is None or len(board.columns) == len({column.task for column in board.columns}):
         return [own]
-    others = [_other(board, single, name, entries, setting) for name in DEFINITIONS if name != board.definition]
+    others = [_other(board, single, name) for name in DEFINITIONS if name != board.definition]
     return [own, *(_beside(own, other) for other in others)]
 
 
-def _other(board: Board, single: Row, definition: str, entries: Mapping[str, Entry], setting: Shared) -> Ranking:
-    terms: Terms = setting["delta_m"]["terms"]
+def _other(board: Board, single: Row, definition: str) -> Ranking:
+    terms: dict[str, list[str]] = {}
+    up: dict[str, dict[str, bool]] = {}
+    for column in board.columns:
+        terms.setdefault(column.task, []).append(column.metric)
+        up.setdefault(column.task, {})[column.metric] = column.higher_is_better
     if definition == "one_per_task":
         terms = {task: metrics[:1] for task, metrics in terms.items()}
-    up = {
-        task: {name: info["higher_is_better"] for name, info in of.items()} for task, of in setting["metrics"].items()
-    }
     found: dict[str, Estimate | None] = {single.label: single.delta_m}
     for row in board.rows:
         if not row.is_single_task:
-            found[row.label] = _estimate(row, single, entries, up, definition, terms) if row.delta_m else None
+            found[row.label] = _estimate(row, single, up, definition, terms) if row.delta_m else None
     judged = f"of {', '.join(metric for metrics in terms.values() for metric in metrics)}"
     return _ranking(board, definition, judged if definition == "one_per_task" else "", found)
 
 
-def _estimate(
-    row: Row, single: Row, entries: Mapping[str, Entry], up: Directions, definition: str, terms: Terms
-) -> Estimate:
+def _estimate(row: Row, single: Row, up: Directions, definition: str, terms: Terms) -> Estimate:
     mean = delta_m(_means(row, terms), _means(single, terms), up, definition, terms)
     if row.diverged:
         return Estimate(mean, None)
-    runs, alone = (list(map(entries[one.label].values, one.converged)) for one in (row, single))
-    baselines = {task: [run[task] for run in alone] for task in terms}
-    return Estimate(mean, interval(runs, baselines, up, definition, terms))
+    baselines = {task: [run[task] for run in single.values.values()] for task in terms}
+    return Estimate(mean, interval(list(row.values.values()), baselines, up, definition, terms))
 
 
 def _means(row: Row, terms: Terms) -> Values:

@@ -2,18 +2,17 @@
 
 import pytest
 
-from mtl_bench.records.record import locate_records
+from mtl_bench.records.record import find_records
 from mtl_bench.results import Board, delta_m, leaderboards
 from mtl_bench.results.page import Material
-from mtl_bench.results.page.behind import entries_behind, setting_of
 from mtl_bench.results.page.definitions import rankings
 from tests.docs.pages import ROOT
 from tests.results.page.conftest import METRICS, SINGLE, TERMS
 
 
-def test_each_definition_judges_the_same_means(toys: Board, material: Material) -> None:
+def test_each_definition_judges_the_same_means(toys: Board) -> None:
     """Against Δm computed here from the rows' metrics."""
-    found = {one.definition: one for one in rankings(toys, entries_behind(toys, material), setting_of(toys, material))}
+    found = {one.definition: one for one in rankings(toys)}
     assert list(found) == ["task_mean", "metric_mean", "one_per_task"]
     assert found["one_per_task"].judged == "of accuracy, abs_err, mae"
     up = {task: {name: info["higher_is_better"] for name, info in of.items()} for task, of in METRICS.items()}
@@ -31,8 +30,8 @@ def test_each_definition_judges_the_same_means(toys: Board, material: Material) 
     assert SINGLE.keys() == TERMS.keys()
 
 
-def test_places_count_methods_whose_seeds_converged(toys: Board, material: Material) -> None:
-    own, metric_mean, _ = rankings(toys, entries_behind(toys, material), setting_of(toys, material))
+def test_places_count_methods_whose_seeds_converged(toys: Board) -> None:
+    own, metric_mean, _ = rankings(toys)
     assert sorted(own.places.values()) == [1, 2, 3, 4]
     assert "lost" not in own.places
     assert "single-task" not in own.places
@@ -43,7 +42,17 @@ def test_places_count_methods_whose_seeds_converged(toys: Board, material: Mater
 
 
 def test_one_metric_per_task_needs_one_definition() -> None:
-    material = Material(locate_records([ROOT / "results/reference/multimnist"]))
-    (board,) = leaderboards(material.records)
-    found = rankings(board, entries_behind(board, material), setting_of(board, material))
+    (board,) = leaderboards(find_records([ROOT / "results/reference/multimnist"]))
+    found = rankings(board)
     assert [one.definition for one in found] == ["one_per_task"]
+
+
+def test_a_tuned_board_ranks_what_was_not_tuned_beside_it(searched: Material) -> None:
+    """Also where two searches of one label, from other draws, make a board each."""
+    first, second = (board for board in leaderboards(searched.records, searched.files) if board.tuned_from)
+    assert {row.label for row in first.rows} == {row.label for row in second.rows}
+    _, metric_mean, _ = rankings(first)
+    assert metric_mean.delta_m.keys() == first.entries.keys() == {row.label for row in first.rows}
+    untuned = metric_mean.delta_m["single-task, as configured"]
+    assert untuned is not None
+    assert untuned.interval is not None

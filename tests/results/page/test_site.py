@@ -168,3 +168,11 @@ def save(folder: Path, path: Path, record: Record) -> None:
     place = folder / record["experiment"]["name"] / record["hash"] / path.parent.name / path.name
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(json.dumps(record))
+
+
+def test_a_tuned_board_has_a_page(searched: Material) -> None:
+    pages = site_pages(leaderboards(searched.records, searched.files), searched)
+    assert len(pages) == 4
+    name = next(name for name in pages if name.startswith("toys-tuned-3"))
+    data = json.loads(re.search(r'id="data">(.*?)</script>', pages[name], re.S)[1])  # type: ignore[index]
+    assert all(row["curves"] for row in data["rows"])
