@@ -20,8 +20,8 @@ Outcome = Literal["win", "tie", "loss"]
 class Appearance:
     """One row of a method; `name` is its board's, with its label where that says more.
 
-    `gap` is Δm less that of the plain sum of that board, by the board's own pooled spread; None where the two do not
-    compare, as for the plain sum itself. `place` is the rank by Δm among `methods` rows.
+    `gap` is Δm less that of the plain sum of that board, tuned as the row is, by the board's own pooled spread; None
+    where the two do not compare, as for the plain sum itself. `place` is the rank by Δm among `methods` rows.
 
     `ratio` is measured time over the plain sum's; `skipped` steps had a non-finite loss or gradient, `missed` residuals
     are those of a solver, of all seeds.
@@ -55,9 +55,10 @@ def appearances(method: str, boards: Sequence[Board]) -> list[Appearance]:
     found = []
     held = [board.experiment for board in boards if _rows(board, method)]
     for board in sorted(boards, key=lambda board: (board.experiment, board.hash)):
-        plain, ranks = plain_row(board), delta_m_places(board)
+        ranks = delta_m_places(board)
         head = f" · {board.hash[:6]}" if held.count(board.experiment) > 1 else ""
         for row in _rows(board, method):
+            plain = plain_row(board, row)
             records = [record for run in runs_behind(board, row) for record in run.values()]
             found.append(
                 Appearance(

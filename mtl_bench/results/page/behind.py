@@ -11,6 +11,7 @@ from mtl_bench.results.board import Board
 from mtl_bench.results.entries import Run
 from mtl_bench.results.page.material import Material
 from mtl_bench.results.row import Row
+from mtl_bench.results.worth import trials_of
 
 ORIGINS = {"submissions": "submitted", "published": "published"}  # by names of folders; all other records are ours
 TUNED = "tuned"  # likewise
@@ -39,9 +40,10 @@ def runs_behind(board: Board, row: Row) -> list[Run]:
     return list(board.entries[row.label].behind.values())
 
 
-def plain_row(board: Board) -> Row | None:
-    """The method that costs are compared with: the plain sum of the losses, whatever it is called."""
-    return next((row for row in board.rows if not row.is_single_task and row.spending == "once"), None)
+def plain_row(board: Board, row: Row) -> Row | None:
+    """What a row is compared with: the plain sum of the losses, whatever it is called, searched as often as the row."""
+    plain = (one for one in board.rows if one.spending == "once" and not one.is_single_task)
+    return next((one for one in plain if trials_of(one.label) == trials_of(row.label)), None)
 
 
 def time_ratio(runs: Sequence[Run], plain: Sequence[Run]) -> float | None:

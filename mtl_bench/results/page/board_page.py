@@ -46,15 +46,22 @@ class BoardPage:
         ]
 
     @cached_property
-    def plain(self) -> Row | None:
-        return plain_row(self.board)
+    def plain(self) -> dict[str, Row]:
+        """Label of a row → the row of the plain sum that it is compared with, where there is one."""
+        found = {row.label: plain_row(self.board, row) for row in self.board.rows}
+        return {label: plain for label, plain in found.items() if plain}
+
+    @property
+    def plain_labels(self) -> list[str]:
+        return list(dict.fromkeys(row.label for row in self.plain.values()))
 
     @cached_property
     def ratios(self) -> dict[str, float | None]:
-        if self.plain is None:
-            return {}
-        plain = runs_behind(self.board, self.plain)
-        return {row.label: time_ratio(runs_behind(self.board, row), plain) for row in self.board.rows}
+        return {
+            row.label: time_ratio(*(runs_behind(self.board, one) for one in (row, self.plain[row.label])))
+            for row in self.board.rows
+            if row.label in self.plain
+        }
 
     @cached_property
     def columns(self) -> list[PageColumn]:
@@ -131,7 +138,7 @@ class BoardPage:
         return {
             "definition": self.board.definition,
             "definitions": [{"name": one.definition, "judged": one.judged, "tau": one.tau} for one in self.ranking],
-            "plain": self.plain.label if self.plain else None,
+            "plain": self.plain_labels,
             "scale": [self.scale.low, self.scale.high],
             "tasks": [
                 {"name": one.task, "metric": one.metric, "unit": one.unit, "up": one.higher_is_better}

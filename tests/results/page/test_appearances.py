@@ -7,6 +7,7 @@ import pytest
 from mtl_bench.results import Board, difference, leaderboards
 from mtl_bench.results.appearances import appearances, change_on, nests
 from mtl_bench.results.card_parts import board_parts
+from mtl_bench.results.page import Material
 from tests.results.page.conftest import Located
 
 
@@ -42,6 +43,11 @@ def test_what_diverged_is_not_compared_and_told(located: Located) -> None:
     assert "toys: seed 2 of 3 did not converge." in text["Failures"]
     assert "Residuals that its solver missed: 9 on toys." in text["Failures"]
     assert "Not compared" in text["Against the plain sum"]
+
+
+def test_an_untuned_row_is_not_held_against_the_tuned_plain_sum(searched: Material) -> None:
+    boards = [board for board in leaderboards(searched.records, searched.files) if board.tuned_from]
+    assert [one.plain and one.plain.label for one in appearances("even", boards)] == ["ls", "ls"]
 
 
 def test_the_plain_sum_is_the_reference(toys: Board) -> None:

@@ -47,14 +47,14 @@ def test_every_row_has_its_entry(toys: Board) -> None:
 
 
 def test_the_plain_sum_is_found_by_what_it_is(toys: Board, located: Located) -> None:
-    found = plain_row(toys)
+    found = plain_row(toys, toys.rows[0])
     assert found is not None
     assert found.label == "ls"
     for _, record in located:  # with an argument it is another method
         if record["method"]["name"] == "ls":
             record["identity"] = {"method": {**record["identity"]["method"], "fixed": {"left": 2}}}
     (board,) = leaderboards([record for _, record in located])
-    assert plain_row(board) is None
+    assert plain_row(board, board.rows[0]) is None
 
 
 def test_time_is_compared_on_one_kind_of_machine(located: Located, toys: Board) -> None:
@@ -69,3 +69,11 @@ def test_time_is_compared_on_one_kind_of_machine(located: Located, toys: Board) 
     for record in even[0].values():
         record["measured"]["host"] = "elsewhere"
     assert time_ratio(even, plain) is None
+
+
+def test_a_tuned_row_is_compared_with_the_plain_sum_tuned_alike(searched: Material) -> None:
+    board = next(board for board in leaderboards(searched.records, searched.files) if board.tuned_from)
+    found = {row.label: plain_row(board, row) for row in board.rows}
+    plain = {label: row.label for label, row in found.items() if row}
+    tuned, untuned = "ls, tuned (3 trials)", "ls"
+    assert plain == {label: tuned if ", tuned" in label else untuned for label in found}

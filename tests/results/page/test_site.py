@@ -95,7 +95,7 @@ def test_rows_say_what_made_them(pages: Mapping[str, str]) -> None:
     data = json.loads(re.search(r'id="data">(.*?)</script>', pages["toys.html"], re.S)[1])  # type: ignore[index]
     by_label = {row["label"]: row for row in data["rows"]}
     assert by_label["ls"]["commands"] == ["mtl-bench train 1 & 'more'"]
-    assert data["plain"] == "ls"
+    assert data["plain"] == ["ls"]
     assert dict(by_label["skew (a=1)"]["facts"])["Provenance"] == "ours · not tuned · a=1"
     assert dict(by_label["lost"]["facts"])["Diverged"] == "seed 2"
     assert [seed for seed, *_ in by_label["even"]["runs"][0]["records"]] == [0, 1, 2]
@@ -176,3 +176,5 @@ def test_a_tuned_board_has_a_page(searched: Material) -> None:
     name = next(name for name in pages if name.startswith("toys-tuned-3"))
     data = json.loads(re.search(r'id="data">(.*?)</script>', pages[name], re.S)[1])  # type: ignore[index]
     assert all(row["curves"] for row in data["rows"])
+    assert sorted(data["plain"]) == ["ls", "ls, tuned (3 trials)"]
+    assert "the one that was tuned or not as the row was, on the same kind of machine" in pages[name]

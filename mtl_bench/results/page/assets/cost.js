@@ -1,7 +1,7 @@
 /* Δm against what it costs, and the rows that none beats in both. */
 const axes = [
   { name: "Passes per batch", key: "passes" },
-  { name: `Time over ${board.plain ?? "the plain sum"}`, key: "ratio" },
+  { name: `Time over ${board.plain.length === 1 ? board.plain[0] : "the plain sum"}`, key: "ratio" },
 ].filter((axis) => board.rows.filter((row) => row.delta && row[axis.key]).length > 1);
 let axis = axes[0];
 
@@ -44,7 +44,7 @@ function paintCost(width) {
       ends ? svg("line", { class: "whisker", x1: across, x2: across, y1: inside(ends[0]), y2: inside(ends[1]) }) : null,
       svg("circle", { class: ends && !row.single ? "point" : "point hollow", cx: across, cy: up, r: 5 })));
   }
-  points.sort((a, b) => b.strong - a.strong || (b.row.label === board.plain) - (a.row.label === board.plain) || b.row.delta.mean - a.row.delta.mean);
+  points.sort((a, b) => b.strong - a.strong || board.plain.includes(b.row.label) - board.plain.includes(a.row.label) || b.row.delta.mean - a.row.delta.mean);
   points.forEach((point) => place(texts, taken, point, cut(point.row.label, 26)));
   const steps = best.map((row, n) => `${n ? `H${x(row[axis.key])}V` : `M${x(row[axis.key])},`}${inside(row.delta.mean)}`).join("");
   return svg("svg", { width, height, role: "img", "aria-label": `Δm against ${axis.name}` },
