@@ -39,6 +39,7 @@ class Entry:
     label: str
     runs: Mapping[str, Run]
     measured_by: tuple[Run, ...] = ()  # what choosing this entry's groups took; it serves no task but costs
+    is_method: bool = True  # False: single-task runs, whether Δm is against them or not
 
     @property
     def seeds(self) -> list[int]:

@@ -53,7 +53,8 @@ class Row:
 
     `changes` is the relative change per task in percent (inside a task its metrics weigh alike) and `per_seed` Δm per
     converged seed, both against the single-task means; `values` are the test values of each converged seed. `hashes`
-    name the runs that were read. `standing` compares Δm with the best row of two or more seeds: "tied" when the 95 %
+    name the runs that were read. `is_single_task`: Δm is against this row; a table can hold single-task runs beside it,
+    which are no method either. `standing` compares Δm with the best row of two or more seeds: "tied" when the 95 %
     interval of the difference contains 0 (by the spread pooled over the board's methods; against the single-task row
     the interval of Δm itself), None where one seed or missing single-task runs allow no judgement. `passes` are those
     of whole runs. The gains over the plain sum are None where no run of it compares.
@@ -72,6 +73,7 @@ class Row:
     hashes: tuple[str, ...]
     parameters: int | None = None  # of all networks that serve
     is_single_task: bool = False
+    is_method: bool = True
     standing: Standing | None = None
     passes: float = 0.0
     spending: Spending | None = None
@@ -142,6 +144,7 @@ class Judge:
             hashes=tuple(entry.behind),
             parameters=entry.parameters,
             is_single_task=own,
+            is_method=entry.is_method,
             passes=entry.passes,
             spending=entry.spending,
         )

@@ -1,6 +1,7 @@
 """The single-task row: K one-task runs assembled as one entry, or the reason why there is no Δm against it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import fmean
 
 from mtl_bench.records import Record, Shared
@@ -17,7 +18,7 @@ def single_task(records: Sequence[Record], setting: Shared) -> tuple[Entry | Non
     tasks = list(baselines)
     runs = _runs(records, setting)
     missing = [task for task in tasks if task not in runs]
-    entry = Entry("single-task", {task: runs[task] for task in tasks if task in runs})
+    entry = Entry("single-task", {task: runs[task] for task in tasks if task in runs}, is_method=False)
     if not missing and entry.seeds:
         return entry, _flaws(entry, setting["delta_m"]["terms"])
     trained = {record["hash"] for record in records}
@@ -35,7 +36,7 @@ def tuned_alone(entries: Sequence[Entry], setting: Shared) -> tuple[Entry | None
         return None, ["Δm is left out: tuned single-task runs are missing; run `mtl-bench tune` again."]
     if not entries[0].seeds:
         return None, ["Δm is left out: no seed is common to the tuned single-task runs."]
-    return entries[0], _flaws(entries[0], setting["delta_m"]["terms"])
+    return replace(entries[0], is_method=False), _flaws(entries[0], setting["delta_m"]["terms"])
 
 
 def _runs(records: Sequence[Record], setting: Shared) -> dict[str, Run]:

@@ -42,7 +42,7 @@ def runs_behind(board: Board, row: Row) -> list[Run]:
 
 def plain_row(board: Board, row: Row) -> Row | None:
     """What a row is compared with: the plain sum of the losses, whatever it is called, searched as often as the row."""
-    plain = (one for one in board.rows if one.spending == "once" and not one.is_single_task)
+    plain = (one for one in board.rows if one.spending == "once" and one.is_method)
     return next((one for one in plain if trials_of(one.label) == trials_of(row.label)), None)
 
 

@@ -73,7 +73,7 @@ class BoardPage:
 
     @property
     def methods(self) -> list[Row]:
-        return [row for row in self.board.rows if not row.is_single_task]
+        return [row for row in self.board.rows if row.is_method]
 
     @property
     def best(self) -> DrawnRow | None:

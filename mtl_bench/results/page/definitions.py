@@ -69,7 +69,7 @@ def _means(row: Row, terms: Terms) -> Values:
 
 
 def _ranking(board: Board, definition: str, judged: str, found: Mapping[str, Estimate | None]) -> Ranking:
-    sound = [row.label for row in board.rows if not row.diverged and not row.is_single_task]
+    sound = [row.label for row in board.rows if not row.diverged and row.is_method]
     means = {label: estimate.mean for label in sound if (estimate := found[label])}
     ranked = sorted(means, key=lambda label: -means[label])
     return Ranking(definition, judged, found, {label: place for place, label in enumerate(ranked, start=1)})

@@ -66,7 +66,7 @@ def board_row(table: PaperTable, board: Board, names: PrintedNames, printed_as: 
     if printed_as in names.single_task:
         return next((row for row in board.rows if row.is_single_task), None)
     method = names.method(table.name, printed_as)
-    return next((row for row in board.rows if row.label == method and not row.is_single_task), None)
+    return next((row for row in board.rows if row.label == method and row.is_method), None)
 
 
 def same_delta(table: PaperTable, board: Board, metric: str) -> bool:

@@ -16,7 +16,7 @@ from mtl_bench.records import Record
 from mtl_bench.records.record import locate_records
 from mtl_bench.results import Board, leaderboards
 from mtl_bench.results.page import Material, printed_deltas, site_pages, write_site
-from mtl_bench.results.page.board_page import page_names
+from mtl_bench.results.page.board_page import BoardPage, page_names
 from mtl_bench.results.page.site import embedded
 from mtl_bench.results.published import printed_names, published_folder, published_tables
 from mtl_bench.results.render import cells, headers, lines
@@ -178,3 +178,10 @@ def test_a_tuned_board_has_a_page(searched: Material) -> None:
     assert all(row["curves"] for row in data["rows"])
     assert sorted(data["plain"]) == ["ls", "ls, tuned (3 trials)"]
     assert "the one that was tuned or not as the row was, on the same kind of machine" in pages[name]
+
+
+def test_untuned_single_task_runs_are_no_method_of_a_tuned_board(searched: Material) -> None:
+    board = next(board for board in leaderboards(searched.records, searched.files) if board.tuned_from)
+    page = BoardPage("tuned", board, searched)
+    assert [row.label for row in page.methods] == [row.label for row in board.rows if "single" not in row.label]
+    assert page.ranking[0].places.keys() == {row.label for row in page.methods}
