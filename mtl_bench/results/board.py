@@ -75,17 +75,17 @@ def leaderboards(
     records = without_trials(records, searched)
     tuned = _complete(records, list(filter(is_over, searched)), damaged)
     files = _complete(records, [file for file in files if "tuning" not in file], damaged)
-    winners = {group["hash"] for file in tuned for group in file["groups"]}
+    winners = {(file["selection"], group["hash"]) for file in tuned for group in file["groups"]}
     untuned = {file["experiment"]["hash"] for file in searched}
     methods = [record for record in records if record["method"]["name"] != SINGLE]
-    wanted = {digest for file in files for digest in runs_of(file)}
+    wanted = {(file["selection"], digest) for file in files for digest in runs_of(file)}
     settings: dict[str, list[Record]] = {file["experiment"]["hash"]: [] for file in files}
     whole = set(settings)
     for record in methods:
-        digest = record["experiment"]["hash"]
-        if record["hash"] in winners and digest not in untuned:  # its learning rate is no setting of its own
+        digest, run = record["experiment"]["hash"], (record["selection"], record["hash"])
+        if run in winners and digest not in untuned:  # its learning rate is no setting of its own
             continue
-        if digest in whole or record["hash"] not in wanted:
+        if digest in whole or run not in wanted:
             settings.setdefault(digest, []).append(record)
     if not settings and searched and not tuned:
         raise BenchError("No search is over yet, so there is no row; the same `mtl-bench tune` goes on with it.")
@@ -95,7 +95,11 @@ def leaderboards(
     boards = []
     for digest, group in settings.items():
         chosen = [file for file in files if file["experiment"]["hash"] == digest]
-        parts = [record for record in methods if chosen and record["hash"] in wanted and record not in group]
+        parts = [
+            record
+            for record in methods
+            if chosen and (record["selection"], record["hash"]) in wanted and record not in group
+        ]
         boards.append(_board([*group, *single], chosen, parts))
     budgets: dict[tuple[str, ...], list[EntryFile]] = {}
     for file in tuned:
@@ -109,6 +113,7 @@ def _tuned_board(records: Sequence[Record], files: Sequence[EntryFile]) -> Board
 
     Its name and hash are its own: its numbers share no table with those of the experiment as configured.
     """
+    records = _under(files[0], records)
     winners = {group["hash"] for file in files for group in file["groups"]}
     names = {record["method"]["name"] for record in records if record["hash"] in winners} - {SINGLE}
     untuned = [
@@ -129,12 +134,17 @@ def _tuned_board(records: Sequence[Record], files: Sequence[EntryFile]) -> Board
 
 
 def _complete(records: Sequence[Record], files: Sequence[EntryFile], damaged: list[Damaged] | None) -> list[EntryFile]:
-    known, complete = {record["hash"] for record in records}, []
+    complete = []
     for file in files:
         with noting(damaged):
-            check_runs(file, known)
+            check_runs(file, {record["hash"] for record in _under(file, records)})
             complete.append(file)
     return complete
+
+
+def _under(setting: Shared, records: Sequence[Record]) -> list[Record]:
+    """Those of one selection rule: the hash of a run does not hold it, so that runs of two rules read alike."""
+    return [record for record in records if record["selection"] == setting["selection"]]
 
 
 def leaderboard(records: Sequence[Record]) -> Board:
@@ -150,7 +160,7 @@ def _board(records: Sequence[Record], files: Sequence[EntryFile], parts: Sequenc
     methods = [record for record in records if record["method"]["name"] != SINGLE]
     setting = _one_setting([*files, *methods])
     single, notes = single_task(records, setting)
-    plain, grouped = method_entries(methods), group_entries(files, [*records, *parts])
+    plain, grouped = method_entries(methods), group_entries(files, _under(setting, [*records, *parts]))
     variants = sorted({f"The data: {record['variant']}." for record in methods if "variant" in record})
     told = (*variants, *(_told(file, [*records, *parts]) for file in files))
     kin = all_but_budget(methods[0]) if methods else None

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from mtl_bench.errors import BenchError
+from mtl_bench.errors import BenchError, Damaged
 from mtl_bench.records import Record
 from mtl_bench.records.entry import EntryFile
 from mtl_bench.results import Board, delta_m, leaderboard, leaderboards, markdown, mean_interval
@@ -312,3 +312,26 @@ def test_a_board_says_what_copy_of_the_data_it_stands_on(runs: Runs, single: Run
     for record in records:
         record["variant"] = "somebody's copy"
     assert leaderboard(records).notes == ("The data: somebody's copy.",)
+
+
+def test_runs_under_two_selection_rules_make_a_board_each(runs: Runs, single: Runs) -> None:
+    """A run's hash does not hold the rule: the same runs lie in two folders, with other values."""
+    first = [*single(), *runs("m", *GOOD)]
+    second = [
+        cast(Record, {**record, "selection": "best_val", "experiment": {"name": "digits", "hash": "e2" * 32}})
+        for record in [*single(left=(78, 79, 80)), *runs("m", *FAIR)]
+    ]
+    files = [
+        grouped(records[-1], "groups", "left-hash", "m-hash", measured_by=["m-hash"]) for records in (first, second)
+    ]
+    boards = leaderboards([*first, *second], files)
+    assert [(board.selection, labels(board)) for board in boards] == [
+        ("last", ["M", "groups", "single-task"]),
+        ("best_val", ["M", "groups", "single-task"]),
+    ]
+    left = [next(row for row in board.rows if row.label == "groups").metrics["left", "accuracy"] for board in boards]
+    assert [value.mean for value in left] == [80, 79]
+    without = [record for record in [*first, *second] if record["selection"] == "last" or record["tasks"] != ["left"]]
+    damaged: list[Damaged] = []
+    assert [labels(board) for board in leaderboards(without, files, damaged)] == [["M", "groups", "single-task"], ["M"]]
+    assert "needs run left-hash" in str(damaged[0])

@@ -46,7 +46,8 @@ def beside(table: PaperTable, board: Board, records: Iterable[Record], names: Pr
     """Every cell of the table that a converged row of the board has a value for, in print's order."""
     runs: dict[str, dict[int, Record]] = {}
     for record in records:
-        runs.setdefault(record["hash"], {})[record["seed"]] = record
+        if record["selection"] == board.selection:
+            runs.setdefault(record["hash"], {})[record["seed"]] = record
     found = []
     for printed_as, cells in printed_rows(table).items():
         row = board_row(table, board, names, printed_as)

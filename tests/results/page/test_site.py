@@ -185,3 +185,20 @@ def test_untuned_single_task_runs_are_no_method_of_a_tuned_board(searched: Mater
     page = BoardPage("tuned", board, searched)
     assert [row.label for row in page.methods] == [row.label for row in board.rows if "single" not in row.label]
     assert page.ranking[0].places.keys() == {row.label for row in page.methods}
+
+
+def test_rows_of_two_selection_rules_show_the_files_of_their_own(located: Located) -> None:
+    """The rule is not part of a run's hash, and its runs lie in another folder."""
+    other: Located = [
+        (Path("/else") / path.relative_to("/"), {**record, "selection": "best_val"})  # type: ignore[typeddict-item]
+        for path, record in located
+    ]
+    for _, record in other:
+        record["experiment"] = {"name": "else", "hash": record["experiment"]["hash"].replace("e", "f")}
+        record["test"] = {task: {name: 2 * value for name, value in of.items()} for task, of in record["test"].items()}
+    material = Material([*located, *other])
+    page = site_pages(leaderboards(material.records), material)["else.html"]
+    data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.S)[1])  # type: ignore[index]
+    files = [path for row in data["rows"] for run in row["runs"] for _, path, _ in run["records"]]
+    assert files
+    assert all(path.startswith("/else") for path in files)
