@@ -8,7 +8,7 @@ from mtl_bench.records import Record, Shared
 from mtl_bench.records.entry import EntryFile
 from mtl_bench.records.identity import identity_hash
 from mtl_bench.records.record import SINGLE, Experiment
-from mtl_bench.results.entries import Entry, check_runs, group_entries, method_entries, runs_of
+from mtl_bench.results.entries import Entry, check_runs, group_entries, method_entries, runs_of, told_apart
 from mtl_bench.results.intervals import Interval, Spread, difference, pooled_spread
 from mtl_bench.results.plain_sum import all_but_budget
 from mtl_bench.results.row import Column, Judge, Row, Standing
@@ -71,6 +71,7 @@ def leaderboards(
     `files` are grouping entries. Runs on some of the tasks that serve one, or were needed to choose it, have no board
     of their own. Entries of which a run is missing are told to `damaged`; None: the first one is raised.
     """
+    files = [file for number, file in enumerate(files) if file not in files[:number]]  # a copy is no second row
     searched = [file for file in files if "tuning" in file]
     records = without_trials(records, searched)
     tuned = _complete(records, list(filter(is_over, searched)), damaged)
@@ -162,7 +163,8 @@ def _board(records: Sequence[Record], files: Sequence[EntryFile], parts: Sequenc
     single, notes = single_task(records, setting)
     plain, grouped = method_entries(methods), group_entries(files, _under(setting, [*records, *parts]))
     variants = sorted({f"The data: {record['variant']}." for record in methods if "variant" in record})
-    told = (*variants, *(_told(file, [*records, *parts]) for file in files))
+    named = zip(files, told_apart(files), strict=True)
+    told = (*variants, *(_told(file, label, [*records, *parts]) for file, label in named))
     kin = all_but_budget(methods[0]) if methods else None
     return _assembled(setting, single, notes, plain, grouped, told, kin)
 
@@ -199,22 +201,22 @@ def _assembled(
     )
 
 
-def _told(file: EntryFile, records: Iterable[Record]) -> str:
+def _told(file: EntryFile, label: str, records: Iterable[Record]) -> str:
     """What an entry's networks are: in its row the costs cover all of them and the runs that chose them."""
     if "split" in file:
-        return _told_of_layers(file, records)
+        return _told_of_layers(file, label, records)
     told = [
         f"{{{', '.join(g['tasks'])}}}" + ("" if g["serves"] == g["tasks"] else f" serves {', '.join(g['serves'])}")
         for g in file["groups"]
     ]
-    return f"{file['label']}: networks {'; '.join(told)}. Choosing them took {len(file['measured_by'])} runs per seed."
+    return f"{label}: networks {'; '.join(told)}. Choosing them took {len(file['measured_by'])} runs per seed."
 
 
-def _told_of_layers(file: EntryFile, records: Iterable[Record]) -> str:
+def _told_of_layers(file: EntryFile, label: str, records: Iterable[Record]) -> str:
     sizes = {record["hash"]: record.get("parameters", 0) for record in records}
     before, after = (sizes.get(digest, 0) for digest in (file["measured_by"][0], file["groups"][0]["hash"]))
     return (
-        f"{file['label']}: {len(file.get('split', []))} layers have a copy per task, which makes {after:,} parameters "
+        f"{label}: {len(file.get('split', []))} layers have a copy per task, which makes {after:,} parameters "
         f"of {before:,} and takes {len(file['tasks'])} forwards to predict all tasks. The row's costs cover the short "
         "run that chose the layers."
     )

@@ -177,27 +177,42 @@ def method_entries(records: Sequence[Record]) -> list[Entry]:
 
 
 def group_entries(files: Sequence[EntryFile], records: Sequence[Record]) -> list[Entry]:
-    """What `mtl-bench group` and `recon` left, and the mean of random choices that differ in their draw alone.
+    """What `mtl-bench group` and `recon` left, and the mean of random choices that differ in their draw alone. Of one
+    draw that several entries hold, their mean counts.
 
     Raises Damaged when a run that an entry names is not among the records.
     """
     runs = by_hash(records)
     entries: list[Entry] = []
-    draws: dict[str, list[Entry]] = {}
-    for file in files:
+    draws: dict[str, dict[int, list[Entry]]] = {}
+    for file, name in zip(files, told_apart(files), strict=True):
         check_runs(file, runs.keys())
         serving = {task: runs[group["hash"]] for group in file["groups"] for task in group["serves"]}
         measured = tuple(runs[digest] for digest in file["measured_by"])
-        entry = Entry(file["label"], {task: serving[task] for task in file["tasks"]}, measured)
+        entry = Entry(name, {task: serving[task] for task in file["tasks"]}, measured)
         entries.append(entry)
-        if "draw" in file["grouping"]:
-            draws.setdefault(entry.label.replace(f"draw={file['grouping']['draw']}", ALL_DRAWS), []).append(entry)
+        if (draw := file["grouping"].get("draw")) is not None:
+            kind = file["label"].replace(f"draw={draw}", ALL_DRAWS)
+            draws.setdefault(kind, {}).setdefault(draw, []).append(entry)
     means = [
-        MeanOfDraws(label.replace(ALL_DRAWS, f"mean of {len(of)} draws"), {}, draws=tuple(of))
+        MeanOfDraws(label.replace(ALL_DRAWS, f"mean of {len(of)} draws"), {}, draws=tuple(map(_one_draw, of.values())))
         for label, of in draws.items()
         if len(of) > 1
     ]
     return [*entries, *means]
+
+
+def told_apart(files: Sequence[EntryFile]) -> list[str]:
+    """Their labels; equal ones get the head of their name's hash, so that no two rows read alike."""
+    labels = [file["label"] for file in files]
+    return [
+        label if labels.count(label) == 1 else f"{label} ({file['id'][-8:-2]})"
+        for file, label in zip(files, labels, strict=True)
+    ]
+
+
+def _one_draw(entries: Sequence[Entry]) -> Entry:
+    return entries[0] if len(entries) == 1 else MeanOfDraws(entries[0].label, {}, draws=tuple(entries))
 
 
 def runs_of(file: EntryFile) -> set[str]:

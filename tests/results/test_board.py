@@ -1,6 +1,7 @@
 """Rows, ranks, ties and what keeps two records out of one table."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any, cast
 
 import pytest
@@ -9,6 +10,8 @@ from mtl_bench.errors import BenchError, Damaged
 from mtl_bench.records import Record
 from mtl_bench.records.entry import EntryFile
 from mtl_bench.results import Board, delta_m, leaderboard, leaderboards, markdown, mean_interval
+from mtl_bench.results.board_csv import delta_m_places
+from mtl_bench.results.comparison import find_pairs
 from mtl_bench.results.entries import Cost
 
 Runs = Callable[..., list[Record]]
@@ -335,3 +338,36 @@ def test_runs_under_two_selection_rules_make_a_board_each(runs: Runs, single: Ru
     damaged: list[Damaged] = []
     assert [labels(board) for board in leaderboards(without, files, damaged)] == [["M", "groups", "single-task"], ["M"]]
     assert "needs run left-hash" in str(damaged[0])
+
+
+def test_two_entries_of_one_label_are_told_apart(runs: Runs, single: Runs) -> None:
+    """As `mtl-bench group` leaves them where it was asked twice, with other seeds."""
+    first, second = runs("a", *GOOD), runs("b", *FAIR)
+    entries = [
+        grouped(records[0], "tag (b=3)", "left-hash", records[0]["hash"], id=f"tag-b3-{digest}01")
+        for records, digest in ((first, "012345"), (second, "6789ab"))
+    ]
+    (board,) = leaderboards([*single(), *first, *second], [*entries, *deepcopy(entries)])
+    found = {"tag (b=3) (012345)", "tag (b=3) (6789ab)"}
+    assert found < set(labels(board))
+    assert delta_m_places(board).keys() == {"A", "B", *found}
+    assert {note.partition(":")[0] for note in board.notes} == found
+    with pytest.raises(BenchError, match=r"tag is 2 rows of digits: .* write one of them in full"):
+        find_pairs([board], "tag", "A")
+
+
+def test_a_draw_that_was_asked_for_twice_counts_once_in_the_mean(runs: Runs, single: Runs) -> None:
+    first, second = runs("a", *GOOD), runs("b", *FAIR)
+    entries = [
+        grouped(records[0], f"random (b=2, draw={draw})", "left-hash", records[0]["hash"], grouping={"draw": draw})
+        for draw, records in ((0, first), (0, first), (1, second))
+    ]
+    for number, entry in enumerate(entries):
+        entry["id"] = f"random-b2-{number}1234567"
+    (board,) = leaderboards([*single(), *first, *second], entries)
+    rows = {row.label: row for row in board.rows}
+    mean = rows["random (b=2, mean of 2 draws)"]
+    each = rows["random (b=2, draw=0) (012345)"], rows["random (b=2, draw=1)"]
+    for seed in mean.seeds:
+        assert mean.per_seed[seed] == pytest.approx((each[0].per_seed[seed] + each[1].per_seed[seed]) / 2)
+    assert mean.cost == each[0].cost
