@@ -40,11 +40,11 @@ def tuned_alone(entries: Sequence[Entry], setting: Shared) -> tuple[Entry | None
 
 
 def _runs(records: Sequence[Record], setting: Shared) -> dict[str, Run]:
-    """Task → its single-task run; one trained inside this experiment goes before one trained for another."""
+    """Task → its single-task run; a seed trained inside this experiment goes before one trained for another."""
     baselines = setting["baselines"].values()
     wanted = [record for record in records if record["hash"] in baselines and read_alike(record, setting)]
     inside = [record for record in wanted if record["experiment"]["name"] == setting["experiment"]["name"]]
-    found = by_hash([record for record in wanted if record not in inside]) | by_hash(inside)
+    found = by_hash([*inside, *(record for record in wanted if record not in inside)])
     return {task: found[digest] for task, digest in setting["baselines"].items() if digest in found}
 
 

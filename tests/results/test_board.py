@@ -45,6 +45,18 @@ def test_every_task_of_the_single_task_row_has_the_same_seeds(runs: Runs, single
     assert row.metrics["left", "accuracy"].mean == pytest.approx(80)
 
 
+def test_single_task_seeds_of_two_experiments_are_those_of_one_run(runs: Runs, single: Runs) -> None:
+    inside = single(left=(79, 80), right=(0.49, 0.50))
+    others = [
+        cast(Record, {**record, "experiment": {"name": "other", "hash": "e0" * 32}})
+        for record in single(left=(79, 80, 81, 82, 83), right=(0.49, 0.50, 0.51, 0.52, 0.53))
+    ]
+    board = leaderboard([*runs("ls", *GOOD), *inside, *others])
+    row = next(row for row in board.rows if row.is_single_task)
+    assert row.seeds == (0, 1, 2, 3, 4)
+    assert row.metrics["left", "accuracy"].mean == pytest.approx(81)
+
+
 def test_delta_m_worst_task_and_tasks_hurt(runs: Runs, single: Runs) -> None:
     records = [*runs("poor", *POOR), *single()]
     row = next(row for row in leaderboard(records).rows if row.label == "POOR")
