@@ -119,7 +119,7 @@ def change_on(one: Appearance, tasks: Sequence[str]) -> Estimate:
     columns = [column for column in one.board.columns if column.task in tasks]
     terms = {task: [c.metric for c in columns if c.task == task] for task in tasks}
     better = {task: {c.metric: c.higher_is_better for c in columns if c.task == task} for task in tasks}
-    single = next(row for row in one.board.rows if row.is_single_task)
-    alone = {task: [run[task] for run in single.values.values()] for task in tasks}
+    single = next(row.label for row in one.board.rows if row.is_single_task)
+    alone = {task: one.board.entries[single].every_seed(task) for task in tasks}
     span = None if one.row.diverged else interval(list(one.row.values.values()), alone, better, "task_mean", terms)
     return Estimate(sum(one.row.changes[task].mean for task in tasks) / len(tasks), span)

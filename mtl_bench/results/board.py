@@ -183,6 +183,8 @@ def _assembled(
     entries = [*([single] if single else []), *plain, *grouped]
     # an entry of groups sums several runs, so its spread is only asked where no method has two seeds
     spread = _spread([judge.row(entry) for entry in plain]) or _spread([judge.row(entry) for entry in grouped])
+    if single and judge.relative and (more := _more_seeds(single)):
+        notes = [*notes, f"Every seed of a single-task run counts, also those of some tasks alone: {', '.join(more)}."]
     if len(set[str]().union(*(entry.hosts for entry in entries))) > 1:
         notes = [*notes, "Seconds per batch were measured on more than one machine and do not compare."]
     if mixed := [entry.label for entry in entries if entry.mixes_data]:
@@ -199,6 +201,12 @@ def _assembled(
         kin=kin,
         entries={entry.label: entry for entry in entries},
     )
+
+
+def _more_seeds(single: Entry) -> list[str]:
+    """Tasks with seeds that others do not have; these stand in Δm and in the means of the single-task row."""
+    counts = {task: len(run) for task, run in single.runs.items() if len(run) > len(single.seeds)}
+    return [f"{task} ({count} seeds)" for task, count in counts.items()]
 
 
 def _told(file: EntryFile, label: str, records: Iterable[Record]) -> str:

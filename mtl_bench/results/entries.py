@@ -53,6 +53,15 @@ class Entry:
         """Task → metric → test value of one seed."""
         return {task: run[seed]["test"].get(task, {}) for task, run in self.runs.items()}
 
+    def every_seed(self, task: str) -> list[dict[str, float]]:
+        """Metric → test value of each seed of the run that serves a task, those that other tasks lack included."""
+        return [record["test"].get(task, {}) for _, record in sorted(self.runs[task].items())]
+
+    def lost(self, terms: Terms) -> list[int]:
+        """Seeds of whatever task that did not converge."""
+        runs = [(task, seed, record) for task in terms for seed, record in self.runs[task].items()]
+        return sorted({seed for task, seed, record in runs if not _sound(record, task, terms[task])})
+
     @property
     def _serving(self) -> dict[str, Run]:
         return {next(iter(run.values()))["hash"]: run for run in self.runs.values()}

@@ -9,10 +9,11 @@ import pytest
 from mtl_bench.errors import BenchError, Damaged
 from mtl_bench.records import Record
 from mtl_bench.records.entry import EntryFile
-from mtl_bench.results import Board, delta_m, leaderboard, leaderboards, markdown, mean_interval
+from mtl_bench.results import Board, delta_m, interval, leaderboard, leaderboards, markdown, mean_interval
 from mtl_bench.results.board_csv import delta_m_places
 from mtl_bench.results.comparison import find_pairs
 from mtl_bench.results.entries import Cost
+from mtl_bench.results.row import Estimate
 
 Runs = Callable[..., list[Record]]
 GOOD = ([83.9, 85.0, 86.1], [0.46, 0.45, 0.44])
@@ -38,11 +39,40 @@ def test_single_task_records_become_one_row_of_both_tasks(runs: Runs, single: Ru
     assert row.cost == of_two_runs
 
 
-def test_every_task_of_the_single_task_row_has_the_same_seeds(runs: Runs, single: Runs) -> None:
-    board = leaderboard([*runs("ls", *GOOD), *single(left=(79, 80, 81, 700, 700))])
-    row = next(row for row in board.rows if row.is_single_task)
-    assert row.seeds == (0, 1, 2)
-    assert row.metrics["left", "accuracy"].mean == pytest.approx(80)
+def test_every_task_is_judged_by_all_seeds_of_its_single_task_run(runs: Runs, single: Runs) -> None:
+    """Δm and the means that are printed; the row counts the seeds that all tasks have."""
+    left, right = (79, 80, 81, 82, 83), (0.49, 0.50, 0.51)
+    board = leaderboard([*runs("ls", *GOOD), *single(left=left)])
+    rows = {row.label: row for row in board.rows}
+    assert rows["single-task"].seeds == (0, 1, 2)
+    assert rows["single-task"].metrics["left", "accuracy"] == Estimate(81, mean_interval(left))
+    baseline = {"left": [{"accuracy": one} for one in left], "right": [{"abs_err": one} for one in right]}
+    better = {"left": {"accuracy": True}, "right": {"abs_err": False}}
+    terms = {"left": ["accuracy"], "right": ["abs_err"]}
+    values = [{"left": {"accuracy": a}, "right": {"abs_err": b}} for a, b in zip(*GOOD, strict=True)]
+    assert rows["LS"].delta_m is not None
+    assert rows["LS"].delta_m.mean == pytest.approx(50 * (85 / 81 - 1) + 50 * (1 - 0.45 / 0.50))
+    assert rows["LS"].delta_m.interval == interval(values, baseline, better, "metric_mean", terms)
+    assert board.notes == ("Every seed of a single-task run counts, also those of some tasks alone: left (5 seeds).",)
+
+
+def test_a_task_with_one_single_task_seed_leaves_the_others_their_intervals(runs: Runs, single: Runs) -> None:
+    row = leaderboard([*runs("ls", *GOOD), *single(left=[80])]).rows[0]
+    assert (row.changes["left"].interval, row.delta_m and row.delta_m.interval) == (None, None)
+    assert row.changes["right"].interval is not None
+
+
+def test_single_task_runs_without_a_shared_seed_are_not_called_missing(runs: Runs, single: Runs) -> None:
+    apart = [record for record in single() if (record["seed"] == 0) == (record["tasks"] == ["left"])]
+    (note,) = leaderboard([*runs("ls", *GOOD), *apart]).notes
+    assert note.startswith("Δm is left out: no seed is common to the single-task runs of all tasks; train them with")
+    assert "'only=[left],[right]'" in note
+
+
+def test_a_seed_of_one_task_that_did_not_converge_is_not_averaged_away(runs: Runs, single: Runs) -> None:
+    more = single(left=(79, 80, 81, 82))
+    more[3]["converged"] = False
+    assert "did not converge with seed 3" in leaderboard([*runs("ls", *GOOD), *more]).notes[0]
 
 
 def test_single_task_seeds_of_two_experiments_are_those_of_one_run(runs: Runs, single: Runs) -> None:

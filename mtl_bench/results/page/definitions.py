@@ -1,16 +1,17 @@
 """The same runs under every definition of Δm, and where the ranking changes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from scipy import stats
 
 from mtl_bench.results.board import Board
-from mtl_bench.results.change import Directions, Terms, Values, delta_m
+from mtl_bench.results.change import Directions, Terms, Values, delta_m, task_means
 from mtl_bench.results.intervals import interval
 from mtl_bench.results.row import Estimate, Row
 
 DEFINITIONS = ("metric_mean", "task_mean", "one_per_task")
+Runs = Mapping[str, Sequence[Mapping[str, float]]]  # task → metric → value of every single-task run
 
 
 @dataclass(frozen=True)
@@ -48,20 +49,20 @@ def _other(board: Board, single: Row, definition: str) -> Ranking:
         up.setdefault(column.task, {})[column.metric] = column.higher_is_better
     if definition == "one_per_task":
         terms = {task: metrics[:1] for task, metrics in terms.items()}
+    alone = {task: board.entries[single.label].every_seed(task) for task in terms}
     found: dict[str, Estimate | None] = {single.label: single.delta_m}
     for row in board.rows:
         if not row.is_single_task:
-            found[row.label] = _estimate(row, single, up, definition, terms) if row.delta_m else None
+            found[row.label] = _estimate(row, alone, up, definition, terms) if row.delta_m else None
     judged = f"of {', '.join(metric for metrics in terms.values() for metric in metrics)}"
     return _ranking(board, definition, judged if definition == "one_per_task" else "", found)
 
 
-def _estimate(row: Row, single: Row, up: Directions, definition: str, terms: Terms) -> Estimate:
-    mean = delta_m(_means(row, terms), _means(single, terms), up, definition, terms)
+def _estimate(row: Row, alone: Runs, up: Directions, definition: str, terms: Terms) -> Estimate:
+    mean = delta_m(_means(row, terms), task_means(alone, terms), up, definition, terms)
     if row.diverged:
         return Estimate(mean, None)
-    baselines = {task: [run[task] for run in single.values.values()] for task in terms}
-    return Estimate(mean, interval(list(row.values.values()), baselines, up, definition, terms))
+    return Estimate(mean, interval(list(row.values.values()), alone, up, definition, terms))
 
 
 def _means(row: Row, terms: Terms) -> Values:

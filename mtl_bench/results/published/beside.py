@@ -105,9 +105,10 @@ def _row(
 
 
 def _values(row: Row, runs: Mapping[str, Mapping[int, Record]], task: str, metric: str) -> list[float]:
-    """Of the run that serves the task: a method's only one, or the task's own single-task run."""
+    """Of the run that serves the task: a method's only one, or all seeds of the task's own single-task run."""
     for digest in row.hashes:
-        records = [runs[digest][seed] for seed in row.converged if seed in runs[digest]]
+        seeds = sorted(runs[digest]) if row.is_single_task and row.delta_m else row.converged
+        records = [runs[digest][seed] for seed in seeds if seed in runs[digest]]
         if records and task in records[0]["test"] and metric in records[0]["test"][task]:
             return [record["test"][task][metric] for record in records]
     return []
