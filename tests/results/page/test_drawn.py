@@ -55,6 +55,15 @@ def test_curves_are_thinned_and_span_the_seeds(toys: Board, located: Located) ->
     assert curve["val"][0][0] == pytest.approx(84, rel=0.01)
 
 
+def test_a_seed_that_was_given_up_cuts_no_curve_off(toys: Board) -> None:
+    lost = next(record for record in toys.entries["lost"].runs["left"].values() if not record["converged"])
+    lost["evaluations"] = lost["evaluations"][:1]
+    assert curves(toys.entries["lost"], toys)["left"]["x"] == [1, 2, 3]
+    for record in toys.entries["lost"].runs["left"].values():
+        record["converged"] = False
+    assert curves(toys.entries["lost"], toys)["left"]["x"] == [1]
+
+
 def test_what_was_not_measured_has_no_curve(toys: Board, located: Located) -> None:
     for _, record in located:
         for one in record["evaluations"]:
