@@ -77,8 +77,9 @@ class BoardPage:
 
     @property
     def best(self) -> DrawnRow | None:
-        """The method with the best Δm."""
-        return next((one for one in self.rows if one.place == 1), None)
+        """The method with the best Δm, the first of several."""
+        ranked = [one for one in self.rows if one.place]
+        return min(ranked, key=lambda one: one.place or 0, default=None)
 
     @property
     def above(self) -> list[Row]:

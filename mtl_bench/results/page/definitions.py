@@ -18,14 +18,14 @@ Runs = Mapping[str, Sequence[Mapping[str, float]]]  # task → metric → value 
 class Ranking:
     """What one definition says: Δm and place of every row, by label; `judged` is what it looks at, in words.
 
-    Places count methods of which every seed converged. `tau` is Kendall's τ-b with the board's own definition over
-    them, None below two methods or where all are equal.
+    Places count methods of which every seed converged, and equal ones share their mean place. `tau` is Kendall's τ-b
+    with the board's own definition over them, None below two methods or where one definition has all equal.
     """
 
     definition: str
     judged: str
     delta_m: Mapping[str, Estimate | None]
-    places: Mapping[str, int]
+    places: Mapping[str, float]
     tau: float | None = None
 
 
@@ -72,11 +72,11 @@ def _means(row: Row, terms: Terms) -> Values:
 def _ranking(board: Board, definition: str, judged: str, found: Mapping[str, Estimate | None]) -> Ranking:
     sound = [row.label for row in board.rows if not row.diverged and row.is_method]
     means = {label: estimate.mean for label in sound if (estimate := found[label])}
-    ranked = sorted(means, key=lambda label: -means[label])
-    return Ranking(definition, judged, found, {label: place for place, label in enumerate(ranked, start=1)})
+    ranks = stats.rankdata([-mean for mean in means.values()]).tolist()
+    return Ranking(definition, judged, found, dict(zip(means, ranks, strict=True)))
 
 
 def _beside(own: Ranking, other: Ranking) -> Ranking:
     places = [[ranking.places[label] for label in own.places] for ranking in (own, other)]
-    tau = float(stats.kendalltau(*places).statistic) if len(own.places) > 1 else None
+    tau = float(stats.kendalltau(*places).statistic) if all(len(set(each)) > 1 for each in places) else None
     return Ranking(other.definition, other.judged, other.delta_m, other.places, tau)

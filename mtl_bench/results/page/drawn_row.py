@@ -28,7 +28,7 @@ class DrawnRow:
 
     row: Row
     anchor: str
-    place: int | None
+    place: float | None
     provenance: Provenance
     strip: Mapping[str, Any] | None
 

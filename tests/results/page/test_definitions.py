@@ -1,13 +1,19 @@
 """The same runs under every definition of Δm."""
 
-import pytest
+from typing import cast
 
+import pytest
+from scipy.stats import kendalltau
+
+from mtl_bench.records import Record
 from mtl_bench.records.record import find_records
 from mtl_bench.results import Board, delta_m, leaderboards
+from mtl_bench.results.board_csv import delta_m_places
 from mtl_bench.results.page import Material
+from mtl_bench.results.page.board_page import BoardPage
 from mtl_bench.results.page.definitions import rankings
 from tests.docs.pages import ROOT
-from tests.results.page.conftest import METRICS, SINGLE, TERMS
+from tests.results.page.conftest import METRICS, SINGLE, TERMS, Located
 
 
 def test_each_definition_judges_the_same_means(toys: Board) -> None:
@@ -39,6 +45,35 @@ def test_places_count_methods_whose_seeds_converged(toys: Board) -> None:
     assert own.places["even"] < own.places["skew (a=1)"]
     assert metric_mean.places["even"] > metric_mean.places["skew (a=1)"]
     assert metric_mean.tau == pytest.approx((5 - 1) / 6)
+
+
+def with_twin(located: Located) -> Material:
+    """Another method whose runs end with the very values of `even`."""
+    change = {"hash": "twin", "method": {"name": "twin", "label": "twin"}}
+    twin = [(path, cast(Record, {**record, **change})) for path, record in located if record["hash"] == "even-hash"]
+    return Material([*located, *twin])
+
+
+def test_equal_rows_share_their_mean_place_as_in_the_csv(located: Located) -> None:
+    material = with_twin(located)
+    (board,) = leaderboards(material.records)
+    own, *others = rankings(board)
+    written = {label: rank.place for label, rank in delta_m_places(board).items() if label != "lost"}
+    assert own.places == written
+    assert (own.places["even"], own.places["twin"]) == (1.5, 1.5)
+    for other in others:
+        assert other.places["even"] == other.places["twin"]
+        both = [[one.places[label] for label in written] for one in (own, other)]
+        assert other.tau == pytest.approx(kendalltau(*both).statistic)
+    best = BoardPage("toys", board, material).best
+    assert best is not None
+    assert best.row.label == "even"
+
+
+def test_there_is_no_correlation_where_all_are_equal(located: Located) -> None:
+    few = [(path, record) for path, record in located if record["method"]["name"] in ("single", "even")]
+    (board,) = leaderboards(with_twin(few).records)
+    assert [one.tau for one in rankings(board)] == [None, None, None]
 
 
 def test_one_metric_per_task_needs_one_definition() -> None:
