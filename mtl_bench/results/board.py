@@ -7,6 +7,7 @@ from mtl_bench.errors import BenchError, Damaged, noting
 from mtl_bench.records import Record, Shared
 from mtl_bench.records.entry import EntryFile
 from mtl_bench.records.identity import identity_hash
+from mtl_bench.records.reading import read_alike
 from mtl_bench.records.record import SINGLE, Experiment
 from mtl_bench.results.entries import Entry, check_runs, group_entries, method_entries, runs_of, told_apart
 from mtl_bench.results.intervals import Interval, Spread, difference, pooled_spread
@@ -114,7 +115,6 @@ def _tuned_board(records: Sequence[Record], files: Sequence[EntryFile]) -> Board
 
     Its name and hash are its own: its numbers share no table with those of the experiment as configured.
     """
-    records = _under(files[0], records)
     winners = {group["hash"] for file in files for group in file["groups"]}
     names = {record["method"]["name"] for record in records if record["hash"] in winners} - {SINGLE}
     untuned = [
@@ -122,7 +122,8 @@ def _tuned_board(records: Sequence[Record], files: Sequence[EntryFile]) -> Board
         for record in records
         if record["experiment"]["hash"] == files[0]["experiment"]["hash"] and record["method"]["name"] in names
     ]
-    setting = _one_setting([*files, *untuned])
+    setting = _one_setting([*untuned, *files])
+    records = _under(setting, records)
     alone, notes = tuned_alone(tuned_entries(list(filter(is_alone, files)), records), setting)
     searched = tuned_entries([file for file in files if not is_alone(file)], records)
     as_configured, _ = single_task(records, setting)
@@ -144,8 +145,8 @@ def _complete(records: Sequence[Record], files: Sequence[EntryFile], damaged: li
 
 
 def _under(setting: Shared, records: Sequence[Record]) -> list[Record]:
-    """Those of one selection rule: the hash of a run does not hold it, so that runs of two rules read alike."""
-    return [record for record in records if record["selection"] == setting["selection"]]
+    """Those whose numbers were read off as the setting's were: the hash of a run does not tell how."""
+    return [record for record in records if read_alike(record, setting)]
 
 
 def leaderboard(records: Sequence[Record]) -> Board:
@@ -159,7 +160,7 @@ def leaderboard(records: Sequence[Record]) -> Board:
 def _board(records: Sequence[Record], files: Sequence[EntryFile], parts: Sequence[Record]) -> Board:
     """`parts` are the runs on some of the tasks that `files` name."""
     methods = [record for record in records if record["method"]["name"] != SINGLE]
-    setting = _one_setting([*files, *methods])
+    setting = _one_setting([*methods, *files])  # a record tells more of how it was read than an entry
     single, notes = single_task(records, setting)
     plain, grouped = method_entries(methods), group_entries(files, _under(setting, [*records, *parts]))
     variants = sorted({f"The data: {record['variant']}." for record in methods if "variant" in record})

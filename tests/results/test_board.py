@@ -382,6 +382,18 @@ def test_runs_under_two_selection_rules_make_a_board_each(runs: Runs, single: Ru
     assert "needs run left-hash" in str(damaged[0])
 
 
+def test_single_task_runs_that_were_looked_at_more_rarely_are_those_of_another_board(runs: Runs, single: Runs) -> None:
+    """Under a rule that looks at several evaluations it is not the rule alone that makes two numbers comparable."""
+    rule = {"selection": "mean_last_10"}
+    first = [record | rule for record in [*single(), *runs("m", *GOOD)]]
+    rarely = {"protocol": {"reporting": {"evaluate_every": 2}}}
+    change = rule | {"config": rarely, "experiment": {"name": "digits", "hash": "e2" * 32}}
+    second = [record | change for record in [*single(left=(78, 79, 80)), *runs("m", *FAIR)]]
+    boards = leaderboards([*first, *second])
+    assert [labels(board) for board in boards] == [["M", "single-task"]] * 2
+    assert [board.rows[1].metrics["left", "accuracy"].mean for board in boards] == [80, 79]
+
+
 def test_two_entries_of_one_label_are_told_apart(runs: Runs, single: Runs) -> None:
     """As `mtl-bench group` leaves them where it was asked twice, with other seeds."""
     first, second = runs("a", *GOOD), runs("b", *FAIR)
