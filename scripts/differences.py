@@ -57,7 +57,7 @@ def _table(board: Board, other: Board, against: Row, margin: float) -> Table:
     if not spreads:
         raise SystemExit("No method here has two seeds, so there is no spread to judge differences by.")
     spread = merged(list(spreads.values()))
-    compared = [row for row in board.rows if row is not against and not row.is_single_task and not row.diverged]
+    compared = [row for row in board.rows if row is not against and row.is_method and not row.diverged]
     found = [(row, gap) for row in compared if (gap := difference(row.per_seed, against.per_seed, spread))]
     adjusted = holm([gap.p_value for _, gap in found])
     table = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))

@@ -16,12 +16,11 @@ from mtl_bench.cli.card import card_parts
 from mtl_bench.cli.fidelity import card_text
 from mtl_bench.cli.listing import describe
 from mtl_bench.cli.method_facts import texts_of
-from mtl_bench.records.entry import find_entries
-from mtl_bench.records.record import locate_records
+from mtl_bench.records.entry import EntryFile, find_entries
+from mtl_bench.records.record import find_records
 from mtl_bench.results import Board, leaderboards
 from mtl_bench.results.appearances import Appearance, appearances
 from mtl_bench.results.card_parts import CardPart
-from mtl_bench.results.page import Material
 from mtl_bench.results.page.board_page import page_names
 
 ROOT = Path(__file__).parents[1]
@@ -49,17 +48,17 @@ def pages() -> dict[str, str]:
 
 
 @cache
-def _material() -> Material:
-    return Material(locate_records([REFERENCE]), find_entries([REFERENCE]))
+def _entries() -> list[EntryFile]:
+    return find_entries([REFERENCE])
 
 
 @cache
 def _boards() -> list[Board]:
-    return leaderboards(_material().records, _material().files)
+    return leaderboards(find_records([REFERENCE]), _entries())
 
 
 def _page(path: Path) -> str:
-    found = appearances(path.stem, _boards(), _material())
+    found = appearances(path.stem, _boards())
     kind = next(iter(texts_of(path)), "")
     parts = [
         f"# {path.stem}",
@@ -69,7 +68,7 @@ def _page(path: Path) -> str:
     ]
     parts += [f"Arguments: [`{kind}`](../reference/methods/{kind}.md)."] if kind else []
     links = _links(found)
-    return "\n\n".join([*parts, *(_part(part, links) for part in card_parts(path, found, _material()))])
+    return "\n\n".join([*parts, *(_part(part, links) for part in card_parts(path, found, _entries()))])
 
 
 def _links(found: list[Appearance]) -> dict[str, str]:

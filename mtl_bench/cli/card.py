@@ -11,9 +11,9 @@ from mtl_bench.errors import BenchError, Damaged
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from mtl_bench.records.entry import EntryFile
     from mtl_bench.results.appearances import Appearance
     from mtl_bench.results.card_parts import CardPart
-    from mtl_bench.results.page import Material
 
 REFERENCE = Path("results/reference")
 
@@ -56,32 +56,31 @@ def preset(method: str) -> Path:
     return paths[method]
 
 
-def card_parts(path: Path, found: "Sequence[Appearance]", material: "Material") -> "list[CardPart]":
+def card_parts(path: Path, found: "Sequence[Appearance]", files: "Sequence[EntryFile]") -> "list[CardPart]":
     from mtl_bench.cli.fidelity import fidelity
     from mtl_bench.results.card_parts import board_parts
     from mtl_bench.results.search_spread import searches_part
 
-    return [fidelity(path), *board_parts(found, material), searches_part(path.stem, material.files)]
+    return [fidelity(path), *board_parts(found), searches_part(path.stem, files)]
 
 
 def _parts(path: Path, folders: Sequence[Path], damaged: list[Damaged]) -> "list[CardPart]":
     from mtl_bench.cli.fidelity import fidelity
     from mtl_bench.cli.record_folders import check_folders
     from mtl_bench.records.entry import find_entries
-    from mtl_bench.records.record import locate_records
+    from mtl_bench.records.record import find_records
     from mtl_bench.results import leaderboards
     from mtl_bench.results.appearances import appearances
     from mtl_bench.results.card_parts import CardPart
-    from mtl_bench.results.page import Material
 
     roots = list(folders) or [REFERENCE]
     if not folders and not REFERENCE.is_dir():
         told = f"There is no folder {REFERENCE} here: name one with records, as in `mtl-bench card METHOD runs`."
         return [fidelity(path), CardPart("On boards", (told,))]
     check_folders(roots)
-    material = Material(locate_records(roots, damaged), find_entries(roots, damaged))
-    boards = leaderboards(material.records, material.files, damaged)
-    return card_parts(path, appearances(path.stem, boards, material), material)
+    records, files = find_records(roots, damaged), find_entries(roots, damaged)
+    boards = leaderboards(records, files, damaged)
+    return card_parts(path, appearances(path.stem, boards), files)
 
 
 def _show(part: "CardPart", console: "Console") -> None:

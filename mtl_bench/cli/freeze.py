@@ -35,18 +35,18 @@ def freeze(parsed: argparse.Namespace) -> None:
     check_folders(parsed.folders)
     records = find_records(parsed.folders)
     boards = leaderboards(records, find_entries(parsed.folders))
-    files = frozen_files([(board, _filters(board)) for board in boards])
+    files = frozen_files([(board, filters_of(board)) for board in boards])
     made = freeze_files(parsed.into, files, records, __version__)
     counted = (_count(boards, "board"), _count(files, "file"), _count(records, "record"))
     print(f"{made.folder}: {', '.join(counted)}. Commit it as it is.")
 
 
-def _filters(board: "Board") -> "list[Filter]":
+def filters_of(board: "Board") -> "list[Filter]":
     """All rows, methods with the options of their YAML alone, and the rows of each suite on this experiment."""
     from mtl_bench.configuration.suite_grid import suites_of
     from mtl_bench.results.frozen_files import Filter
 
-    plain = tuple(row.label for row in board.rows if not row.is_single_task and " (" not in row.label)
+    plain = tuple(row.label for row in board.rows if row.is_method and " (" not in row.label)
     suites = [Filter(f"suite-{grid.name}", grid.methods, grid.seeds) for grid in suites_of(board.experiment)]
     return [Filter("all"), Filter("default", plain), *suites]
 

@@ -10,7 +10,6 @@ from mtl_bench.results.board import Board
 from mtl_bench.results.board_csv import delta_m_places
 from mtl_bench.results.intervals import Interval, difference, interval
 from mtl_bench.results.page.behind import plain_row, runs_behind, time_ratio
-from mtl_bench.results.page.material import Material
 from mtl_bench.results.row import Estimate, Row
 from mtl_bench.results.sensitivity import Rank
 
@@ -21,8 +20,8 @@ Outcome = Literal["win", "tie", "loss"]
 class Appearance:
     """One row of a method; `name` is its board's, with its label where that says more.
 
-    `gap` is Δm less that of the plain sum of that board, by the board's own pooled spread; None where the two do not
-    compare, as for the plain sum itself. `place` is the rank by Δm among `methods` rows.
+    `gap` is Δm less that of the plain sum of that board, tuned as the row is, by the board's own pooled spread; None
+    where the two do not compare, as for the plain sum itself. `place` is the rank by Δm among `methods` rows.
 
     `ratio` is measured time over the plain sum's; `skipped` steps had a non-finite loss or gradient, `missed` residuals
     are those of a solver, of all seeds.
@@ -51,15 +50,16 @@ class Appearance:
         return tuple(seed for seed in self.row.seeds if seed not in self.row.converged)
 
 
-def appearances(method: str, boards: Sequence[Board], material: Material) -> list[Appearance]:
+def appearances(method: str, boards: Sequence[Board]) -> list[Appearance]:
     """Its row with no option changed; all its rows where a board has none such. Boards by name."""
     found = []
     held = [board.experiment for board in boards if _rows(board, method)]
     for board in sorted(boards, key=lambda board: (board.experiment, board.hash)):
-        plain, ranks = plain_row(board), delta_m_places(board)
+        ranks = delta_m_places(board)
         head = f" · {board.hash[:6]}" if held.count(board.experiment) > 1 else ""
         for row in _rows(board, method):
-            records = [record for run in runs_behind(row, material) for record in run.values()]
+            plain = plain_row(board, row)
+            records = [record for run in runs_behind(board, row) for record in run.values()]
             found.append(
                 Appearance(
                     f"{board.experiment}{head}" + (f": {row.label}" if row.label != method else ""),
@@ -69,7 +69,7 @@ def appearances(method: str, boards: Sequence[Board], material: Material) -> lis
                     _gap(board, row, plain),
                     ranks.get(row.label),
                     len(ranks),
-                    time_ratio(runs_behind(row, material), runs_behind(plain, material)) if plain else None,
+                    time_ratio(runs_behind(board, row), runs_behind(board, plain)) if plain else None,
                     sum(record["failures"]["nonfinite_steps"] for record in records),
                     sum(record["failures"]["solver"] for record in records),
                 )
@@ -88,11 +88,11 @@ def _gap(board: Board, row: Row, plain: Row | None) -> Interval | None:
     return difference(row.per_seed, plain.per_seed, board.spread) if row.per_seed and plain.per_seed else None
 
 
-def nests(found: Sequence[Appearance], material: Material) -> list[list[Appearance]]:
+def nests(found: Sequence[Appearance]) -> list[list[Appearance]]:
     """Appearances of one row that differ in their tasks alone, each holding those before it: Δm against K."""
     groups: dict[str, list[Appearance]] = {}
     for one in found:
-        runs = runs_behind(one.row, material)
+        runs = runs_behind(one.board, one.row)
         if len(runs) == 1 and one.row.delta_m:
             groups.setdefault(f"{one.row.label} {_all_but_tasks(next(iter(runs[0].values())))}", []).append(one)
     chains = []
@@ -119,7 +119,7 @@ def change_on(one: Appearance, tasks: Sequence[str]) -> Estimate:
     columns = [column for column in one.board.columns if column.task in tasks]
     terms = {task: [c.metric for c in columns if c.task == task] for task in tasks}
     better = {task: {c.metric: c.higher_is_better for c in columns if c.task == task} for task in tasks}
-    single = next(row for row in one.board.rows if row.is_single_task)
-    alone = {task: [run[task] for run in single.values.values()] for task in tasks}
+    single = next(row.label for row in one.board.rows if row.is_single_task)
+    alone = {task: one.board.entries[single].every_seed(task) for task in tasks}
     span = None if one.row.diverged else interval(list(one.row.values.values()), alone, better, "task_mean", terms)
     return Estimate(sum(one.row.changes[task].mean for task in tasks) / len(tasks), span)

@@ -1,14 +1,15 @@
 """Leaderboards: the records of one experiment, ranked. A board is data; `render` and `plot` draw it."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from mtl_bench.errors import BenchError, Damaged, noting
 from mtl_bench.records import Record, Shared
 from mtl_bench.records.entry import EntryFile
 from mtl_bench.records.identity import identity_hash
+from mtl_bench.records.reading import read_alike
 from mtl_bench.records.record import SINGLE, Experiment
-from mtl_bench.results.entries import Entry, check_runs, group_entries, method_entries, runs_of
+from mtl_bench.results.entries import Entry, check_runs, group_entries, method_entries, runs_of, told_apart
 from mtl_bench.results.intervals import Interval, Spread, difference, pooled_spread
 from mtl_bench.results.plain_sum import all_but_budget
 from mtl_bench.results.row import Column, Judge, Row, Standing
@@ -32,7 +33,7 @@ class Board:
 
     `spread` is that of Δm over seeds, pooled over the converged methods: what differences between rows are judged by.
     `kin` is shared by boards that differ in their budget alone (None: not known). `tuned_from` is what
-    was searched, where Δm is against tuned single-task runs.
+    was searched, where Δm is against tuned single-task runs. `entries` are what the rows were made of, by their labels.
     """
 
     experiment: str
@@ -45,6 +46,7 @@ class Board:
     notes: tuple[str, ...]
     kin: str | None = None
     tuned_from: Experiment | None = None
+    entries: Mapping[str, Entry] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def setting(self) -> Experiment:
@@ -70,21 +72,22 @@ def leaderboards(
     `files` are grouping entries. Runs on some of the tasks that serve one, or were needed to choose it, have no board
     of their own. Entries of which a run is missing are told to `damaged`; None: the first one is raised.
     """
+    files = [file for number, file in enumerate(files) if file not in files[:number]]  # a copy is no second row
     searched = [file for file in files if "tuning" in file]
     records = without_trials(records, searched)
     tuned = _complete(records, list(filter(is_over, searched)), damaged)
     files = _complete(records, [file for file in files if "tuning" not in file], damaged)
-    winners = {group["hash"] for file in tuned for group in file["groups"]}
+    winners = {(file["selection"], group["hash"]) for file in tuned for group in file["groups"]}
     untuned = {file["experiment"]["hash"] for file in searched}
     methods = [record for record in records if record["method"]["name"] != SINGLE]
-    wanted = {digest for file in files for digest in runs_of(file)}
+    wanted = {(file["selection"], digest) for file in files for digest in runs_of(file)}
     settings: dict[str, list[Record]] = {file["experiment"]["hash"]: [] for file in files}
     whole = set(settings)
     for record in methods:
-        digest = record["experiment"]["hash"]
-        if record["hash"] in winners and digest not in untuned:  # its learning rate is no setting of its own
+        digest, run = record["experiment"]["hash"], (record["selection"], record["hash"])
+        if run in winners and digest not in untuned:  # its learning rate is no setting of its own
             continue
-        if digest in whole or record["hash"] not in wanted:
+        if digest in whole or run not in wanted:
             settings.setdefault(digest, []).append(record)
     if not settings and searched and not tuned:
         raise BenchError("No search is over yet, so there is no row; the same `mtl-bench tune` goes on with it.")
@@ -94,7 +97,11 @@ def leaderboards(
     boards = []
     for digest, group in settings.items():
         chosen = [file for file in files if file["experiment"]["hash"] == digest]
-        parts = [record for record in methods if chosen and record["hash"] in wanted and record not in group]
+        parts = [
+            record
+            for record in methods
+            if chosen and (record["selection"], record["hash"]) in wanted and record not in group
+        ]
         boards.append(_board([*group, *single], chosen, parts))
     budgets: dict[tuple[str, ...], list[EntryFile]] = {}
     for file in tuned:
@@ -115,7 +122,8 @@ def _tuned_board(records: Sequence[Record], files: Sequence[EntryFile]) -> Board
         for record in records
         if record["experiment"]["hash"] == files[0]["experiment"]["hash"] and record["method"]["name"] in names
     ]
-    setting = _one_setting([*files, *untuned])
+    setting = _one_setting([*untuned, *files])
+    records = _under(setting, records)
     alone, notes = tuned_alone(tuned_entries(list(filter(is_alone, files)), records), setting)
     searched = tuned_entries([file for file in files if not is_alone(file)], records)
     as_configured, _ = single_task(records, setting)
@@ -128,12 +136,17 @@ def _tuned_board(records: Sequence[Record], files: Sequence[EntryFile]) -> Board
 
 
 def _complete(records: Sequence[Record], files: Sequence[EntryFile], damaged: list[Damaged] | None) -> list[EntryFile]:
-    known, complete = {record["hash"] for record in records}, []
+    complete = []
     for file in files:
         with noting(damaged):
-            check_runs(file, known)
+            check_runs(file, {record["hash"] for record in _under(file, records)})
             complete.append(file)
     return complete
+
+
+def _under(setting: Shared, records: Sequence[Record]) -> list[Record]:
+    """Those whose numbers were read off as the setting's were: the hash of a run does not tell how."""
+    return [record for record in records if read_alike(record, setting)]
 
 
 def leaderboard(records: Sequence[Record]) -> Board:
@@ -147,11 +160,12 @@ def leaderboard(records: Sequence[Record]) -> Board:
 def _board(records: Sequence[Record], files: Sequence[EntryFile], parts: Sequence[Record]) -> Board:
     """`parts` are the runs on some of the tasks that `files` name."""
     methods = [record for record in records if record["method"]["name"] != SINGLE]
-    setting = _one_setting([*files, *methods])
+    setting = _one_setting([*methods, *files])  # a record tells more of how it was read than an entry
     single, notes = single_task(records, setting)
-    plain, grouped = method_entries(methods), group_entries(files, [*records, *parts])
+    plain, grouped = method_entries(methods), group_entries(files, _under(setting, [*records, *parts]))
     variants = sorted({f"The data: {record['variant']}." for record in methods if "variant" in record})
-    told = (*variants, *(_told(file, [*records, *parts]) for file in files))
+    named = zip(files, told_apart(files), strict=True)
+    told = (*variants, *(_told(file, label, [*records, *parts]) for file, label in named))
     kin = all_but_budget(methods[0]) if methods else None
     return _assembled(setting, single, notes, plain, grouped, told, kin)
 
@@ -170,6 +184,8 @@ def _assembled(
     entries = [*([single] if single else []), *plain, *grouped]
     # an entry of groups sums several runs, so its spread is only asked where no method has two seeds
     spread = _spread([judge.row(entry) for entry in plain]) or _spread([judge.row(entry) for entry in grouped])
+    if single and judge.relative and (more := _more_seeds(single)):
+        notes = [*notes, f"Every seed of a single-task run counts, also those of some tasks alone: {', '.join(more)}."]
     if len(set[str]().union(*(entry.hosts for entry in entries))) > 1:
         notes = [*notes, "Seconds per batch were measured on more than one machine and do not compare."]
     if mixed := [entry.label for entry in entries if entry.mixes_data]:
@@ -184,25 +200,32 @@ def _assembled(
         spread=spread,
         notes=(*notes, *told),
         kin=kin,
+        entries={entry.label: entry for entry in entries},
     )
 
 
-def _told(file: EntryFile, records: Iterable[Record]) -> str:
+def _more_seeds(single: Entry) -> list[str]:
+    """Tasks with seeds that others do not have; these stand in Δm and in the means of the single-task row."""
+    counts = {task: len(run) for task, run in single.runs.items() if len(run) > len(single.seeds)}
+    return [f"{task} ({count} seeds)" for task, count in counts.items()]
+
+
+def _told(file: EntryFile, label: str, records: Iterable[Record]) -> str:
     """What an entry's networks are: in its row the costs cover all of them and the runs that chose them."""
     if "split" in file:
-        return _told_of_layers(file, records)
+        return _told_of_layers(file, label, records)
     told = [
         f"{{{', '.join(g['tasks'])}}}" + ("" if g["serves"] == g["tasks"] else f" serves {', '.join(g['serves'])}")
         for g in file["groups"]
     ]
-    return f"{file['label']}: networks {'; '.join(told)}. Choosing them took {len(file['measured_by'])} runs per seed."
+    return f"{label}: networks {'; '.join(told)}. Choosing them took {len(file['measured_by'])} runs per seed."
 
 
-def _told_of_layers(file: EntryFile, records: Iterable[Record]) -> str:
+def _told_of_layers(file: EntryFile, label: str, records: Iterable[Record]) -> str:
     sizes = {record["hash"]: record.get("parameters", 0) for record in records}
     before, after = (sizes.get(digest, 0) for digest in (file["measured_by"][0], file["groups"][0]["hash"]))
     return (
-        f"{file['label']}: {len(file.get('split', []))} layers have a copy per task, which makes {after:,} parameters "
+        f"{label}: {len(file.get('split', []))} layers have a copy per task, which makes {after:,} parameters "
         f"of {before:,} and takes {len(file['tasks'])} forwards to predict all tasks. The row's costs cover the short "
         "run that chose the layers."
     )

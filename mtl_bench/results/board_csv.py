@@ -18,7 +18,7 @@ def board_csv(board: Board, grid: Grid | None = None) -> str:
 
     Metrics are `task.metric`, changes against single-task in percent `task.change`, `_low` and `_high` the ends of the
     95 % interval over seeds, costs per batch. Gains are Δm less that of the plain sum that `_over` names, behind the
-    experiments of both rows where these are others. The single-task row has no place, and no row has one without Δm.
+    experiments of both rows where these are others. Single-task rows have no place, and no row has one without Δm.
     Cells that do not exist are empty.
     """
     by_delta, by_mean = delta_m_places(board), places(grid, mean_ranks) if grid else {}
@@ -49,8 +49,8 @@ def board_csv(board: Board, grid: Grid | None = None) -> str:
 
 
 def delta_m_places(board: Board) -> dict[str, Rank]:
-    """Label → place by Δm; the single-task row, which is zero by definition, has none."""
-    rows = [row for row in board.rows if not row.is_single_task]
+    """Label → place by Δm; single-task rows have none."""
+    rows = [row for row in board.rows if row.is_method]
     if not any(row.delta_m for row in rows):
         return {}
     return places([(board.columns, rows)], delta_m_scores(board.definition))

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mtl_bench.results.appearances import Appearance, Outcome, change_on, nests, tasks_of
-from mtl_bench.results.page.material import Material
 from mtl_bench.results.render import FEW, NOTHING, signed
 from mtl_bench.results.row import Estimate
 from mtl_bench.results.sensitivity import span_text
@@ -26,11 +25,11 @@ class CardPart:
     words: int = 1
 
 
-def board_parts(found: Sequence[Appearance], material: Material) -> list[CardPart]:
+def board_parts(found: Sequence[Appearance]) -> list[CardPart]:
     """Of a method that no board holds, one sentence."""
     if not found:
         return [CardPart("On our boards", ("No committed board holds it.",))]
-    return [_against(found), _places(found), _cost(found), _failures(found), *_by_tasks(found, material)]
+    return [_against(found), _places(found), _cost(found), _failures(found), *_by_tasks(found)]
 
 
 def _against(found: Sequence[Appearance]) -> CardPart:
@@ -135,8 +134,8 @@ def _failures(found: Sequence[Appearance]) -> CardPart:
     return CardPart("Failures", tuple(told))
 
 
-def _by_tasks(found: Sequence[Appearance], material: Material) -> list[CardPart]:
-    chains = nests(found, material)
+def _by_tasks(found: Sequence[Appearance]) -> list[CardPart]:
+    chains = nests(found)
     if not chains:
         told = "No two boards that hold it have nested tasks and are otherwise alike."
         return [CardPart("Against the number of tasks", (told,))]

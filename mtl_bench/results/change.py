@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
+from statistics import fmean
 from typing import TypeVar
 
 from mtl_bench.errors import BenchError
@@ -61,6 +62,14 @@ def term_weights(definition: str, terms: Terms) -> dict[Term, float]:
             share = 1 / len(terms)
             return {(task, metric): share / len(metrics) for task, metrics in terms.items() for metric in metrics}
     raise BenchError(f"The Δm definition {definition!r} is unknown; choose metric_mean, task_mean or one_per_task.")
+
+
+def task_means(runs: Mapping[str, Sequence[Mapping[str, float]]], terms: Terms) -> dict[str, dict[str, float]]:
+    """Task → metric → mean over the runs of each task, of which there need not be as many for all."""
+    return {
+        task: {metric: fmean(at({task: run}, (task, metric)) for run in runs[task]) for metric in metrics}
+        for task, metrics in terms.items()
+    }
 
 
 def at(values: Values, term: Term) -> float:

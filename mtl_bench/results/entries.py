@@ -39,6 +39,7 @@ class Entry:
     label: str
     runs: Mapping[str, Run]
     measured_by: tuple[Run, ...] = ()  # what choosing this entry's groups took; it serves no task but costs
+    is_method: bool = True  # False: single-task runs, whether Δm is against them or not
 
     @property
     def seeds(self) -> list[int]:
@@ -52,18 +53,23 @@ class Entry:
         """Task → metric → test value of one seed."""
         return {task: run[seed]["test"].get(task, {}) for task, run in self.runs.items()}
 
+    def every_seed(self, task: str) -> list[dict[str, float]]:
+        """Metric → test value of each seed of the run that serves a task, those that other tasks lack included."""
+        return [record["test"].get(task, {}) for _, record in sorted(self.runs[task].items())]
+
+    def lost(self, terms: Terms) -> list[int]:
+        """Seeds of whatever task that did not converge."""
+        runs = [(task, seed, record) for task in terms for seed, record in self.runs[task].items()]
+        return sorted({seed for task, seed, record in runs if not _sound(record, task, terms[task])})
+
     @property
     def _serving(self) -> dict[str, Run]:
         return {next(iter(run.values()))["hash"]: run for run in self.runs.values()}
 
     @property
-    def _distinct(self) -> dict[str, Run]:
+    def behind(self) -> dict[str, Run]:
+        """Hash → run, of all that the row stands on, those that chose its groups included."""
         return self._serving | {next(iter(run.values()))["hash"]: run for run in self.measured_by}
-
-    @property
-    def hashes(self) -> list[str]:
-        """Of all runs behind the row, those that chose its groups included."""
-        return list(self._distinct)
 
     @property
     def cost(self) -> Cost:
@@ -75,7 +81,7 @@ class Entry:
         means = [
             np.mean([_cost(record) for record in run.values()], axis=0)
             * (1.0 if digest in serving else _batches(run) / batches)
-            for digest, run in self._distinct.items()
+            for digest, run in self.behind.items()
         ]
         return Cost(*np.sum(means, axis=0).tolist())
 
@@ -84,7 +90,7 @@ class Entry:
 
         Empty where several runs make the row: shares are of one training of all tasks.
         """
-        distinct = list(self._distinct.values())
+        distinct = list(self.behind.values())
         records = [distinct[0][seed] for seed in seeds] if len(distinct) == 1 else []
         found = [record["shares"] for record in records if "shares" in record]
         return {task: fmean(shares[task] for shares in found if task in shares) for task in (found[0] if found else ())}
@@ -92,7 +98,7 @@ class Entry:
     @property
     def passes(self) -> float:
         """Of whole runs, the mean over seeds; several runs add up, those that only chose included."""
-        return sum(fmean(record["counts"]["passes"] for record in run.values()) for run in self._distinct.values())
+        return sum(fmean(record["counts"]["passes"] for record in run.values()) for run in self.behind.values())
 
     @property
     def spending(self) -> Spending | None:
@@ -139,8 +145,8 @@ class MeanOfDraws(Entry):
         }
 
     @property
-    def hashes(self) -> list[str]:
-        return list(dict.fromkeys(digest for draw in self.draws for digest in draw.hashes))
+    def behind(self) -> dict[str, Run]:
+        return {digest: run for draw in self.draws for digest, run in draw.behind.items()}
 
     @property
     def cost(self) -> Cost:
@@ -180,27 +186,42 @@ def method_entries(records: Sequence[Record]) -> list[Entry]:
 
 
 def group_entries(files: Sequence[EntryFile], records: Sequence[Record]) -> list[Entry]:
-    """What `mtl-bench group` and `recon` left, and the mean of random choices that differ in their draw alone.
+    """What `mtl-bench group` and `recon` left, and the mean of random choices that differ in their draw alone. Of one
+    draw that several entries hold, their mean counts.
 
     Raises Damaged when a run that an entry names is not among the records.
     """
     runs = by_hash(records)
     entries: list[Entry] = []
-    draws: dict[str, list[Entry]] = {}
-    for file in files:
+    draws: dict[str, dict[int, list[Entry]]] = {}
+    for file, name in zip(files, told_apart(files), strict=True):
         check_runs(file, runs.keys())
         serving = {task: runs[group["hash"]] for group in file["groups"] for task in group["serves"]}
         measured = tuple(runs[digest] for digest in file["measured_by"])
-        entry = Entry(file["label"], {task: serving[task] for task in file["tasks"]}, measured)
+        entry = Entry(name, {task: serving[task] for task in file["tasks"]}, measured)
         entries.append(entry)
-        if "draw" in file["grouping"]:
-            draws.setdefault(entry.label.replace(f"draw={file['grouping']['draw']}", ALL_DRAWS), []).append(entry)
+        if (draw := file["grouping"].get("draw")) is not None:
+            kind = file["label"].replace(f"draw={draw}", ALL_DRAWS)
+            draws.setdefault(kind, {}).setdefault(draw, []).append(entry)
     means = [
-        MeanOfDraws(label.replace(ALL_DRAWS, f"mean of {len(of)} draws"), {}, draws=tuple(of))
+        MeanOfDraws(label.replace(ALL_DRAWS, f"mean of {len(of)} draws"), {}, draws=tuple(map(_one_draw, of.values())))
         for label, of in draws.items()
         if len(of) > 1
     ]
     return [*entries, *means]
+
+
+def told_apart(files: Sequence[EntryFile]) -> list[str]:
+    """Their labels; equal ones get the head of their name's hash, so that no two rows read alike."""
+    labels = [file["label"] for file in files]
+    return [
+        label if labels.count(label) == 1 else f"{label} ({file['id'][-8:-2]})"
+        for file, label in zip(files, labels, strict=True)
+    ]
+
+
+def _one_draw(entries: Sequence[Entry]) -> Entry:
+    return entries[0] if len(entries) == 1 else MeanOfDraws(entries[0].label, {}, draws=tuple(entries))
 
 
 def runs_of(file: EntryFile) -> set[str]:

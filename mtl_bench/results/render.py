@@ -107,7 +107,7 @@ def is_relative(board: Board) -> bool:
 
 def differ_in_size(board: Board) -> bool:
     """Whether methods stand for networks of different size (copies of layers, several networks): mostly they do not."""
-    return len({row.parameters for row in board.rows if row.parameters is not None and not row.is_single_task}) > 1
+    return len({row.parameters for row in board.rows if row.parameters is not None and row.is_method}) > 1
 
 
 def metric_header(column: Column) -> str:

@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Literal
 
 from mtl_bench.records import Shared
-from mtl_bench.results.change import Directions, Term, Terms, Values, at, delta_m
+from mtl_bench.results.change import Directions, Term, Terms, Values, delta_m, task_means
 from mtl_bench.results.entries import Cost, Entry
 from mtl_bench.results.intervals import Interval, interval, mean_interval
 from mtl_bench.results.plain_sum import Spending
@@ -53,7 +53,8 @@ class Row:
 
     `changes` is the relative change per task in percent (inside a task its metrics weigh alike) and `per_seed` Δm per
     converged seed, both against the single-task means; `values` are the test values of each converged seed. `hashes`
-    name the runs that were read. `standing` compares Δm with the best row of two or more seeds: "tied" when the 95 %
+    name the runs that were read. `is_single_task`: Δm is against this row; a table can hold single-task runs beside it,
+    which are no method either. `standing` compares Δm with the best row of two or more seeds: "tied" when the 95 %
     interval of the difference contains 0 (by the spread pooled over the board's methods; against the single-task row
     the interval of Δm itself), None where one seed or missing single-task runs allow no judgement. `passes` are those
     of whole runs. The gains over the plain sum are None where no run of it compares.
@@ -72,6 +73,7 @@ class Row:
     hashes: tuple[str, ...]
     parameters: int | None = None  # of all networks that serve
     is_single_task: bool = False
+    is_method: bool = True
     standing: Standing | None = None
     passes: float = 0.0
     spending: Spending | None = None
@@ -116,15 +118,16 @@ class Judge:
             for task, metrics in self.terms.items()
             for metric in metrics
         )
-        runs = [single.values(seed) for seed in single.seeds] if single is not None and usable else []
-        self.baseline_runs = {task: [run[task] for run in runs] for task in self.terms}
-        self.baseline = self._mean(runs) if runs else {}
+        # every task by all of its seeds: their number may differ from task to task
+        self.baseline_runs = {task: single.every_seed(task) for task in self.terms} if single and usable else {}
+        self.baseline = task_means(self.baseline_runs, self.terms) if self.baseline_runs else {}
 
     def row(self, entry: Entry) -> Row:
         """Diverged seeds are never averaged in; the row then has no interval, which would claim to cover every seed."""
         seeds, converged = entry.seeds, entry.converged(self.terms)
         runs = [entry.values(seed) for seed in converged]
         whole, own = seeds == converged, entry is self.single
+        tables = self.baseline_runs if own and self.relative else self._by_task(runs)
         compare = self.relative and bool(runs)
         changes = {task: self._change(runs, {task: metrics}, whole) for task, metrics in self.terms.items() if compare}
         delta = self._change(runs, self.terms, whole) if compare else None
@@ -132,16 +135,17 @@ class Judge:
             label=entry.label,
             seeds=tuple(seeds),
             converged=tuple(converged),
-            metrics={(c.task, c.metric): self._metric(c, runs, whole) for c in self.columns if runs},
+            metrics={(c.task, c.metric): self._metric(c, tables[c.task], whole) for c in self.columns if runs},
             delta_m=Estimate(0.0, None) if own and delta else delta,
             changes={} if own else changes,
             per_seed={seed: self._delta(run, self.terms) for seed, run in zip(converged, runs, strict=True) if compare},
             values=dict(zip(converged, runs, strict=True)),
             cost=entry.cost,
             shares=entry.shares(converged),
-            hashes=tuple(entry.hashes),
+            hashes=tuple(entry.behind),
             parameters=entry.parameters,
             is_single_task=own,
+            is_method=entry.is_method,
             passes=entry.passes,
             spending=entry.spending,
         )
@@ -154,19 +158,16 @@ class Judge:
         """Likewise, of every seed alone."""
         return {seed: self._delta(entry.values(seed), terms) for seed in entry.seeds}
 
-    def _metric(self, column: Column, runs: Sequence[Values], whole: bool) -> Estimate:
-        values = [at(run, (column.task, column.metric)) for run in runs]
+    def _metric(self, column: Column, table: Sequence[Mapping[str, float]], whole: bool) -> Estimate:
+        values = [run[column.metric] for run in table]
         return Estimate(fmean(values), mean_interval(values) if whole else None)
 
     def _change(self, runs: Sequence[Values], terms: Terms, whole: bool) -> Estimate:
         span = interval(runs, self.baseline_runs, self.better, self.definition, terms) if whole else None
-        return Estimate(self._delta(self._mean(runs), terms), span)
+        return Estimate(self._delta(task_means(self._by_task(runs), self.terms), terms), span)
 
     def _delta(self, values: Values, terms: Terms) -> float:
         return delta_m(values, self.baseline, self.better, self.definition, terms)
 
-    def _mean(self, runs: Sequence[Values]) -> dict[str, dict[str, float]]:
-        return {
-            task: {metric: fmean(at(run, (task, metric)) for run in runs) for metric in metrics}
-            for task, metrics in self.terms.items()
-        }
+    def _by_task(self, runs: Sequence[Values]) -> dict[str, list[Mapping[str, float]]]:
+        return {task: [run[task] for run in runs] for task in self.terms}

@@ -69,7 +69,7 @@ def trade_off(board: Board, records: Sequence[Record], favoured: str) -> list[Tr
     rest = {task: metrics for task, metrics in judge.terms.items() if task != favoured}
     found = []
     for entry in method_entries(chosen):
-        record = next(iter(runs[entry.hashes[0]].values()))
+        record = next(iter(runs[next(iter(entry.behind))].values()))
         given = _priorities(record)
         if entry.seeds == entry.converged(judge.terms) and set(given) <= {favoured}:
             both = {favoured: judge.terms[favoured]}, rest

@@ -5,7 +5,7 @@ from typing import Any
 
 from mtl_bench.records import Record
 from mtl_bench.records.entry import EntryFile, Trial, Tuning
-from mtl_bench.results.entries import Entry, by_hash
+from mtl_bench.results.entries import Entry, by_hash, told_apart
 
 Budget = tuple[Any, ...]
 
@@ -48,18 +48,16 @@ def is_alone(file: EntryFile) -> bool:
 
 
 def tuned_entries(files: Sequence[EntryFile], records: Sequence[Record]) -> list[Entry]:
-    """Rows of the winners, over all their seeds but the trials'. Equal labels get the head of their name's hash."""
+    """Rows of the winners, over all their seeds but the trials'."""
     runs = by_hash(records)
-    labels = [file["label"] for file in files]
     entries = []
-    for file in files:
+    for file, name in zip(files, told_apart(files), strict=True):
         seed = file["tuning"]["seed"]
         fresh = {
             task: {number: record for number, record in runs[group["hash"]].items() if number != seed}
             for group in file["groups"]
             for task in group["serves"]
         }
-        name = file["label"] if labels.count(file["label"]) == 1 else f"{file['label']} ({file['id'][-8:-2]})"
         entries.append(Entry(name, fresh))
     return entries
 

@@ -100,4 +100,4 @@ def _elsewhere(placed: _Placed, own: _Placed) -> str | None:
 
 def _comparable(row: Row) -> bool:
     """Survivors of a diverged row are no estimate of it."""
-    return bool(row.per_seed) and not row.diverged and not row.is_single_task and row.passes > 0
+    return bool(row.per_seed) and not row.diverged and row.is_method and row.passes > 0

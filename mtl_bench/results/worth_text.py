@@ -43,7 +43,7 @@ def gain_text(gain: Gain) -> str:
 
 def worth_lines(board: Board) -> list[str]:
     """Is it worth it? Nothing is said of a board without Δm or without a method beside the plain sum."""
-    rows = [row for row in board.rows if not row.is_single_task and row.spending != "once" and row.delta_m]
+    rows = [row for row in board.rows if row.is_method and row.spending != "once" and row.delta_m]
     if not rows:
         return []
     found = [row for row in rows if row.at_equal_passes]

@@ -11,7 +11,7 @@ from tests.cli.conftest import Type
 def test_html_is_an_index_and_a_page_per_board(mtl_bench: Type, folder: Path) -> None:
     typed = mtl_bench("report", "--html", "site")
     assert (typed.status, typed.err, typed.out) == (0, "", "site/index.html: 1 board\n")
-    assert {path.name for path in (folder / "site").iterdir()} == {"index.html", "multidigits.html"}
+    assert {path.name for path in (folder / "site").iterdir()} == {"index.html", "multidigits.html", "published.html"}
     page = unescape((folder / "site" / "multidigits.html").read_text())
     assert "single-task runs of left, right are missing" in page
     command = r"mtl-bench train experiment=multidigits model=mlp method=ls .*budget\.amount=2.* seed=0"

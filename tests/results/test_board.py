@@ -1,15 +1,19 @@
 """Rows, ranks, ties and what keeps two records out of one table."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any, cast
 
 import pytest
 
-from mtl_bench.errors import BenchError
+from mtl_bench.errors import BenchError, Damaged
 from mtl_bench.records import Record
 from mtl_bench.records.entry import EntryFile
-from mtl_bench.results import Board, delta_m, leaderboard, leaderboards, markdown, mean_interval
+from mtl_bench.results import Board, delta_m, interval, leaderboard, leaderboards, markdown, mean_interval
+from mtl_bench.results.board_csv import delta_m_places
+from mtl_bench.results.comparison import find_pairs
 from mtl_bench.results.entries import Cost
+from mtl_bench.results.row import Estimate
 
 Runs = Callable[..., list[Record]]
 GOOD = ([83.9, 85.0, 86.1], [0.46, 0.45, 0.44])
@@ -35,11 +39,52 @@ def test_single_task_records_become_one_row_of_both_tasks(runs: Runs, single: Ru
     assert row.cost == of_two_runs
 
 
-def test_every_task_of_the_single_task_row_has_the_same_seeds(runs: Runs, single: Runs) -> None:
-    board = leaderboard([*runs("ls", *GOOD), *single(left=(79, 80, 81, 700, 700))])
+def test_every_task_is_judged_by_all_seeds_of_its_single_task_run(runs: Runs, single: Runs) -> None:
+    """Δm and the means that are printed; the row counts the seeds that all tasks have."""
+    left, right = (79, 80, 81, 82, 83), (0.49, 0.50, 0.51)
+    board = leaderboard([*runs("ls", *GOOD), *single(left=left)])
+    rows = {row.label: row for row in board.rows}
+    assert rows["single-task"].seeds == (0, 1, 2)
+    assert rows["single-task"].metrics["left", "accuracy"] == Estimate(81, mean_interval(left))
+    baseline = {"left": [{"accuracy": one} for one in left], "right": [{"abs_err": one} for one in right]}
+    better = {"left": {"accuracy": True}, "right": {"abs_err": False}}
+    terms = {"left": ["accuracy"], "right": ["abs_err"]}
+    values = [{"left": {"accuracy": a}, "right": {"abs_err": b}} for a, b in zip(*GOOD, strict=True)]
+    assert rows["LS"].delta_m is not None
+    assert rows["LS"].delta_m.mean == pytest.approx(50 * (85 / 81 - 1) + 50 * (1 - 0.45 / 0.50))
+    assert rows["LS"].delta_m.interval == interval(values, baseline, better, "metric_mean", terms)
+    assert board.notes == ("Every seed of a single-task run counts, also those of some tasks alone: left (5 seeds).",)
+
+
+def test_a_task_with_one_single_task_seed_leaves_the_others_their_intervals(runs: Runs, single: Runs) -> None:
+    row = leaderboard([*runs("ls", *GOOD), *single(left=[80])]).rows[0]
+    assert (row.changes["left"].interval, row.delta_m and row.delta_m.interval) == (None, None)
+    assert row.changes["right"].interval is not None
+
+
+def test_single_task_runs_without_a_shared_seed_are_not_called_missing(runs: Runs, single: Runs) -> None:
+    apart = [record for record in single() if (record["seed"] == 0) == (record["tasks"] == ["left"])]
+    (note,) = leaderboard([*runs("ls", *GOOD), *apart]).notes
+    assert note.startswith("Δm is left out: no seed is common to the single-task runs of all tasks; train them with")
+    assert "'only=[left],[right]'" in note
+
+
+def test_a_seed_of_one_task_that_did_not_converge_is_not_averaged_away(runs: Runs, single: Runs) -> None:
+    more = single(left=(79, 80, 81, 82))
+    more[3]["converged"] = False
+    assert "did not converge with seed 3" in leaderboard([*runs("ls", *GOOD), *more]).notes[0]
+
+
+def test_single_task_seeds_of_two_experiments_are_those_of_one_run(runs: Runs, single: Runs) -> None:
+    inside = single(left=(79, 80), right=(0.49, 0.50))
+    others = [
+        cast(Record, {**record, "experiment": {"name": "other", "hash": "e0" * 32}})
+        for record in single(left=(79, 80, 81, 82, 83), right=(0.49, 0.50, 0.51, 0.52, 0.53))
+    ]
+    board = leaderboard([*runs("ls", *GOOD), *inside, *others])
     row = next(row for row in board.rows if row.is_single_task)
-    assert row.seeds == (0, 1, 2)
-    assert row.metrics["left", "accuracy"].mean == pytest.approx(80)
+    assert row.seeds == (0, 1, 2, 3, 4)
+    assert row.metrics["left", "accuracy"].mean == pytest.approx(81)
 
 
 def test_delta_m_worst_task_and_tasks_hurt(runs: Runs, single: Runs) -> None:
@@ -312,3 +357,71 @@ def test_a_board_says_what_copy_of_the_data_it_stands_on(runs: Runs, single: Run
     for record in records:
         record["variant"] = "somebody's copy"
     assert leaderboard(records).notes == ("The data: somebody's copy.",)
+
+
+def test_runs_under_two_selection_rules_make_a_board_each(runs: Runs, single: Runs) -> None:
+    """A run's hash does not hold the rule: the same runs lie in two folders, with other values."""
+    first = [*single(), *runs("m", *GOOD)]
+    second = [
+        cast(Record, {**record, "selection": "best_val", "experiment": {"name": "digits", "hash": "e2" * 32}})
+        for record in [*single(left=(78, 79, 80)), *runs("m", *FAIR)]
+    ]
+    files = [
+        grouped(records[-1], "groups", "left-hash", "m-hash", measured_by=["m-hash"]) for records in (first, second)
+    ]
+    boards = leaderboards([*first, *second], files)
+    assert [(board.selection, labels(board)) for board in boards] == [
+        ("last", ["M", "groups", "single-task"]),
+        ("best_val", ["M", "groups", "single-task"]),
+    ]
+    left = [next(row for row in board.rows if row.label == "groups").metrics["left", "accuracy"] for board in boards]
+    assert [value.mean for value in left] == [80, 79]
+    without = [record for record in [*first, *second] if record["selection"] == "last" or record["tasks"] != ["left"]]
+    damaged: list[Damaged] = []
+    assert [labels(board) for board in leaderboards(without, files, damaged)] == [["M", "groups", "single-task"], ["M"]]
+    assert "needs run left-hash" in str(damaged[0])
+
+
+def test_single_task_runs_that_were_looked_at_more_rarely_are_those_of_another_board(runs: Runs, single: Runs) -> None:
+    """Under a rule that looks at several evaluations it is not the rule alone that makes two numbers comparable."""
+    rule = {"selection": "mean_last_10"}
+    first = [record | rule for record in [*single(), *runs("m", *GOOD)]]
+    rarely = {"protocol": {"reporting": {"evaluate_every": 2}}}
+    change = rule | {"config": rarely, "experiment": {"name": "digits", "hash": "e2" * 32}}
+    second = [record | change for record in [*single(left=(78, 79, 80)), *runs("m", *FAIR)]]
+    boards = leaderboards([*first, *second])
+    assert [labels(board) for board in boards] == [["M", "single-task"]] * 2
+    assert [board.rows[1].metrics["left", "accuracy"].mean for board in boards] == [80, 79]
+
+
+def test_two_entries_of_one_label_are_told_apart(runs: Runs, single: Runs) -> None:
+    """As `mtl-bench group` leaves them where it was asked twice, with other seeds."""
+    first, second = runs("a", *GOOD), runs("b", *FAIR)
+    entries = [
+        grouped(records[0], "tag (b=3)", "left-hash", records[0]["hash"], id=f"tag-b3-{digest}01")
+        for records, digest in ((first, "012345"), (second, "6789ab"))
+    ]
+    (board,) = leaderboards([*single(), *first, *second], [*entries, *deepcopy(entries)])
+    found = {"tag (b=3) (012345)", "tag (b=3) (6789ab)"}
+    assert found < set(labels(board))
+    assert delta_m_places(board).keys() == {"A", "B", *found}
+    assert {note.partition(":")[0] for note in board.notes} == found
+    with pytest.raises(BenchError, match=r"tag is 2 rows of digits: .* write one of them in full"):
+        find_pairs([board], "tag", "A")
+
+
+def test_a_draw_that_was_asked_for_twice_counts_once_in_the_mean(runs: Runs, single: Runs) -> None:
+    first, second = runs("a", *GOOD), runs("b", *FAIR)
+    entries = [
+        grouped(records[0], f"random (b=2, draw={draw})", "left-hash", records[0]["hash"], grouping={"draw": draw})
+        for draw, records in ((0, first), (0, first), (1, second))
+    ]
+    for number, entry in enumerate(entries):
+        entry["id"] = f"random-b2-{number}1234567"
+    (board,) = leaderboards([*single(), *first, *second], entries)
+    rows = {row.label: row for row in board.rows}
+    mean = rows["random (b=2, mean of 2 draws)"]
+    each = rows["random (b=2, draw=0) (012345)"], rows["random (b=2, draw=1)"]
+    for seed in mean.seeds:
+        assert mean.per_seed[seed] == pytest.approx((each[0].per_seed[seed] + each[1].per_seed[seed]) / 2)
+    assert mean.cost == each[0].cost

@@ -6,10 +6,12 @@ from typing import Any, cast
 
 import pytest
 
+from mtl_bench.cli.freeze import filters_of
 from mtl_bench.errors import BenchError
 from mtl_bench.records import Record
 from mtl_bench.records.entry import EntryFile, find_entries, save_entry
 from mtl_bench.results import Board, leaderboards, markdown
+from mtl_bench.results.board_csv import delta_m_places
 from mtl_bench.results.tuning_pictures import draw_tuning
 from tests.results.conftest import Runs
 
@@ -89,6 +91,13 @@ def test_a_board_has_one_kind_of_baseline(setting: tuple[list[Record], list[Entr
     assert "against single-task runs tuned by the same search." in markdown(board)
     assert "against single-task." in markdown(plain)
     assert any(note == "m: trial 3, lr=0.3 → +3.00 %." for note in board.notes)
+
+
+def test_single_task_runs_are_no_method_tuned_or_not(setting: tuple[list[Record], list[EntryFile]]) -> None:
+    _, board = leaderboards(*setting)
+    assert {row.label for row in board.rows if row.is_method} == {"m, tuned (3 trials)", "M"}
+    assert delta_m_places(board).keys() == {"m, tuned (3 trials)", "M"}
+    assert [chosen.methods for chosen in filters_of(board)][:2] == [None, ("M",)]
 
 
 def test_a_trial_of_the_configuration_as_it_stands_is_no_seed_of_the_plain_row(

@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from mtl_bench.records import Record, Shared
-from mtl_bench.records.entry import EntryFile
+from mtl_bench.records import Record
 from mtl_bench.records.record import SINGLE
 from mtl_bench.results.board import Board
-from mtl_bench.results.entries import Entry, Run, group_entries, method_entries
+from mtl_bench.results.entries import Run
 from mtl_bench.results.page.material import Material
 from mtl_bench.results.row import Row
-from mtl_bench.results.single_task import single_task
-from mtl_bench.results.tuned_rows import is_over, tuned_entries
+from mtl_bench.results.worth import trials_of
 
 ORIGINS = {"submissions": "submitted", "published": "published"}  # by names of folders; all other records are ours
 TUNED = "tuned"  # likewise
@@ -31,42 +29,21 @@ class Provenance:
         return f"{self.origin} · {TUNED if self.tuned else 'not tuned'} · {self.options or 'default options'}"
 
 
-def entries_behind(board: Board, material: Material) -> dict[str, Entry]:
-    """Label of a row → its entry."""
-    files, methods = _files_of(board, material), methods_of(board, material)
-    chosen = tuned_entries(files, material.records) if board.tuned_from else group_entries(files, material.records)
-    entries = [*method_entries(methods), *chosen]
-    single, _ = single_task(material.records, setting_of(board, material))
-    known = {(entry.label, tuple(entry.hashes)): entry for entry in [*entries, *([single] if single else [])]}
-    found = {row.label: known.get((row.label, row.hashes)) for row in board.rows}
-    return {label: entry for label, entry in found.items() if entry}
-
-
 def methods_of(board: Board, material: Material) -> list[Record]:
     """Their records on this board, single-task runs left out."""
     own = [record for record in material.records if record["experiment"]["hash"] == board.setting["hash"]]
     return [record for record in own if record["method"]["name"] != SINGLE]
 
 
-def setting_of(board: Board, material: Material) -> Shared:
-    """What speaks for all rows of a board."""
-    return (*_files_of(board, material), *methods_of(board, material))[0]
-
-
-def _files_of(board: Board, material: Material) -> list[EntryFile]:
-    """Searches belong to the table of what they tuned, and are over."""
-    own = [file for file in material.files if file["experiment"]["hash"] == board.setting["hash"]]
-    return [file for file in own if ("tuning" in file and is_over(file) if board.tuned_from else "tuning" not in file)]
-
-
-def runs_behind(row: Row, material: Material) -> list[Run]:
+def runs_behind(board: Board, row: Row) -> list[Run]:
     """Those that chose its groups included."""
-    return [material.runs[digest] for digest in row.hashes]
+    return list(board.entries[row.label].behind.values())
 
 
-def plain_row(board: Board) -> Row | None:
-    """The method that costs are compared with: the plain sum of the losses, whatever it is called."""
-    return next((row for row in board.rows if not row.is_single_task and row.spending == "once"), None)
+def plain_row(board: Board, row: Row) -> Row | None:
+    """What a row is compared with: the plain sum of the losses, whatever it is called, searched as often as the row."""
+    plain = (one for one in board.rows if one.spending == "once" and one.is_method)
+    return next((one for one in plain if trials_of(one.label) == trials_of(row.label)), None)
 
 
 def time_ratio(runs: Sequence[Run], plain: Sequence[Run]) -> float | None:
@@ -84,7 +61,7 @@ def time_ratio(runs: Sequence[Run], plain: Sequence[Run]) -> float | None:
 def provenance(runs: Sequence[Run], material: Material) -> Provenance:
     """Folders in the path of a record tell: `submissions`, `published`, `tuned`; and what was sent in says of itself
     whether it was tuned."""
-    parts = [set(material.paths[record["hash"], seed].parts) for run in runs for seed, record in run.items()]
+    parts = [set(material.path_of(record).parts) for run in runs for record in run.values()]
     origins = {next((origin for name, origin in ORIGINS.items() if name in names), "ours") for names in parts}
     changed = dict.fromkeys(_options(run) for run in runs)
     sent = [material.sent[record["hash"]] for run in runs for record in run.values() if record["hash"] in material.sent]
@@ -93,7 +70,7 @@ def provenance(runs: Sequence[Run], material: Material) -> Provenance:
 
 
 def record_paths(run: Run, material: Material) -> Iterator[tuple[int, Path]]:
-    return ((seed, material.paths[record["hash"], seed]) for seed, record in sorted(run.items()))
+    return ((seed, material.path_of(record)) for seed, record in sorted(run.items()))
 
 
 def _options(run: Run) -> str:

@@ -8,16 +8,8 @@ from typing import Any
 
 from mtl_bench.errors import Damaged
 from mtl_bench.results.board import Board
-from mtl_bench.results.entries import Entry
 from mtl_bench.results.page.axis_scale import Scale, delta_scale
-from mtl_bench.results.page.behind import (
-    entries_behind,
-    methods_of,
-    plain_row,
-    runs_behind,
-    setting_of,
-    time_ratio,
-)
+from mtl_bench.results.page.behind import methods_of, plain_row, runs_behind, time_ratio
 from mtl_bench.results.page.definitions import Ranking, rankings
 from mtl_bench.results.page.drawn_row import DrawnRow, as_yaml, drawn_row, row_data
 from mtl_bench.results.page.material import Material
@@ -39,11 +31,7 @@ class BoardPage:
 
     @cached_property
     def ranking(self) -> list[Ranking]:
-        return rankings(self.board, self.entries, setting_of(self.board, self.material))
-
-    @cached_property
-    def entries(self) -> dict[str, Entry]:
-        return entries_behind(self.board, self.material)
+        return rankings(self.board)
 
     @cached_property
     def scale(self) -> Scale:
@@ -53,20 +41,27 @@ class BoardPage:
     def rows(self) -> list[DrawnRow]:
         anchors = _anchors([row.label for row in self.board.rows])
         return [
-            drawn_row(row, anchor, self.ranking[0], self.scale, self.material)
+            drawn_row(row, anchor, self.board, self.ranking[0], self.scale, self.material)
             for row, anchor in zip(self.board.rows, anchors, strict=True)
         ]
 
     @cached_property
-    def plain(self) -> Row | None:
-        return plain_row(self.board)
+    def plain(self) -> dict[str, Row]:
+        """Label of a row → the row of the plain sum that it is compared with, where there is one."""
+        found = {row.label: plain_row(self.board, row) for row in self.board.rows}
+        return {label: plain for label, plain in found.items() if plain}
+
+    @property
+    def plain_labels(self) -> list[str]:
+        return list(dict.fromkeys(row.label for row in self.plain.values()))
 
     @cached_property
     def ratios(self) -> dict[str, float | None]:
-        if self.plain is None:
-            return {}
-        plain = runs_behind(self.plain, self.material)
-        return {row.label: time_ratio(runs_behind(row, self.material), plain) for row in self.board.rows}
+        return {
+            row.label: time_ratio(*(runs_behind(self.board, one) for one in (row, self.plain[row.label])))
+            for row in self.board.rows
+            if row.label in self.plain
+        }
 
     @cached_property
     def columns(self) -> list[PageColumn]:
@@ -78,12 +73,13 @@ class BoardPage:
 
     @property
     def methods(self) -> list[Row]:
-        return [row for row in self.board.rows if not row.is_single_task]
+        return [row for row in self.board.rows if row.is_method]
 
     @property
     def best(self) -> DrawnRow | None:
-        """The method with the best Δm."""
-        return next((one for one in self.rows if one.place == 1), None)
+        """The method with the best Δm, the first of several."""
+        ranked = [one for one in self.rows if one.place]
+        return min(ranked, key=lambda one: one.place or 0, default=None)
 
     @property
     def above(self) -> list[Row]:
@@ -143,7 +139,7 @@ class BoardPage:
         return {
             "definition": self.board.definition,
             "definitions": [{"name": one.definition, "judged": one.judged, "tau": one.tau} for one in self.ranking],
-            "plain": self.plain.label if self.plain else None,
+            "plain": self.plain_labels,
             "scale": [self.scale.low, self.scale.high],
             "tasks": [
                 {"name": one.task, "metric": one.metric, "unit": one.unit, "up": one.higher_is_better}
@@ -152,7 +148,6 @@ class BoardPage:
             "rows": [
                 row_data(
                     one,
-                    self.entries.get(one.row.label),
                     self.board,
                     self.ranking,
                     self.ratios.get(one.row.label),

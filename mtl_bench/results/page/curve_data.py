@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mtl_bench.records.record import has_converged
 from mtl_bench.results.board import Board
 from mtl_bench.results.entries import Entry, Run
 
@@ -14,7 +15,8 @@ POINTS = 16  # of a curve at most, evenly picked, the first and the last among t
 
 def curves(entry: Entry, board: Board) -> dict[str, Any]:
     """Task → epochs, training loss and validation value of its first judged metric: mean, lowest and highest of the
-    seeds. A task without an evaluation, or without a run of its own, is left out."""
+    seeds that converged (of all where none did): one that was given up would cut the others off. A task without an
+    evaluation, or without a run of its own, is left out."""
     first = {column.task: column.metric for column in reversed(board.columns)}
     found = {task: _curve(entry.runs[task], task, metric) for task, metric in first.items() if task in entry.runs}
     return {task: curve for task, curve in found.items() if curve}
@@ -26,7 +28,8 @@ def short(value: float) -> float | None:
 
 
 def _curve(run: Run, task: str, metric: str) -> dict[str, Any] | None:
-    tables = [{one["batch"]: one for one in record["evaluations"]} for record in run.values()]
+    records = [record for record in run.values() if has_converged(record)] or list(run.values())
+    tables = [{one["batch"]: one for one in record["evaluations"]} for record in records]
     batches = _thinned(sorted(set.intersection(*(set(table) for table in tables))))
     if not batches:
         return None

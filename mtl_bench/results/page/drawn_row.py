@@ -8,7 +8,7 @@ import yaml
 
 from mtl_bench.errors import Damaged
 from mtl_bench.results.board import Board
-from mtl_bench.results.entries import Entry, Run
+from mtl_bench.results.entries import Run
 from mtl_bench.results.page.axis_scale import Scale
 from mtl_bench.results.page.behind import Provenance, provenance, record_paths, runs_behind
 from mtl_bench.results.page.curve_data import curves, short
@@ -28,21 +28,20 @@ class DrawnRow:
 
     row: Row
     anchor: str
-    place: int | None
+    place: float | None
     provenance: Provenance
     strip: Mapping[str, Any] | None
 
 
-def drawn_row(row: Row, anchor: str, own: Ranking, scale: Scale, material: Material) -> DrawnRow:
+def drawn_row(row: Row, anchor: str, board: Board, own: Ranking, scale: Scale, material: Material) -> DrawnRow:
     strip = _strip(row, scale) if row.delta_m else None
-    found = provenance(runs_behind(row, material), material)
+    found = provenance(runs_behind(board, row), material)
     found = replace(found, tuned=found.tuned or trials_of(row.label) is not None)
     return DrawnRow(row, anchor, own.places.get(row.label), found, strip)
 
 
 def row_data(
     drawn: DrawnRow,
-    entry: Entry | None,
     board: Board,
     ranking: Sequence[Ranking],
     ratio: float | None,
@@ -50,7 +49,7 @@ def row_data(
     damaged: list[Damaged] | None,
 ) -> dict[str, Any]:
     """For the script: numbers to draw, and what unfolds below the row."""
-    row, runs = drawn.row, runs_behind(drawn.row, material)
+    row, runs = drawn.row, runs_behind(board, drawn.row)
     gradients = gradients_of(runs[0], material, damaged) if len(runs) == 1 else None
     return {
         "label": row.label,
@@ -66,7 +65,7 @@ def row_data(
         "facts": _facts(drawn, runs),
         "commands": material.commands(runs) or [],
         "runs": [_run_data(run, material) for run in runs],
-        "curves": curves(entry, board) if entry else {},
+        "curves": curves(board.entries[row.label], board),
         "gradients": gradients,
     }
 

@@ -20,7 +20,7 @@ EPOCHS = 20  # at most, evenly picked
 def gradients_of(run: Run, material: Material, damaged: list[Damaged] | None) -> dict[str, Any] | None:
     """Of the lowest seed that has any: matrices between tasks, groups after an epoch, and shares of each task."""
     for seed, record in sorted(run.items()):
-        matrices = _conflicts(material.paths[record["hash"], seed], record["tasks"], damaged)
+        matrices = _conflicts(material.path_of(record), record["tasks"], damaged)
         found = {"matrices": matrices, "groups": [], "shares": []}
         _add_findings(found, record)
         if any(found.values()):

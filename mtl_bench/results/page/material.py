@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mtl_bench.records import Record
 from mtl_bench.records.entry import EntryFile
-from mtl_bench.results.entries import Run, by_hash
+from mtl_bench.results.entries import Run
 from mtl_bench.results.page.printed_rows import PrintedRow
 from mtl_bench.results.tuned_rows import without_trials
 from mtl_bench.results.validation import Submission
@@ -38,15 +38,14 @@ class Material:
         return without_trials([record for _, record in self.located], self.files)
 
     @cached_property
-    def runs(self) -> dict[str, Run]:
-        """Hash → its run."""
-        return dict(by_hash(self.records))
-
-    @cached_property
-    def paths(self) -> dict[tuple[str, int], Path]:
-        """(hash, seed) of a run → the file of its record, the first one where copies lie about; from here, if below."""
-        found: dict[tuple[str, int], Path] = {}
+    def paths(self) -> dict[tuple[str, str, int], Path]:
+        """(selection rule, hash, seed) → file, the first one where copies lie about; from here, if below."""
+        found: dict[tuple[str, str, int], Path] = {}
         for path, record in self.located:
             shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-            found.setdefault((record["hash"], record["seed"]), shown)
+            found.setdefault((record["selection"], record["hash"], record["seed"]), shown)
         return found
+
+    def path_of(self, record: Record) -> Path:
+        """The file of one of its records."""
+        return self.paths[record["selection"], record["hash"], record["seed"]]

@@ -111,8 +111,8 @@ def _moved(row: Row, other: Ranking, own: Ranking) -> PageCell:
     before, after = own.places.get(row.label), other.places.get(row.label)
     notes, hints = [], []
     if before and after and before != after:
-        notes.append(f"{'▲' if after < before else '▼'}{abs(before - after)}")
-        hints.append(f"place {after}, by {own.definition} {before}")
+        notes.append(f"{'▲' if after < before else '▼'}{abs(before - after):g}")
+        hints.append(f"place {after:g}, by {own.definition} {before:g}")
     if row.delta_m and row.delta_m.mean * estimate.mean < 0:
         notes.append("± turns")
         hints.append(f"the sign turns: {signed(row.delta_m)} by {own.definition}")

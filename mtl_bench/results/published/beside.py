@@ -46,7 +46,8 @@ def beside(table: PaperTable, board: Board, records: Iterable[Record], names: Pr
     """Every cell of the table that a converged row of the board has a value for, in print's order."""
     runs: dict[str, dict[int, Record]] = {}
     for record in records:
-        runs.setdefault(record["hash"], {})[record["seed"]] = record
+        if record["selection"] == board.selection:
+            runs.setdefault(record["hash"], {})[record["seed"]] = record
     found = []
     for printed_as, cells in printed_rows(table).items():
         row = board_row(table, board, names, printed_as)
@@ -66,7 +67,7 @@ def board_row(table: PaperTable, board: Board, names: PrintedNames, printed_as: 
     if printed_as in names.single_task:
         return next((row for row in board.rows if row.is_single_task), None)
     method = names.method(table.name, printed_as)
-    return next((row for row in board.rows if row.label == method and not row.is_single_task), None)
+    return next((row for row in board.rows if row.label == method and row.is_method), None)
 
 
 def same_delta(table: PaperTable, board: Board, metric: str) -> bool:
@@ -104,9 +105,10 @@ def _row(
 
 
 def _values(row: Row, runs: Mapping[str, Mapping[int, Record]], task: str, metric: str) -> list[float]:
-    """Of the run that serves the task: a method's only one, or the task's own single-task run."""
+    """Of the run that serves the task: a method's only one, or all seeds of the task's own single-task run."""
     for digest in row.hashes:
-        records = [runs[digest][seed] for seed in row.converged if seed in runs[digest]]
+        seeds = sorted(runs[digest]) if row.is_single_task and row.delta_m else row.converged
+        records = [runs[digest][seed] for seed in seeds if seed in runs[digest]]
         if records and task in records[0]["test"] and metric in records[0]["test"][task]:
             return [record["test"][task][metric] for record in records]
     return []

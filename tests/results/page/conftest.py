@@ -11,6 +11,7 @@ from mtl_bench.records.record import save_record
 from mtl_bench.results import Board, leaderboards
 from mtl_bench.results.page import Material, site_pages
 from tests.results.conftest import Make
+from tests.results.test_tuned_rows import tuned
 
 TERMS = {"left": ["accuracy", "recall"], "right": ["abs_err"], "up": ["mae"]}
 UP = {"accuracy", "recall"}
@@ -85,3 +86,21 @@ def toys(material: Material) -> Board:
 @pytest.fixture
 def pages(material: Material) -> Mapping[str, str]:
     return site_pages(leaderboards(material.records), material)
+
+
+@pytest.fixture
+def searched(located: Located) -> Material:
+    """Also `even` and the plain sum, tuned, against tuned single-task runs; the same searches from another seed."""
+    records = [record for _, record in located]
+    found = list(located)
+    won = {"ls": "ls", "even": "even", **{f"{task}-alone": task for task in TERMS}}
+    for path, record in located:
+        if record["method"]["name"] in ("ls", "even", "single"):
+            name = record["hash"].removesuffix("-hash")
+            winner = {**record, "hash": f"{won[name]}-won", "experiment": {"name": "toys", "hash": "f2" * 32}}
+            found.append((path.parents[2] / winner["hash"] / path.parent.name / path.name, winner))  # type: ignore[arg-type]
+    like = next(record for record in records if record["hash"] == "even-hash")
+    joint = ",".join(TERMS)
+    hashes = {"ls": {joint: "ls-won"}, "even": {joint: "even-won"}, "single-task": {t: f"{t}-won" for t in TERMS}}
+    files = [tuned(like, label, of, sampler_seed=seed) for label, of in hashes.items() for seed in (0, 1)]
+    return Material(found, files)

@@ -11,8 +11,8 @@ from mtl_bench.results.page import Material
 from tests.results.page.conftest import Located
 
 
-def test_a_duel_is_judged_by_the_spread_of_the_board(toys: Board, material: Material) -> None:
-    (found,) = appearances("even", [toys], material)
+def test_a_duel_is_judged_by_the_spread_of_the_board(toys: Board) -> None:
+    (found,) = appearances("even", [toys])
     rows = {row.label: row for row in toys.rows}
     even, plain = rows["even"], rows["ls"]
     assert toys.spread is not None
@@ -24,39 +24,43 @@ def test_a_duel_is_judged_by_the_spread_of_the_board(toys: Board, material: Mate
     assert found.ratio == pytest.approx(1)
 
 
-def test_a_method_without_a_plain_row_of_its_own_shows_all_its_rows(toys: Board, material: Material) -> None:
-    (found,) = appearances("skew", [toys], material)
+def test_a_method_without_a_plain_row_of_its_own_shows_all_its_rows(toys: Board) -> None:
+    (found,) = appearances("skew", [toys])
     assert found.name == "toys: skew (a=1)"
-    assert appearances("nobody", [toys], material) == []
+    assert appearances("nobody", [toys]) == []
 
 
 def test_what_diverged_is_not_compared_and_told(located: Located) -> None:
     for _, record in located:
         if record["method"]["name"] == "lost":
             record["failures"] = {"nonfinite_steps": 2, "solver": 3}
-    material = Material(located)
-    boards = leaderboards(material.records)
-    (found,) = appearances("lost", boards, material)
+    boards = leaderboards([record for _, record in located])
+    (found,) = appearances("lost", boards)
     assert found.outcome is None
     assert found.lost == (2,)
     assert (found.skipped, found.missed) == (6, 9)
-    text = {part.title: " ".join(part.sentences) for part in board_parts([found], material)}
+    text = {part.title: " ".join(part.sentences) for part in board_parts([found])}
     assert "toys: seed 2 of 3 did not converge." in text["Failures"]
     assert "Residuals that its solver missed: 9 on toys." in text["Failures"]
     assert "Not compared" in text["Against the plain sum"]
 
 
-def test_the_plain_sum_is_the_reference(toys: Board, material: Material) -> None:
-    found = appearances("ls", [toys], material)
-    part = board_parts(found, material)[0]
+def test_an_untuned_row_is_not_held_against_the_tuned_plain_sum(searched: Material) -> None:
+    boards = [board for board in leaderboards(searched.records, searched.files) if board.tuned_from]
+    assert [one.plain and one.plain.label for one in appearances("even", boards)] == ["ls", "ls"]
+
+
+def test_the_plain_sum_is_the_reference(toys: Board) -> None:
+    found = appearances("ls", [toys])
+    part = board_parts(found)[0]
     assert "It is the plain sum" in part.sentences[0]
     assert "reference" in part.rows[0]
 
 
-def test_parts_hold_as_many_cells_as_heads(toys: Board, material: Material) -> None:
-    for part in board_parts(appearances("even", [toys], material), material):
+def test_parts_hold_as_many_cells_as_heads(toys: Board) -> None:
+    for part in board_parts(appearances("even", [toys])):
         assert all(len(row) == len(part.head) for row in part.rows)
-    assert board_parts([], material)[0].sentences == ("No committed board holds it.",)
+    assert board_parts([])[0].sentences == ("No committed board holds it.",)
 
 
 def test_nested_boards_give_a_chain(located: Located) -> None:
@@ -75,10 +79,9 @@ def test_nested_boards_give_a_chain(located: Located) -> None:
                 "baselines": {task: record["baselines"][task] for task in tasks},
             }
             smaller.append((path.with_name("two.json"), less))  # type: ignore[arg-type]
-    material = Material([*located, *smaller])
-    found = appearances("even", leaderboards(material.records), material)
+    found = appearances("even", leaderboards([record for _, record in [*located, *smaller]]))
     assert {one.name for one in found} == {"toys · e1e1e1", "toys · e2e2e2"}
-    ((two, three),) = nests(found, material)
+    ((two, three),) = nests(found)
     assert (len(two.row.changes), len(three.row.changes)) == (2, 3)
     assert two.row.delta_m is not None
     on_two = change_on(two, ["left", "right"])
@@ -88,5 +91,5 @@ def test_nested_boards_give_a_chain(located: Located) -> None:
     assert on_two.interval.half == pytest.approx(two.row.delta_m.interval.half)
     on_three = change_on(three, ["left", "right"])
     assert on_three.mean == pytest.approx(fmean([three.row.changes["left"].mean, three.row.changes["right"].mean]))
-    part = board_parts(found, material)[-1]
+    part = board_parts(found)[-1]
     assert [row[1] for row in part.rows] == ["2", "3"]

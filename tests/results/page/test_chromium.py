@@ -83,6 +83,19 @@ def test_filters_leave_rows_and_pictures_that_fit(site: Path, toys: Board) -> No
     assert found["ours"] == "6 rows"
 
 
+def test_what_survives_of_a_diverged_row_is_on_no_front(site: Path) -> None:
+    steps = """
+    byLabel.get("lost").delta.mean = 99;
+    const found = front(shown()).map((row) => row.label);
+    type("search", "lost");
+    return [found, document.querySelectorAll("#cost circle").length];
+    """
+    found, drawn = visit(site / "toys.html", TOOLS + steps)
+    assert "lost" not in found
+    assert found != []
+    assert drawn == 1
+
+
 def test_columns_come_and_go(site: Path) -> None:
     steps = """
     const seen = (text) => head(text).offsetWidth > 0;

@@ -12,7 +12,6 @@ from mtl_bench.results.entries import Cost
 from mtl_bench.results.intervals import Interval
 from mtl_bench.results.page import Material
 from mtl_bench.results.page.axis_scale import delta_scale
-from mtl_bench.results.page.behind import entries_behind
 from mtl_bench.results.page.curve_data import POINTS, curves
 from mtl_bench.results.page.gradient_data import gradients_of
 from mtl_bench.results.row import Estimate
@@ -48,8 +47,7 @@ def test_curves_are_thinned_and_span_the_seeds(toys: Board, located: Located) ->
         record["evaluations"] = [
             {**one, "batch": n, "epoch": n / 4, "train": {"left": 1 / n + record["seed"]}} for n in range(1, 101)
         ]
-    material = Material(located)
-    curve = curves(entries_behind(toys, material)["even"], toys)["left"]
+    curve = curves(toys.entries["even"], toys)["left"]
     assert len(curve["x"]) == POINTS
     assert (curve["x"][0], curve["x"][-1]) == (0.25, 25)
     mean, low, high = (line[-1] for line in curve["train"])
@@ -57,16 +55,25 @@ def test_curves_are_thinned_and_span_the_seeds(toys: Board, located: Located) ->
     assert curve["val"][0][0] == pytest.approx(84, rel=0.01)
 
 
+def test_a_seed_that_was_given_up_cuts_no_curve_off(toys: Board) -> None:
+    lost = next(record for record in toys.entries["lost"].runs["left"].values() if not record["converged"])
+    lost["evaluations"] = lost["evaluations"][:1]
+    assert curves(toys.entries["lost"], toys)["left"]["x"] == [1, 2, 3]
+    for record in toys.entries["lost"].runs["left"].values():
+        record["converged"] = False
+    assert curves(toys.entries["lost"], toys)["left"]["x"] == [1]
+
+
 def test_what_was_not_measured_has_no_curve(toys: Board, located: Located) -> None:
     for _, record in located:
         for one in record["evaluations"]:
             one |= {"train": {"left": nan}, "val": {}}
-    found = curves(entries_behind(toys, Material(located))["even"], toys)
+    found = curves(toys.entries["even"], toys)
     assert found["left"]["train"] is None
     assert found["left"]["val"] is None
 
 
-def test_conflicts_come_from_the_history_and_findings_from_the_record(located: Located) -> None:
+def test_conflicts_come_from_the_history_and_findings_from_the_record(toys: Board, located: Located) -> None:
     path, record = next((path, record) for path, record in located if record["hash"] == "even-hash")
     pairs = {"left-right": -0.5, "left-up": 0.25, "right-up": 0.75}
     told = {f"diagnostics/cosine/{pair}": value for pair, value in pairs.items()}
@@ -76,19 +83,19 @@ def test_conflicts_come_from_the_history_and_findings_from_the_record(located: L
         for n in range(1, 4)
     ]
     material = Material(located)
-    found = gradients_of(material.runs["even-hash"], material, None)
+    found = gradients_of(toys.entries["even"].runs["left"], material, None)
     assert found is not None
     cosines, conflicts = found["matrices"]
     assert cosines["values"] == [[None, -0.5, 0.25], [-0.5, None, 0.75], [0.25, 0.75, None]]
     assert conflicts["values"][0] == [None, 100, 0]
     assert found["groups"][-1] == [3, [["left"], ["right", "up"]]]
     assert found["shares"][0]["series"] == [[0.3] * 3, [0.3] * 3, [0.4] * 3]
-    assert gradients_of(material.runs["ls-hash"], material, None) is None
+    assert gradients_of(toys.entries["ls"].runs["left"], material, None) is None
 
 
-def test_a_damaged_history_is_told_and_the_page_goes_on(located: Located) -> None:
+def test_a_damaged_history_is_told_and_the_page_goes_on(toys: Board, located: Located) -> None:
     path = next(path for path, record in located if record["hash"] == "even-hash")
     Path(path.with_name("history.jsonl")).write_text('{"diagnostics": \n')
     material, damaged = Material(located), list[Damaged]()
-    assert gradients_of(material.runs["even-hash"], material, damaged) is None
+    assert gradients_of(toys.entries["even"].runs["left"], material, damaged) is None
     assert "is damaged" in str(damaged[0])

@@ -16,7 +16,7 @@ from mtl_bench.records import Record
 from mtl_bench.records.record import locate_records
 from mtl_bench.results import Board, leaderboards
 from mtl_bench.results.page import Material, printed_deltas, site_pages, write_site
-from mtl_bench.results.page.board_page import page_names
+from mtl_bench.results.page.board_page import BoardPage, page_names
 from mtl_bench.results.page.site import embedded
 from mtl_bench.results.published import printed_names, published_folder, published_tables
 from mtl_bench.results.render import cells, headers, lines
@@ -95,7 +95,7 @@ def test_rows_say_what_made_them(pages: Mapping[str, str]) -> None:
     data = json.loads(re.search(r'id="data">(.*?)</script>', pages["toys.html"], re.S)[1])  # type: ignore[index]
     by_label = {row["label"]: row for row in data["rows"]}
     assert by_label["ls"]["commands"] == ["mtl-bench train 1 & 'more'"]
-    assert data["plain"] == "ls"
+    assert data["plain"] == ["ls"]
     assert dict(by_label["skew (a=1)"]["facts"])["Provenance"] == "ours · not tuned · a=1"
     assert dict(by_label["lost"]["facts"])["Diverged"] == "seed 2"
     assert [seed for seed, *_ in by_label["even"]["runs"][0]["records"]] == [0, 1, 2]
@@ -168,3 +168,37 @@ def save(folder: Path, path: Path, record: Record) -> None:
     place = folder / record["experiment"]["name"] / record["hash"] / path.parent.name / path.name
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(json.dumps(record))
+
+
+def test_a_tuned_board_has_a_page(searched: Material) -> None:
+    pages = site_pages(leaderboards(searched.records, searched.files), searched)
+    assert len(pages) == 4
+    name = next(name for name in pages if name.startswith("toys-tuned-3"))
+    data = json.loads(re.search(r'id="data">(.*?)</script>', pages[name], re.S)[1])  # type: ignore[index]
+    assert all(row["curves"] for row in data["rows"])
+    assert sorted(data["plain"]) == ["ls", "ls, tuned (3 trials)"]
+    assert "the one that was tuned or not as the row was, on the same kind of machine" in pages[name]
+
+
+def test_untuned_single_task_runs_are_no_method_of_a_tuned_board(searched: Material) -> None:
+    board = next(board for board in leaderboards(searched.records, searched.files) if board.tuned_from)
+    page = BoardPage("tuned", board, searched)
+    assert [row.label for row in page.methods] == [row.label for row in board.rows if "single" not in row.label]
+    assert page.ranking[0].places.keys() == {row.label for row in page.methods}
+
+
+def test_rows_of_two_selection_rules_show_the_files_of_their_own(located: Located) -> None:
+    """The rule is not part of a run's hash, and its runs lie in another folder."""
+    other: Located = [
+        (Path("/else") / path.relative_to("/"), {**record, "selection": "best_val"})  # type: ignore[typeddict-item]
+        for path, record in located
+    ]
+    for _, record in other:
+        record["experiment"] = {"name": "else", "hash": record["experiment"]["hash"].replace("e", "f")}
+        record["test"] = {task: {name: 2 * value for name, value in of.items()} for task, of in record["test"].items()}
+    material = Material([*located, *other])
+    page = site_pages(leaderboards(material.records), material)["else.html"]
+    data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.S)[1])  # type: ignore[index]
+    files = [path for row in data["rows"] for run in row["runs"] for _, path, _ in run["records"]]
+    assert files
+    assert all(path.startswith("/else") for path in files)

@@ -3,18 +3,15 @@
 import pytest
 
 from mtl_bench.results import Board
-from mtl_bench.results.page import Material, table_columns
-from mtl_bench.results.page.behind import entries_behind, setting_of
+from mtl_bench.results.page import table_columns
 from mtl_bench.results.page.definitions import Ranking, rankings
 from mtl_bench.results.page.table_columns import PageColumn, page_columns, sort_value
 from mtl_bench.results.render import cells, headers
 
 
 @pytest.fixture
-def columns(toys: Board, material: Material) -> list[PageColumn]:
-    return page_columns(
-        toys, rankings(toys, entries_behind(toys, material), setting_of(toys, material)), {"ls": 1.0, "even": 2.5}
-    )
+def columns(toys: Board) -> list[PageColumn]:
+    return page_columns(toys, rankings(toys), {"ls": 1.0, "even": 2.5})
 
 
 def test_every_text_of_the_terminal_is_there_in_its_order(toys: Board, columns: list[PageColumn]) -> None:

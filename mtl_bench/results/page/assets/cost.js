@@ -1,13 +1,13 @@
-/* Δm against what it costs, and the rows that none beats in both. */
+/* Δm against what it costs, and the rows that none beats in both; what survives of a diverged row beats nobody. */
 const axes = [
   { name: "Passes per batch", key: "passes" },
-  { name: `Time over ${board.plain ?? "the plain sum"}`, key: "ratio" },
+  { name: `Time over ${board.plain.length === 1 ? board.plain[0] : "the plain sum"}`, key: "ratio" },
 ].filter((axis) => board.rows.filter((row) => row.delta && row[axis.key]).length > 1);
 let axis = axes[0];
 
 function front(rows) {
   let best = -Infinity;
-  return [...rows].sort((a, b) => a[axis.key] - b[axis.key] || b.delta.mean - a.delta.mean).filter((row) => row.delta.mean > best && ((best = row.delta.mean), true));
+  return rows.filter((row) => row.standing !== "diverged").sort((a, b) => a[axis.key] - b[axis.key] || b.delta.mean - a.delta.mean).filter((row) => row.delta.mean > best && ((best = row.delta.mean), true));
 }
 
 function place(texts, taken, point, text) {
@@ -44,7 +44,7 @@ function paintCost(width) {
       ends ? svg("line", { class: "whisker", x1: across, x2: across, y1: inside(ends[0]), y2: inside(ends[1]) }) : null,
       svg("circle", { class: ends && !row.single ? "point" : "point hollow", cx: across, cy: up, r: 5 })));
   }
-  points.sort((a, b) => b.strong - a.strong || (b.row.label === board.plain) - (a.row.label === board.plain) || b.row.delta.mean - a.row.delta.mean);
+  points.sort((a, b) => b.strong - a.strong || board.plain.includes(b.row.label) - board.plain.includes(a.row.label) || b.row.delta.mean - a.row.delta.mean);
   points.forEach((point) => place(texts, taken, point, cut(point.row.label, 26)));
   const steps = best.map((row, n) => `${n ? `H${x(row[axis.key])}V` : `M${x(row[axis.key])},`}${inside(row.delta.mean)}`).join("");
   return svg("svg", { width, height, role: "img", "aria-label": `Δm against ${axis.name}` },
@@ -54,10 +54,10 @@ function paintCost(width) {
     ...columns.map((value) => svg("text", { x: x(value), y: bottom + 17, "text-anchor": "middle" }, told(value))),
     svg("text", { x: left, y: height - 4 }, `${axis.name}, fewer is cheaper →`.replace("fewer is cheaper →", "left is cheaper")),
     svg("text", { x: 0, y: 10 }, "Δm %"),
-    svg("path", { class: "front", d: `${steps}H${width}` }), ...marks, ...texts);
+    best.length ? svg("path", { class: "front", d: `${steps}H${width}` }) : null, ...marks, ...texts);
 }
 if (axes.length) {
   choice("cost-axis", axes.map((one) => one.name), (number) => { axis = axes[number]; repaint(); });
-  document.getElementById("cost-note").textContent = "Dashed: no row has a better Δm for less (Pareto front). Hollow: the reference, or no interval. What lies far outside stands at the edge.";
+  document.getElementById("cost-note").textContent = "Dashed: no row that converged has a better Δm for less (Pareto front). Hollow: the reference, or no interval. What lies far outside stands at the edge.";
   picture("cost", paintCost);
 }

@@ -51,7 +51,7 @@ function paintCurves(width) {
 }
 if (kinds.length) {
   const known = board.rows.filter((row) => Object.keys(row.curves).length);
-  const start = [...known.filter((row) => !row.single).slice(0, 3), ...known.filter((row) => row.label === board.plain || row.single)];
+  const start = [...known.filter((row) => !row.single).slice(0, 3), ...known.filter((row) => board.plain.includes(row.label) || row.single)];
   [...new Set(start)].forEach((row) => choose(row.label));
   choice("curves-kind", kinds.map((one) => one.name), (number) => { kind = kinds[number]; repaint(); });
   picture("curves", paintCurves);

@@ -3,6 +3,10 @@ function paintPlaces(width) {
   const names = board.definitions.map((one) => one.name);
   const rows = shown().filter((row) => row.places[names[0]]);
   const renumbered = names.map((name) => [...rows].filter((row) => row.places[name]).sort((a, b) => a.places[name] - b.places[name]));
+  const place = (row, n) => {  /* among those shown; equal ones share their mean place */
+    const all = renumbered[n].map((one) => one.places[names[n]]), own = row.places[names[n]];
+    return told((all.indexOf(own) + all.lastIndexOf(own)) / 2 + 1);
+  };
   const side = Math.min(170, width * 0.3), step = rows.length > 24 ? 15 : 20, top = 34, height = top + rows.length * step + 4;
   const x = linear(0, names.length - 1, side, width - side), y = (place) => top + (place + 0.5) * step;
   const head = names.map((name, n) => svg("text", { x: x(n), y: 12, "text-anchor": n === 0 ? "end" : n === names.length - 1 ? "start" : "middle", class: "strong" }, name));
@@ -15,7 +19,7 @@ function paintPlaces(width) {
     return svg("g", { class: far ? "far" : "open", "data-tip": `${row.label}\n${names.map((name) => `${name}: ${row.places[name] ?? "–"}`).join("\n")}` },
       svg("path", { class: far ? "bump far" : "bump", d }),
       ...places.map((place, n) => (place < 0 ? null : svg("circle", { class: "point", cx: x(n), cy: y(place), r: 3.5 }))),
-      ...ends.map((n) => svg("text", { x: x(n) + (n ? 10 : -10), y: y(places[n]) + 4, "text-anchor": n ? "start" : "end", class: far ? "strong" : null }, n ? cut(`${places[n] + 1}  ${row.label}`, side / 7.6) : cut(`${row.label}  ${places[n] + 1}`, side / 7.6))));
+      ...ends.map((n) => svg("text", { x: x(n) + (n ? 10 : -10), y: y(places[n]) + 4, "text-anchor": n ? "start" : "end", class: far ? "strong" : null }, n ? cut(`${place(row, n)}  ${row.label}`, side / 7.6) : cut(`${row.label}  ${place(row, n)}`, side / 7.6))));
   });
   return svg("svg", { width, height, role: "img", "aria-label": "places under each definition" }, ...head, ...paths);
 }
