@@ -24,7 +24,7 @@ def latex(board: Board) -> str:
     names, table = headers(board), cells(board)
     places = [names.index(DELTA if column is None else metric_header(column)) for column in columns]
     order = sorted(range(len(board.rows)), key=lambda number: not board.rows[number].is_single_task)
-    contest = [n for n in order if not board.rows[n].is_single_task and not board.rows[n].diverged]
+    contest = [n for n in order if board.rows[n].is_method and not board.rows[n].diverged]
     body = {number: [escaped(board.rows[number].label)] for number in order}
     for column, place in zip(columns, places, strict=True):
         best = _best([table[n][place] for n in contest], column is None or column.higher_is_better)
