@@ -1,5 +1,6 @@
 """Eccentric gradient alignment."""
 
+import logging
 import math
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
@@ -13,6 +14,8 @@ from mtl_bench.methods.aligned_mtl import FLOAT32, balance, check_eps
 from mtl_bench.methods.gradient import GramianWeighting
 from mtl_bench.methods.interface import Context, GramianProblem
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(kw_only=True, eq=False)
 class EGA(GramianWeighting):
@@ -24,7 +27,7 @@ class EGA(GramianWeighting):
     including the first epoch after it. Unlike Aligned-MTL's preference, e enters behind B 1. Large T is Aligned-MTL. A
     task without a label in epoch `warmup` is compared with its first later epoch that has one, and keeps its ρ through
     epochs that have none.
-    Released code has warmup = 4 written into it. Cost: 1 forward, k encoder backwards.
+    Released code has warmup = 4 written into it; a run no longer than `warmup` + 2 epochs is Aligned-MTL. Cost: 1 forward, k encoder backwards.
 
     Raises BenchError for a temperature that is not positive and finite, a negative warmup, and `eps` out of range.
     """
@@ -42,6 +45,12 @@ class EGA(GramianWeighting):
     def setup(self, context: Context) -> None:
         super().setup(context)
         check_eps(self.eps, len(context.tasks))
+        if 1 < context.epochs <= self.warmup + 2:
+            log.warning(
+                "method.warmup=%d of %d epochs: this run is Aligned-MTL throughout; make it shorter.",
+                self.warmup,
+                context.epochs,
+            )
         if not 0 < self.temperature < math.inf:
             raise BenchError(f"method.temperature is positive and finite, got {self.temperature}.")
         if self.warmup < 0:

@@ -64,3 +64,10 @@ def test_a_task_whose_loss_is_zero_keeps_its_ratio() -> None:
         method.end_epoch(torch.tensor(means))
     assert method.ratio is not None
     assert method.ratio.tolist() == [0.5, 1.0, 0.5]
+
+
+def test_a_run_that_is_all_warm_up_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    EGA(warmup=4).setup(context(epochs=7))
+    assert not caplog.records
+    EGA(warmup=4).setup(context(epochs=6))
+    assert "Aligned-MTL throughout" in caplog.text
