@@ -27,7 +27,8 @@ class EGA(GramianWeighting):
     including the first epoch after it. Unlike Aligned-MTL's preference, e enters behind B 1. Large T is Aligned-MTL. A
     task without a label in epoch `warmup` is compared with its first later epoch that has one, and keeps its ρ through
     epochs that have none.
-    Released code has warmup = 4 written into it; a run no longer than `warmup` + 2 epochs is Aligned-MTL. Cost: 1 forward, k encoder backwards.
+    Released code has warmup = 4 written into it; a run no longer than `warmup` + 2 epochs is Aligned-MTL.
+    Cost: 1 forward, k encoder backwards.
 
     Raises BenchError for a temperature that is not positive and finite, a negative warmup, and `eps` out of range.
     """
