@@ -1,7 +1,6 @@
 """What a method writes for a batch, without moving anything."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -39,10 +38,14 @@ class Captured:
 class _Caught(Exception):
     """The gradients are written."""
 
+    def __init__(self, gradients: dict[int, Tensor | None]) -> None:
+        super().__init__()
+        self.gradients = gradients  # by `id` of the parameter
+
 
 class _Catching(BatchStep):
     def apply(self, *given: Any, **options: Any) -> None:
-        raise _Caught
+        raise _Caught({id(parameter): parameter.grad for parameter in self.mover.parameters})
 
 
 def captured(
@@ -70,7 +73,9 @@ def captured(
         if not drew:
             break
     stacked, values = torch.stack(filled), torch.stack([loss.detach() for loss in losses]).double().cpu()
-    method = _stepper(method, shared, heads, **known).method
+    stepper = _stepper(method, shared, heads, **known)
+    stepper.remove_hooks()
+    method = stepper.method
     result = Captured(method, stacked, [p.numel() for p in shared], values, directions, found)
     if isinstance(method, GramianWeighting):
         problem = result.problem()
@@ -91,15 +96,19 @@ def _once(
     """The direction, the gradients of the heads, and whether the method drew random numbers for them."""
     stepper = _stepper(method, shared, heads, **known)
     before = stepper.state_dict()
-    with suppress(_Caught):
+    gradients: dict[int, Tensor | None] = {}
+    try:
         stepper.step(losses_fn, kind=_Catching)
+    except _Caught as caught:
+        gradients = caught.gradients
+    finally:
+        stepper.remove_hooks()
     after = stepper.state_dict()
     drew = any(not torch.equal(before[name], after[name]) for name in ("generator", "device_generator"))
-    if any(all(parameter.grad is None for parameter in head) for head in heads if len(head)):
+    if any(all(gradients.get(id(parameter)) is None for parameter in head) for head in heads if len(head)):
         raise BenchError(f"{type(method).__name__} takes several steps on a batch; check_step compares a single one.")
-    groups = [[_or_zero(p.grad, p).reshape(-1) for p in group] for group in (shared, *heads)]
+    groups = [[_or_zero(gradients.get(id(p)), p).reshape(-1) for p in group] for group in (shared, *heads)]
     found = [torch.cat(group) if group else torch.empty(0) for group in groups]
-    stepper.optimizer.zero_grad()
     return found[0], found[1:], drew
 
 

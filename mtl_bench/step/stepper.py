@@ -110,7 +110,8 @@ class Stepper:
             )
         part = self._part(self._forward(losses), tasks)
         if part.tasks:  # none with a label in this batch: there is nothing to learn from
-            self.method.update(kind(part, means, self.epoch, self._progress()))
+            with means.batch():
+                self.method.update(kind(part, means, self.epoch, self._progress()))
         self.steps += 1
         found = means.ledger.batch_losses()
         self.epoch_means.add(found)
@@ -147,6 +148,12 @@ class Stepper:
         self.epoch_means.load(state["epoch_means"])
         means.ledger.failures.totals = state["nonfinite"]
         self.epoch, self.steps = state["epoch"], state["steps"]
+
+    def remove_hooks(self) -> None:
+        """Leaves no trace in the model; this stepper is of no use afterwards."""
+        self.taps.remove()
+        if self.means is not None:
+            self.means.mover.norms.remove()
 
     def _given(self, shared: Parameters, heads: Sequence[Parameters]) -> Ownership:
         trained = {id(parameter): name for name, parameter in self.names.items()}

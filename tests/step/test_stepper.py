@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods import CSO, FAMO, TAG, DynamicWeightAverage, GradDrop, LinearScalarization, Method, PCGrad
+from mtl_bench.methods.interface import Step
 from mtl_bench.methods.uw import UncertaintyWeighting
 from mtl_bench.step import Stepper
 from mtl_bench.streams import stream_seed
@@ -271,3 +272,61 @@ def test_findings_come_by_the_names_of_the_tasks() -> None:
     found = made.end_epoch()
     assert len(found["affinity"]) == 2
     assert made.method.context.tasks == ("seg", "depth")
+
+
+class Breaking(LinearScalarization):
+    """Fails with the gradients written, as long as it is told to."""
+
+    def update(self, step: Step) -> None:
+        if not self.broken:
+            super().update(step)
+            return
+        found = step.losses()
+        step.backward(found, torch.full((len(found.tasks),), torch.nan))
+        raise KeyError("memory")
+
+    broken = True
+
+
+def tracked(net: Net) -> int:
+    return int(net.encoder[1].num_batches_tracked)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("updates", ["first", "all"])
+def test_a_second_stepper_on_a_model_goes_on(updates: str) -> None:
+    """Another method from here on, a layer set free: statistics move as before."""
+    model = Net()
+    stepper(model, FAMO(), model=model).step(lambda: losses(model(IMAGE)))
+    assert tracked(model) == 1
+    second = stepper(model, FAMO(), model=model, bn_updates=updates)
+    second.step(lambda: losses(model(IMAGE)))
+    assert tracked(model) == (2 if updates == "first" else 3)  # FAMO runs two forwards
+
+
+def test_statistics_are_anyones_between_batches() -> None:
+    model = Net()
+    made = stepper(model, PCGrad(), model=model)
+    made.step(lambda: losses(model(IMAGE)))
+    data = torch.utils.data.DataLoader(IMAGE, batch_size=6)
+    torch.optim.swa_utils.update_bn(data, model)
+    torch.testing.assert_close(model.encoder[1].running_mean, model.encoder[0](IMAGE).mean(dim=0))
+    made.step(lambda: losses(model(IMAGE)))
+    assert tracked(model) == 3
+
+
+def test_a_step_that_raised_leaves_nothing_to_the_next() -> None:
+    ends = []
+    for failing in (False, True):
+        model = Net()
+        method = Breaking()
+        made = stepper(model, method, model=model)
+        method.broken = failing
+        if failing:
+            with pytest.raises(KeyError):
+                made.step(lambda model=model: [torch.nan * loss for loss in losses(model(IMAGE))])  # type: ignore[misc]
+            model.load_state_dict(Net().state_dict())
+        method.broken = False
+        values = made.step(lambda model=model: losses(model(IMAGE)))  # type: ignore[misc]
+        assert made.step(lambda: [], tasks=[]).isnan().all()
+        ends.append((values, made.epoch_means.close(), *model.state_dict().values()))
+    assert all(torch.equal(*pair) for pair in zip(*ends, strict=True))
