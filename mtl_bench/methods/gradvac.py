@@ -1,6 +1,8 @@
 """Gradient vaccine."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import permutations, product
 from typing import ClassVar, Literal
 
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.gradient import GramianWeighting
 from mtl_bench.methods.interface import Context, GramianProblem, Step, TaskGradients
+from mtl_bench.methods.pcgrad import ENUMERABLE
 
 EDGE = 1 - 1e-4  # of a target similarity: at 1 the correction divides by 0
 
@@ -51,6 +54,13 @@ class GradVac(GramianWeighting):
     def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
         return self.group_weights(problem.gramian[None], problem.tasks, problem.generator)[0]
 
+    def outcomes(self, problem: GramianProblem) -> Iterator[Float[Tensor, "k"]]:
+        k = len(problem.gramian)
+        if self.granularity == "whole" and k <= ENUMERABLE:
+            targets = enlarged(self.targets, 1, k)[0, :k, :k]
+            for orders in product(permutations(range(k - 1)), repeat=k):
+                yield vaccinated(problem.gramian, targets.clone(), self.beta, orders)
+
     def write(self, gradients: TaskGradients, step: Step) -> None:
         if self.granularity == "whole":
             super().write(gradients, step)
@@ -87,7 +97,8 @@ class GradVac(GramianWeighting):
         found = []
         for gramian, every in zip(gramians, self.targets, strict=True):
             targets = every[chosen[:, None], chosen]
-            found.append(vaccinated(gramian, targets, self.beta, generator))
+            orders = [torch.randperm(len(chosen) - 1, generator=generator).tolist() for _ in range(len(chosen))]
+            found.append(vaccinated(gramian, targets, self.beta, orders))
             every[chosen[:, None], chosen] = targets
         return torch.stack(found)
 
@@ -102,14 +113,14 @@ def enlarged(targets: Float[Tensor, "g n n"], groups: int, size: int) -> Float[T
 
 
 def vaccinated(
-    gramian: Float[Tensor, "k k"], targets: Float[Tensor, "k k"], beta: float, generator: torch.Generator | None
+    gramian: Float[Tensor, "k k"], targets: Float[Tensor, "k k"], beta: float, orders: Sequence[Sequence[int]]
 ) -> Float[Tensor, "k"]:
-    """w = Cᵀ1 with p_i = Σ_j C_ij g_j; moves `targets` in place."""
+    """w = Cᵀ1 with p_i = Σ_j C_ij g_j; `orders[i]` is one of i's k − 1 others. Moves `targets` in place."""
     k, inner, target = len(gramian), gramian.numpy(), targets.numpy()
     coefficients = torch.eye(k, dtype=torch.float64).numpy()
     for i in range(k):
         others = [j for j in range(k) if j != i]
-        for j in (others[n] for n in torch.randperm(k - 1, generator=generator).tolist()):
+        for j in (others[n] for n in orders[i]):
             along = coefficients[i] @ inner[:, j]
             squares = (coefficients[i] @ inner @ coefficients[i], inner[j, j])
             if min(squares) <= 0:

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -17,6 +18,8 @@ from mtl_bench.step.batch_step import BatchStep
 from mtl_bench.step.loop import called
 from mtl_bench.step.stepper import Stepper
 
+ROUNDING = 1e-3  # between a direction that was written and the same one from a list: rows may be fp32
+
 
 @dataclass(frozen=True)
 class Captured:
@@ -27,12 +30,20 @@ class Captured:
     sizes: list[int]  # of the shared parameters, which a row runs through
     losses: Float[Tensor, "k"]
     directions: list[Float[Tensor, "P"]]
+    shares: list[float]  # of the draws that end in each of these
     heads: list[Float[Tensor, "p"]]
 
     def problem(self, rows: Float[Tensor, "k p"] | None = None) -> GramianProblem:
         """What weights are found from; of `rows` where only some coordinates are asked about."""
-        rows = self.rows if rows is None else rows
-        return GramianProblem((rows @ rows.T).double().cpu(), self.losses, tuple(range(len(rows))))
+        return _problem(self.rows if rows is None else rows, self.losses)
+
+
+class _Written(NamedTuple):
+    """The direction, the gradients of the heads, and whether the method drew random numbers for them."""
+
+    direction: Float[Tensor, "P"]
+    heads: list[Float[Tensor, "p"]]
+    drew: bool
 
 
 class _Caught(Exception):
@@ -58,32 +69,62 @@ def captured(
 ) -> Captured:
     """Asked under `draws` random states; a method that draws nothing is asked once. `known` goes to `Stepper`.
 
-    Raises BenchError for a method whose first step on a batch does not have every task in it.
+    Raises BenchError for a method whose first step on a batch does not have every task in it, and for one whose draws
+    cannot all be listed: a direction that did not come up here may still be right.
     """
     losses = called(losses_fn, len(heads))
     rows = [torch.autograd.grad(loss, list(shared), retain_graph=True, allow_unused=True) for loss in losses]
     filled = [torch.cat([_or_zero(g, p).reshape(-1) for g, p in zip(row, shared, strict=True)]) for row in rows]
-    directions: list[Tensor] = []
-    for seed in range(draws):
-        direction, own, drew = _once(method, losses_fn, shared, heads, seed=seed, **known)
-        if not any(torch.equal(direction, other) for other in directions):
-            directions.append(direction)
-        if seed == 0:
-            found = own
-        if not drew:
-            break
     stacked, values = torch.stack(filled), torch.stack([loss.detach() for loss in losses]).double().cpu()
+    written = [_once(method, losses_fn, shared, heads, seed=0, **known)]
+    if written[0].drew:
+        written += [_once(method, losses_fn, shared, heads, seed=seed, **known) for seed in range(1, draws)]
     stepper = _stepper(method, shared, heads, **known)
     stepper.remove_hooks()
-    method = stepper.method
-    result = Captured(method, stacked, [p.numel() for p in shared], values, directions, found)
-    if isinstance(method, GramianWeighting):
-        problem = result.problem()
-        for weights in method.outcomes(problem):
-            direction = method.bounded(method.scaled(weights), problem.gramian).to(stacked) @ stacked
-            if not any(torch.allclose(direction, other, rtol=1e-9) for other in directions):
-                directions.append(direction)
-    return result
+    directions, shares = _possible(stepper.method, stacked, values, written)
+    sizes = [p.numel() for p in shared]
+    return Captured(stepper.method, stacked, sizes, values, directions, shares, written[0].heads)
+
+
+def _possible(
+    method: Method, rows: Float[Tensor, "k P"], losses: Float[Tensor, "k"], written: Sequence[_Written]
+) -> tuple[list[Float[Tensor, "P"]], list[float]]:
+    """All directions that the draws of a method may end in, and the share of them that ends in each."""
+    first, drew, gramian = written[0].direction, written[0].drew, isinstance(method, GramianWeighting)
+    if not drew or not (gramian or any(not torch.equal(first, other.direction) for other in written)):
+        return [first], [1.0]
+    outcomes = _outcomes(method, rows, losses) if isinstance(method, GramianWeighting) else []
+    distinct, counts = np.unique(np.round(outcomes, 9), axis=0, return_counts=True)
+    directions = [torch.from_numpy(weights).to(rows) @ rows for weights in distinct]
+    if not all(any(_same(one.direction, other) for other in directions) for one in written):
+        raise BenchError(
+            f"{type(method).__name__} draws at random, and with {len(rows)} tasks its draws cannot all be listed here, so "
+            "that none could be called wrong; compare with fewer tasks, or check a method that draws nothing."
+        )
+    return directions, [count / len(outcomes) for count in counts.tolist()]
+
+
+def _outcomes(
+    method: GramianWeighting, rows: Float[Tensor, "k P"], losses: Float[Tensor, "k"]
+) -> list[Float[np.ndarray, "k"]]:
+    """What all draws of a method make the rows count; empty where they cannot be listed or move the heads as well."""
+    tasks, generator = tuple(range(len(rows))), torch.Generator()
+    before = generator.get_state()
+    weights = method.active_weighting.task_weights(losses.to(rows), tasks=tasks, generator=generator).detach()
+    if method.scale_heads or not torch.equal(generator.get_state(), before):
+        return []
+    host = weights.double().cpu()
+    problem = _problem(rows * weights.to(rows)[:, None], losses * host)
+    found = (method.bounded(method.scaled(outcome), problem.gramian) for outcome in method.outcomes(problem))
+    return [(outcome * host).numpy() for outcome in found]
+
+
+def _problem(rows: Float[Tensor, "k p"], losses: Float[Tensor, "k"]) -> GramianProblem:
+    return GramianProblem((rows @ rows.T).double().cpu(), losses, tuple(range(len(rows))))
+
+
+def _same(one: Float[Tensor, "P"], other: Float[Tensor, "P"]) -> bool:
+    return float((one - other).norm()) <= ROUNDING * float(other.norm())
 
 
 def _once(
@@ -92,8 +133,7 @@ def _once(
     shared: Sequence[nn.Parameter],
     heads: Sequence[Sequence[nn.Parameter]],
     **known: Any,
-) -> tuple[Tensor, list[Tensor], bool]:
-    """The direction, the gradients of the heads, and whether the method drew random numbers for them."""
+) -> _Written:
     stepper = _stepper(method, shared, heads, **known)
     before = stepper.state_dict()
     gradients: dict[int, Tensor | None] = {}
@@ -109,7 +149,7 @@ def _once(
         raise BenchError(f"{type(method).__name__} takes several steps on a batch; check_step compares a single one.")
     groups = [[_or_zero(gradients.get(id(p)), p).reshape(-1) for p in group] for group in (shared, *heads)]
     found = [torch.cat(group) if group else torch.empty(0) for group in groups]
-    return found[0], found[1:], drew
+    return _Written(found[0], found[1:], drew)
 
 
 def _stepper(
