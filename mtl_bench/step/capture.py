@@ -98,8 +98,8 @@ def _possible(
     directions = [torch.from_numpy(weights).to(rows) @ rows for weights in distinct]
     if not all(any(_same(one.direction, other) for other in directions) for one in written):
         raise BenchError(
-            f"{type(method).__name__} draws at random, and with {len(rows)} tasks its draws cannot all be listed here, so "
-            "that none could be called wrong; compare with fewer tasks, or check a method that draws nothing."
+            f"{type(method).__name__} draws at random, and with {len(rows)} tasks its draws cannot all be listed here, "
+            "so that none could be called wrong; compare with fewer tasks, or with a method that draws nothing."
         )
     return directions, [count / len(outcomes) for count in counts.tolist()]
 

@@ -33,7 +33,7 @@ class Means:
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """Around what a method does with a batch: norms are on afterwards, and one that raises leaves nothing behind."""
+        """Around what a method does with a batch. Norms are on afterwards; one that raises leaves nothing behind."""
         try:
             yield
         except BaseException:
