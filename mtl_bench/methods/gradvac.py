@@ -12,6 +12,7 @@ from torch import Tensor
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.gradient import GramianWeighting
 from mtl_bench.methods.interface import Context, GramianProblem, Step, TaskGradients
+from mtl_bench.methods.layer_names import layer_of, require_layers
 from mtl_bench.methods.pcgrad import ENUMERABLE
 
 EDGE = 1 - 1e-4  # of a target similarity: at 1 the correction divides by 0
@@ -32,7 +33,8 @@ class GradVac(GramianWeighting):
     LibMTL's and TorchJD's; the paper's is not known here.
     Cost: 1 forward, k encoder backwards, k³ on the host for each group.
 
-    Raises BenchError for β outside [0, 1], and for `scale_heads` or `max_norm` with another granularity than "whole".
+    Raises BenchError for β outside [0, 1], for `scale_heads` or `max_norm` with another granularity than "whole", and
+    for layers of parameters without names.
     """
 
     natural_sum: ClassVar[Literal["k"]] = "k"
@@ -50,6 +52,8 @@ class GradVac(GramianWeighting):
             raise BenchError(f"method.beta lies in [0, 1], got {self.beta}.")
         if self.granularity != "whole" and (self.scale_heads or self.max_norm is not None):
             raise BenchError("scale_heads and max_norm need one weight per task: use granularity=whole.")
+        if self.granularity == "layer":
+            require_layers(self, context)
 
     def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
         return self.group_weights(problem.gramian[None], problem.tasks, problem.generator)[0]
@@ -78,7 +82,7 @@ class GradVac(GramianWeighting):
         sizes: list[int] = []
         former: str | None = None
         for name, rows in gradients.layers():
-            group = name.rpartition(".")[0] if self.granularity == "layer" else name
+            group = layer_of(name) if self.granularity == "layer" else name
             if group != former:
                 sizes.append(0)
             sizes[-1] += rows[0].numel()

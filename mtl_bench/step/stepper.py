@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.base import Method
 from mtl_bench.methods.interface import Context
+from mtl_bench.methods.layer_names import UNNAMED
 from mtl_bench.step.batch_step import BatchStep
 from mtl_bench.step.contract import check_contract
 from mtl_bench.step.engines.engine import engines
@@ -257,7 +258,7 @@ def _names(optimizer: torch.optim.Optimizer, model: nn.Module | None) -> dict[st
     """The parameters that are trained, as the model names them, else by their place in the optimizer and shape."""
     named = {id(parameter): name for name, parameter in model.named_parameters()} if model else {}
     trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    return {named.get(id(p), f"{place} of the optimizer, {list(p.shape)}"): p for place, p in enumerate(trained)}
+    return {named.get(id(p), f"{place} {UNNAMED}, {list(p.shape)}"): p for place, p in enumerate(trained)}
 
 
 def _trained(optimizer: torch.optim.Optimizer) -> list[tuple[int, bool]]:

@@ -9,8 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
-from mtl_bench.methods import CSO, FAMO, TAG, DynamicWeightAverage, GradDrop, LinearScalarization, Method, PCGrad
+from mtl_bench.methods import (
+    CSO,
+    FAMO,
+    TAG,
+    DynamicWeightAverage,
+    GradDrop,
+    GradVac,
+    LinearScalarization,
+    Method,
+    PCGrad,
+)
 from mtl_bench.methods.interface import Step
+from mtl_bench.methods.layer_conflicts import LayerConflicts
 from mtl_bench.methods.uw import UncertaintyWeighting
 from mtl_bench.step import Stepper
 from mtl_bench.streams import stream_seed
@@ -181,6 +192,8 @@ def test_what_it_needs_it_asks_for_in_one_sentence() -> None:
         ("give `likelihoods`", lambda model: stepper(model, UncertaintyWeighting())),
         ("2 losses and 1 names", lambda model: stepper(model, PCGrad(), tasks=["one"])),
         ("norms per task", lambda model: stepper(model, CSO(), total_steps=3)),
+        (r"LayerConflicts goes by layers.*Stepper model=", lambda model: stepper(model, LayerConflicts())),
+        (r"GradVac goes by layers.*Stepper model=", lambda model: stepper(model, GradVac(granularity="layer"))),
     ]
     for sentence, make_stepper in refused:
         model = Net()
@@ -330,3 +343,12 @@ def test_a_step_that_raised_leaves_nothing_to_the_next() -> None:
         assert made.step(lambda: [], tasks=[]).isnan().all()
         ends.append((values, made.epoch_means.close(), *model.state_dict().values()))
     assert all(torch.equal(*pair) for pair in zip(*ends, strict=True))
+
+
+def test_layers_go_by_the_names_of_the_model() -> None:
+    model = Net()
+    counting, vaccine = LayerConflicts(), GradVac(granularity="layer")
+    for method in (counting, vaccine):
+        stepper(model, method, model=model).step(lambda: losses(model(IMAGE)))
+    assert list(counting.layers) == ["encoder.0", "encoder.1"]
+    assert len(vaccine.targets) == 2
