@@ -12,6 +12,7 @@ from mtl_bench.methods.channel_priority import connection_strength, project_onto
 from mtl_bench.methods.composable import ComposableMethod
 from mtl_bench.methods.gradient import require_shared
 from mtl_bench.methods.interface import Context, GramianProblem, Step, TaskGradients
+from mtl_bench.methods.layer_names import layer_of
 from mtl_bench.methods.pcgrad import PCGrad
 
 __all__ = ["CSO", "connection_strength", "project_onto_priority"]
@@ -163,4 +164,4 @@ class CSO(ComposableMethod):
 
 def _is_released(name: str) -> bool:
     """Whether the release finds the norm of a weight by its name: `….convN.weight` goes with `….bnN`."""
-    return name.split(".")[-2].startswith("conv")
+    return layer_of(name).rpartition(".")[2].startswith("conv")

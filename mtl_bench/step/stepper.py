@@ -36,8 +36,8 @@ class Stepper:
     autograd on the first batch. `model` is what the losses are computed with: methods that run several forwards per
     batch need it, so that norms, buffers and dropout stay exact. `features` are the modules whose outputs the heads
     read: heads then run backward once, and gradients can be taken there. A model with a path per task
-    (`per_task_path`: norms per task, say) hands over `lambda task: loss`; `task_norms` names a shared weight → (the
-    weight, its norm of each task), which connection strength reads.
+    (`per_task_path`: norms per task, say) hands over `lambda task: loss`; `task_norms` is any name → (a shared weight,
+    the norm of each task behind it), which connection strength reads.
 
     `tasks` are names for findings, `likelihoods` "classification" or "regression" per task (for uncertainty weighting),
     `static_weights` by name, `total_steps` the batches of the whole training for methods that follow its progress.
@@ -203,7 +203,7 @@ class Stepper:
                 per_task_path=self.per_task_path,
                 last_shared=last,
                 shared={name: parameter.shape for name, parameter in owners.shared.items()},
-                task_norms=self.task_norms,
+                task_norms=self._named_norms(owners),
                 frozen=not owners.shared,
                 held_out=held_out is not None,
             )
@@ -212,6 +212,17 @@ class Stepper:
         self._trained, self._unseen = _trained(self.optimizer), set(range(K))
         listed = {id(p) for own in (owners.shared.values(), *owners.owned.values()) for p in own}
         self._strangers = any(p.requires_grad and id(p) not in listed for p in self.names.values())
+
+    def _named_norms(self, owners: Ownership) -> Norms:
+        """By the names that rows have; what is frozen has none."""
+        names = {id(parameter): name for name, parameter in owners.shared.items()}
+        able = {key: found for key, found in self.task_norms.items() if found[0].requires_grad}
+        for key, (weight, norms) in able.items():
+            if id(weight) not in names:
+                raise BenchError(f"The weight of task_norms' {key!r} is not among those that are shared and trained.")
+            if len(norms) != len(owners.owned):
+                raise BenchError(f"task_norms' {key!r} has {len(norms)} norms; give one for each of the losses.")
+        return {names[id(weight)]: (weight, norms) for weight, norms in able.values()}
 
     def _check(self, forwarded: Forwarded) -> None:
         """Until every loss was seen, and always where a parameter is in no list: a later batch may reach it."""

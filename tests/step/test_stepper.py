@@ -352,3 +352,70 @@ def test_layers_go_by_the_names_of_the_model() -> None:
         stepper(model, method, model=model).step(lambda: losses(model(IMAGE)))
     assert list(counting.layers) == ["encoder.0", "encoder.1"]
     assert len(vaccine.targets) == 2
+
+
+class Convolution(nn.Module):
+    """A convolution with a norm per task that makes each task own some channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.conv = nn.Conv2d(1, 8, 3)
+            self.norms = nn.ModuleList(nn.BatchNorm2d(8) for _ in range(2))
+            self.heads = nn.ModuleList(nn.Linear(8, 1) for _ in range(2))
+        with torch.no_grad():
+            for k, norm in enumerate(self.norms):
+                norm.weight.copy_(1 + torch.arange(8).roll(3 * k))
+        self.double()
+
+    def loss(self, task: int) -> Tensor:
+        image = torch.randn(6, 1, 5, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        z = self.norms[task](self.conv(image)).relu().mean(dim=(2, 3))
+        return (self.heads[task](z) * (1 - 2 * task) - 1).square().mean()
+
+    def stepped(self, method: Method, norms: Any, **given: Any) -> Stepper:
+        lists = [[*self.norms[k].parameters(), *self.heads[k].parameters()] for k in range(2)]
+        made = Stepper(
+            method,
+            shared=self.conv,
+            heads=lists,
+            optimizer=torch.optim.SGD(self.parameters(), lr=0.1),
+            per_task_path=True,
+            task_norms=norms,
+            **given,
+        )
+        made.step(self.loss)
+        return made
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("key", ["conv.weight", "conv1", "what I call it"])
+def test_a_weight_of_task_norms_is_known_by_itself_and_not_by_its_name(key: str, named: bool) -> None:
+    ends = {}
+    for method in (CSO(phase=2), LinearScalarization()):
+        net = Convolution()
+        norms = {key: (net.conv.weight, tuple(net.norms))}
+        made = net.stepped(method, norms, **({"model": net} if named else {}))
+        ends[type(method)] = net.conv.weight
+    projected, net = ends[CSO], Convolution()
+    net.stepped(CSO(phase=2), {"conv.weight": (net.conv.weight, tuple(net.norms))}, model=net)
+    assert torch.equal(projected, net.conv.weight)
+    assert not torch.allclose(projected, ends[LinearScalarization], rtol=1e-3)
+    assert len(made.method.context.task_norms) == 1
+
+
+def test_task_norms_that_cannot_be_meant() -> None:
+    net = Convolution()
+    refused: list[tuple[str, CSO, Any]] = [
+        ("'head' is not among those that are shared", CSO(phase=2), {"head": (net.heads[0].weight, tuple(net.norms))}),
+        ("'conv' has 1 norms; give one for each", CSO(phase=2), {"conv": (net.conv.weight, tuple(net.norms[:1]))}),
+        (
+            r"named convN.*method\.pairs=all",
+            CSO(phase=2, pairs="released"),
+            {"conv1": (net.conv.weight, tuple(net.norms))},
+        ),
+    ]
+    for said, method, norms in refused:
+        with pytest.raises(BenchError, match=said):
+            net.stepped(method, norms)
