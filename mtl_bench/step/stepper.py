@@ -45,8 +45,8 @@ class Stepper:
     from such samples: all tasks have a label in it, and the model is in evaluation mode meanwhile.
     `clip_norm` clips inside the step; `bn_updates` says whether norms update their statistics at their own first
     forward of a batch or at all. The learning rate's schedule and evaluation stay yours. Call `end_epoch` after each
-    epoch. Where torch.distributed runs several processes, each gives the losses of its part of a batch: the mean over
-    processes is what is trained.
+    epoch: what goes by epochs, phases among it, moves there only. Where torch.distributed runs several processes, each
+    gives the losses of its part of a batch: the mean over processes is what is trained.
 
     Raises BenchError for a method whose needs are not met, and on the first batch for a parameter that a loss reaches
     although it is listed elsewhere or nowhere.
