@@ -142,6 +142,32 @@ def test_one_by_one_or_in_a_sentence() -> None:
             made(net, features=features, **net.lists()).step(net.losses)
 
 
+@pytest.mark.parametrize("method", [LinearScalarization(), Counting(), MGDA(at="feature")])
+def test_a_norm_inside_a_checkpoint_is_a_sentence_or_follows_every_forward(method: Method) -> None:
+    """It is off when the checkpoint repeats the forward, which then is another one."""
+    norm = nn.BatchNorm1d(8).double()
+    for updates in ("first", "all"):
+        net, plain = Net(), Net()
+        model = nn.ModuleList([net, norm])
+
+        def losses(net: Net = net) -> list[Tensor]:
+            z = net.second(checkpoint(nn.Sequential(net.first, norm, nn.Tanh()), IMAGE, use_reentrant=False))
+            return [(head(z) - k).square().mean() for k, head in enumerate(net.heads)]
+
+        lists = {"shared": [net.first, net.second, norm], "heads": list(net.heads)}
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        stepper = made(
+            net, method, model=model, features=[net.second], optimizer=optimizer, bn_updates=updates, **lists
+        )
+        if updates == "first":
+            with pytest.raises(BenchError, match=r'^A checkpoint cannot repeat.*number of tensors.*bn_updates="all"'):
+                stepper.step(losses)
+            assert all(torch.equal(*pair) for pair in zip(net.parameters(), plain.parameters(), strict=True))
+        else:
+            stepper.step(losses)
+            assert not torch.equal(net.first.weight, plain.first.weight)
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_outputs_of_named_modules_are_kept_by_nobody(fails: bool) -> None:
     """A validation between two steps, and what follows a step, read the modules' own outputs."""
