@@ -43,7 +43,10 @@ def cost_as_asked(plain: Mapping[str, Any]) -> None:
 
 
 def _methods(chosen: str | list[str]) -> tuple[dict[str, Callable[[], Method]], dict[str, str]]:
-    """How to make each method, and which ones need a choice that nobody made. `mgda@feature` is `mgda` at=feature."""
+    """How to make each method, and which ones need a choice that nobody made.
+
+    `mgda@feature` is `mgda` at=feature, and `cso@phase=2` is `cso` with that option.
+    """
     paths = {path.stem: path for path in sorted((configs_folder() / "method").glob("*.yaml"))}
     names = list(paths) if chosen == "all" else [chosen] if isinstance(chosen, str) else list(chosen)
     if unknown := [name for name in names if name.partition("@")[0] not in paths]:
@@ -51,10 +54,10 @@ def _methods(chosen: str | list[str]) -> tuple[dict[str, Callable[[], Method]], 
     made: dict[str, Callable[[], Method]] = {}
     refused = {}
     for name in names:
-        stem, _, level = name.partition("@")
+        stem, _, option = name.partition("@")
         node = cast(DictConfig, OmegaConf.load(paths[stem]))
-        if level:
-            node["at"] = level
+        if option:
+            node.merge_with_dotlist([option if "=" in option else f"at={option}"])
         if missing := OmegaConf.missing_keys(node):
             refused[name] = f"left out, for it needs a value for {', '.join(sorted(missing))}."
         else:

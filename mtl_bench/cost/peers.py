@@ -11,8 +11,11 @@ CHUNKS = {"all rows at once, its default": None, "one row at a time": 1}
 def torchjd_steps(workload: Workload, aggregators: tuple[str, ...]) -> dict[str, Callable[[], object]]:
     """Steps of TorchJD's aggregators by class name, each with both ways to get at the rows.
 
-    Raises BenchError where TorchJD is not installed, lacks an aggregator, or the model has a path per task.
+    Without aggregators none. Raises BenchError where TorchJD is not installed, lacks one, or the model has a path per
+    task.
     """
+    if not aggregators:
+        return {}
     try:
         from torchjd import aggregation
     except ImportError as error:

@@ -1,5 +1,6 @@
 """Connection-strength optimization."""
 
+import logging
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -12,7 +13,10 @@ from mtl_bench.methods.channel_priority import connection_strength, project_onto
 from mtl_bench.methods.composable import ComposableMethod
 from mtl_bench.methods.gradient import require_shared
 from mtl_bench.methods.interface import Context, GramianProblem, Step, TaskGradients
+from mtl_bench.methods.layer_names import layer_of
 from mtl_bench.methods.pcgrad import PCGrad
+
+log = logging.getLogger(__name__)
 
 __all__ = ["CSO", "connection_strength", "project_onto_priority"]
 
@@ -60,6 +64,7 @@ class CSO(ComposableMethod):
     begun: list[float] = field(default_factory=lambda: [-1, 0.0], init=False)  # epoch, budget used when it began
     phases: list[int] = field(default_factory=lambda: [0, 0], init=False)  # batches of each in this epoch
     share: float = field(default=0.0, init=False)  # of phase 1 in the last whole epoch
+    warned: bool = field(default=False, init=False, repr=False)
 
     def setup(self, context: Context) -> None:
         super().setup(context)
@@ -118,6 +123,12 @@ class CSO(ComposableMethod):
             return int(self.phase)
         if self.begun[0] != step.epoch:
             self.begun = [step.epoch, step.progress]
+        if self.phase == "mixed" and not (self.warned or step.epoch) and step.progress >= 0.5:
+            self.warned = True
+            log.warning(
+                "Half of the training is over within its first epoch, in which all batches of CSO are of phase 1; "
+                "train for several epochs, and in a loop of your own call end_epoch() after each."
+            )
         if self.granularity == "epoch" and self.drawn[0] == step.epoch:
             return self.drawn[1]
         if self.phase == "sequential":
@@ -163,4 +174,4 @@ class CSO(ComposableMethod):
 
 def _is_released(name: str) -> bool:
     """Whether the release finds the norm of a weight by its name: `….convN.weight` goes with `….bnN`."""
-    return name.split(".")[-2].startswith("conv")
+    return layer_of(name).rpartition(".")[2].startswith("conv")

@@ -1,6 +1,8 @@
 """Gradient vaccine."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import permutations, product
 from typing import ClassVar, Literal
 
 import torch
@@ -10,6 +12,8 @@ from torch import Tensor
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.gradient import GramianWeighting
 from mtl_bench.methods.interface import Context, GramianProblem, Step, TaskGradients
+from mtl_bench.methods.layer_names import layer_of, require_layers
+from mtl_bench.methods.pcgrad import ENUMERABLE
 
 EDGE = 1 - 1e-4  # of a target similarity: at 1 the correction divides by 0
 
@@ -29,7 +33,8 @@ class GradVac(GramianWeighting):
     LibMTL's and TorchJD's; the paper's is not known here.
     Cost: 1 forward, k encoder backwards, k³ on the host for each group.
 
-    Raises BenchError for β outside [0, 1], and for `scale_heads` or `max_norm` with another granularity than "whole".
+    Raises BenchError for β outside [0, 1], for `scale_heads` or `max_norm` with another granularity than "whole", and
+    for layers of parameters without names.
     """
 
     natural_sum: ClassVar[Literal["k"]] = "k"
@@ -47,9 +52,18 @@ class GradVac(GramianWeighting):
             raise BenchError(f"method.beta lies in [0, 1], got {self.beta}.")
         if self.granularity != "whole" and (self.scale_heads or self.max_norm is not None):
             raise BenchError("scale_heads and max_norm need one weight per task: use granularity=whole.")
+        if self.granularity == "layer":
+            require_layers(self, context)
 
     def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
         return self.group_weights(problem.gramian[None], problem.tasks, problem.generator)[0]
+
+    def outcomes(self, problem: GramianProblem) -> Iterator[Float[Tensor, "k"]]:
+        k = len(problem.gramian)
+        if self.granularity == "whole" and k <= ENUMERABLE:
+            targets = enlarged(self.targets, 1, k)[0, :k, :k]
+            for orders in product(permutations(range(k - 1)), repeat=k):
+                yield vaccinated(problem.gramian, targets.clone(), self.beta, orders)
 
     def write(self, gradients: TaskGradients, step: Step) -> None:
         if self.granularity == "whole":
@@ -68,7 +82,7 @@ class GradVac(GramianWeighting):
         sizes: list[int] = []
         former: str | None = None
         for name, rows in gradients.layers():
-            group = name.rpartition(".")[0] if self.granularity == "layer" else name
+            group = layer_of(name) if self.granularity == "layer" else name
             if group != former:
                 sizes.append(0)
             sizes[-1] += rows[0].numel()
@@ -87,7 +101,8 @@ class GradVac(GramianWeighting):
         found = []
         for gramian, every in zip(gramians, self.targets, strict=True):
             targets = every[chosen[:, None], chosen]
-            found.append(vaccinated(gramian, targets, self.beta, generator))
+            orders = [torch.randperm(len(chosen) - 1, generator=generator).tolist() for _ in range(len(chosen))]
+            found.append(vaccinated(gramian, targets, self.beta, orders))
             every[chosen[:, None], chosen] = targets
         return torch.stack(found)
 
@@ -102,14 +117,14 @@ def enlarged(targets: Float[Tensor, "g n n"], groups: int, size: int) -> Float[T
 
 
 def vaccinated(
-    gramian: Float[Tensor, "k k"], targets: Float[Tensor, "k k"], beta: float, generator: torch.Generator | None
+    gramian: Float[Tensor, "k k"], targets: Float[Tensor, "k k"], beta: float, orders: Sequence[Sequence[int]]
 ) -> Float[Tensor, "k"]:
-    """w = Cᵀ1 with p_i = Σ_j C_ij g_j; moves `targets` in place."""
+    """w = Cᵀ1 with p_i = Σ_j C_ij g_j; `orders[i]` is one of i's k − 1 others. Moves `targets` in place."""
     k, inner, target = len(gramian), gramian.numpy(), targets.numpy()
     coefficients = torch.eye(k, dtype=torch.float64).numpy()
     for i in range(k):
         others = [j for j in range(k) if j != i]
-        for j in (others[n] for n in torch.randperm(k - 1, generator=generator).tolist()):
+        for j in (others[n] for n in orders[i]):
             along = coefficients[i] @ inner[:, j]
             squares = (coefficients[i] @ inner @ coefficients[i], inner[j, j])
             if min(squares) <= 0:

@@ -11,6 +11,7 @@ from mtl_bench.errors import BenchError
 from mtl_bench.methods.composable import ComposableMethod
 from mtl_bench.methods.gradient import GradientMethod, require_shared
 from mtl_bench.methods.interface import Context, Step, TaskGradients
+from mtl_bench.methods.layer_names import layer_of, require_layers
 
 
 @dataclass(kw_only=True, eq=False)
@@ -34,8 +35,8 @@ class LayerConflicts(ComposableMethod):
     whole epoch, as all findings.
     Cost: 1 forward, k encoder backwards, k × P memory; no host copy of its own.
 
-    Raises BenchError for a severity outside (−1, 1], for a model that shares nothing, and for a `train_by` that takes
-    gradients at features, has a step of its own, or comes beside a weighting.
+    Raises BenchError for a severity outside (−1, 1], for a model that shares nothing, for shared parameters without
+    names, and for a `train_by` that takes gradients at features, has a step of its own, or comes beside a weighting.
     """
 
     natural_sum: ClassVar[Literal["k"]] = "k"
@@ -50,10 +51,11 @@ class LayerConflicts(ComposableMethod):
     def setup(self, context: Context) -> None:
         super().setup(context)
         require_shared(self, context)
+        require_layers(self, context)
         self._check()
         if self.train_by is not None:
             self.train_by.setup(context)
-        names = dict.fromkeys(name.rpartition(".")[0] for name in context.shared)
+        names = dict.fromkeys(map(layer_of, context.shared))
         self.layers = {name: place for place, name in enumerate(names)}
         self.conflicts = torch.zeros(len(names), dtype=torch.int64, device=context.device)
         self.pairs = torch.zeros((), dtype=torch.int64, device=context.device)
@@ -86,7 +88,7 @@ class LayerConflicts(ComposableMethod):
         gramians = gradients.matrix().new_zeros(len(self.layers), k, k)
         for name, rows in gradients.layers():
             flat = rows.flatten(start_dim=1)
-            gramians[self.layers[name.rpartition(".")[0]]] += flat @ flat.T
+            gramians[self.layers[layer_of(name)]] += flat @ flat.T
         norms = gramians.diagonal(dim1=1, dim2=2).sqrt()
         cosines = gramians / norms[:, :, None] / norms[:, None, :]  # NaN with a gradient of 0, which is below nothing
         sound = sound & gramians.isfinite().all()

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mtl_bench.errors import BenchError
 from mtl_bench.methods.gradient import GramianWeighting
 from mtl_bench.methods.interface import GramianProblem
 from mtl_bench.methods.solvers.min_norm import min_norm
@@ -26,7 +27,7 @@ class MGDA(GramianWeighting):
     Released solvers iterate Frank–Wolfe to 1e-3; this one is exact, and a gap above 1e-8 of the trace is counted.
     Raw MGDA follows the smallest gradients. Cost: 1 forward, k encoder backwards (UB: 1).
 
-    Raises BenchError for an unknown normalisation.
+    Raises BenchError for an unknown normalisation, and for one by losses of a Gramian that comes without them.
     """
 
     natural_sum: ClassVar[Literal[1]] = 1
@@ -39,7 +40,8 @@ class MGDA(GramianWeighting):
         if self.normalise in ("l2", "loss+"):
             scale = scale * gramian.diagonal().clamp(min=0).sqrt()
         if self.normalise in ("loss", "loss+"):
-            assert losses is not None
+            if losses is None:
+                raise BenchError(f"normalise={self.normalise} divides by the losses; give weights(gramian, losses=…).")
             scale = scale * losses
         scale = torch.where(scale > 0, scale, 1.0)  # a zero gradient or loss stays as it is
         weights, gap = min_norm((gramian / torch.outer(scale, scale)).numpy())

@@ -39,6 +39,8 @@ class PCGrad(GramianWeighting):
         if k <= ENUMERABLE:
             others = [list(permutations([j for j in range(k) if j != i])) for i in range(k)]
             yield from (projected(problem.gramian, orders) for orders in product(*others))
+        elif not (problem.gramian < 0).any():
+            yield torch.ones(k, dtype=torch.float64)  # nobody yields, whatever the order
 
     def mistakes(self, problem: GramianProblem) -> Iterator[tuple[str, Float[Tensor, "k"]]]:
         gramian, k = problem.gramian, len(problem.gramian)

@@ -81,6 +81,8 @@ class WPCGrad(GramianWeighting, Prioritised):
             yield from (in_order(problem.gramian, order) for order in permutations(range(k)))
         elif self.variant == "protected" and not self.rest:
             yield from (protected(problem.gramian, first) for first in range(k))
+        elif not (problem.gramian < 0).any():
+            yield torch.ones(k, dtype=torch.float64)  # nobody yields, whatever the order
 
 
 def drawn(chances: Float[Tensor, "k"], generator: torch.Generator | None) -> list[int]:

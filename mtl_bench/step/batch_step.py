@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.interface import Level, Step, TaskGradients, TaskLosses
-from mtl_bench.step.engines.graph import Graph, spend
+from mtl_bench.step.engines.graph import Graph, recomputed, spend
 from mtl_bench.step.forward import Part
 from mtl_bench.step.held_out_batch import HeldOutBatch
 from mtl_bench.step.means import Means
@@ -83,7 +83,7 @@ class BatchStep:
         if able:
             terms = [graph.terms[tasks[i]] for i in able]
             factors = kept.detach().to(terms[0], non_blocking=True)
-            with self._summed():
+            with recomputed(), self._summed():
                 torch.autograd.backward(terms, [factors[i] for i in able])
         if not self.mover.in_trial:
             self.ledger.used(tasks, kept, None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import torch
@@ -60,7 +61,8 @@ def check_step(
     the method may draw. Parameters and gradients are afterwards as before (buffers are not). What the method asks to
     know of the tasks goes to `Stepper`: `tasks=[…]` for priorities, `likelihoods=[…]`, `static_weights={…}`.
 
-    Raises BenchError for a step or lists that leave nothing to compare, and for a method of several steps per batch.
+    Raises BenchError for a step or lists that leave nothing to compare, for a method of several steps per batch, and
+    for one whose draws cannot all be listed (PCGrad with more than four tasks that conflict).
     """
     method = method or LinearScalarization()
     groups = [[p for p in parameters_of(group) if p.requires_grad] for group in (shared, *heads)]
@@ -157,8 +159,9 @@ def _too_few(observed: Sequence[Float[Tensor, "P"]], ours: Captured, tolerance: 
     for sentence, weights in ours.method.mistakes(ours.problem()):
         sets.setdefault(sentence, []).append(weights.to(ours.rows) @ ours.rows)
     for sentence, candidates in sets.items():
-        possible = [direction for direction in ours.directions if _among(direction, candidates, tolerance)]
-        chance = (len(possible) / len(ours.directions)) ** len(observed)
+        among = [_among(direction, candidates, tolerance) for direction in ours.directions]
+        possible = list(compress(ours.directions, among))
+        chance = sum(compress(ours.shares, among)) ** len(observed)
         if chance < CHANCE and all(_among(found, possible, tolerance) for found in observed):
             yield f"shared parameters: {sentence}"
             return

@@ -43,6 +43,7 @@ class EpochMeans:
 
     def load(self, state: Float[Tensor, "2 K"]) -> None:
         self._sums = state.cpu().numpy().copy()
+        self._folded, self._kept = [], []
 
     def _fold(self) -> None:
         if self._kept:

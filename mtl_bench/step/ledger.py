@@ -41,6 +41,10 @@ class Ledger:
     def observed(self, tasks: Sequence[int], values: Float[Tensor, "k"]) -> None:
         self._observed.append((tuple(tasks), values))
 
+    def forget(self) -> None:
+        """The losses of a batch that came to nothing."""
+        self._observed = []
+
     def batch_losses(self) -> Float[Tensor, "K"]:
         """Raw loss of each task at its first forward of this batch; NaN where it has no label. Forgets them."""
         observed, self._observed = self._observed, []

@@ -1,6 +1,7 @@
 """The forward of somebody else's loop: a function that computes losses, and taps put in by hooks."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -16,20 +17,35 @@ Losses = Callable[[], Sequence[Tensor] | Tensor] | Callable[[int], Tensor]
 
 
 class Taps:
-    """Hooks on the modules that end in the shared tensors: what follows reads views of them (see `Forwarded`)."""
+    """Hooks on the modules that end in the shared tensors: what follows reads views of them (see `Forwarded`).
+
+    Only in a forward of the step: what the modules compute otherwise would be kept for good.
+    """
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
         self.features: list[Tensor] = []
         self.taps: list[Tensor] = []
         self.joined: bool | None = None  # whether what follows the taps is computed for several tasks at once
-        for module in modules:
-            module.register_forward_hook(self._tap)
+        self._recording = False
+        self._hooks = [module.register_forward_hook(self._tap) for module in modules]
 
-    def begin(self) -> None:
-        """The lists of the next forward; those of former ones belong to their graphs."""
-        self.features, self.taps = [], []
+    @contextmanager
+    def recording(self) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
+        """Features and taps of the forward in the block; they belong to its graph."""
+        self._recording = True
+        try:
+            yield self.features, self.taps
+        finally:
+            self.features, self.taps, self._recording = [], [], False
+
+    def remove(self) -> None:
+        """The hooks."""
+        for hook in self._hooks:
+            hook.remove()
 
     def _tap(self, module: nn.Module, args: Any, output: Any) -> Any:
+        if not self._recording:
+            return output
         if isinstance(output, Tensor):
             self.features.append(output)
             self.taps.append(output.view_as(output))
@@ -101,10 +117,8 @@ class LoopForward:
         return found
 
     def _together(self, tasks: Sequence[int], with_graph: frozenset[int]) -> Forwarded:
-        self.taps.begin()
-        with torch.set_grad_enabled(bool(with_graph)):
+        with torch.set_grad_enabled(bool(with_graph)), self.taps.recording() as (features, taps):
             losses = called(self.losses, self.count)
-        features, taps = self.taps.features, self.taps.taps
         return Forwarded(
             {task: self._scalar(loss, task) for task, loss in enumerate(losses)},
             dict.fromkeys(range(self.count), features),
@@ -121,10 +135,9 @@ class LoopForward:
     def _each(self, tasks: Sequence[int], with_graph: frozenset[int]) -> Forwarded:
         found = Forwarded({}, {}, {})
         for task in tasks:
-            self.taps.begin()
-            with torch.set_grad_enabled(task in with_graph):
+            with torch.set_grad_enabled(task in with_graph), self.taps.recording() as (features, taps):
                 found.terms[task] = self._scalar(self.losses(task), task)  # type: ignore[call-arg]
-            found.features[task], found.taps[task] = self.taps.features, self.taps.taps
+            found.features[task], found.taps[task] = features, taps
         return found
 
     def _scalar(self, loss: object, task: int) -> Tensor:

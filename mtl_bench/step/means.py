@@ -1,6 +1,7 @@
 """What all steps of a run work with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from mtl_bench.errors import BenchError
@@ -29,3 +30,15 @@ class Means:
         if isinstance(engine, str):
             raise BenchError(engine)
         return engine
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Around what a method does with a batch. Norms are on afterwards; one that raises leaves nothing behind."""
+        try:
+            yield
+        except BaseException:
+            self.mover.forget()
+            self.ledger.forget()
+            raise
+        finally:
+            self.mover.norms.end_batch()

@@ -60,6 +60,11 @@ class Mover:
         """Losses that the next step rests on: it is skipped where one is not finite."""
         self._seen.append(values)
 
+    def forget(self) -> None:
+        """What was to be the next step: its losses and gradients."""
+        self._seen.clear()
+        self._drop_gradients(except_for=())
+
     def apply(
         self, only: Literal["all", "shared"], rule: Literal["optimizer", "sgd"], stale: Sequence[int]
     ) -> Bool[Tensor, ""]:
@@ -78,8 +83,7 @@ class Mover:
             if self.clip_norm is not None:
                 nn.utils.clip_grads_with_norm_(moved, self.clip_norm, norm)
             self._optimizer_step(finite)
-        self._drop_gradients(except_for=())
-        self._seen.clear()
+        self.forget()
         self.version += 1
         return finite
 

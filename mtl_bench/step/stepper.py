@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.base import Method
 from mtl_bench.methods.interface import Context
+from mtl_bench.methods.layer_names import UNNAMED
 from mtl_bench.step.batch_step import BatchStep
 from mtl_bench.step.contract import check_contract
 from mtl_bench.step.engines.engine import engines
@@ -35,8 +36,8 @@ class Stepper:
     autograd on the first batch. `model` is what the losses are computed with: methods that run several forwards per
     batch need it, so that norms, buffers and dropout stay exact. `features` are the modules whose outputs the heads
     read: heads then run backward once, and gradients can be taken there. A model with a path per task
-    (`per_task_path`: norms per task, say) hands over `lambda task: loss`; `task_norms` names a shared weight → (the
-    weight, its norm of each task), which connection strength reads.
+    (`per_task_path`: norms per task, say) hands over `lambda task: loss`; `task_norms` is any name → (a shared weight,
+    the norm of each task behind it), which connection strength reads.
 
     `tasks` are names for findings, `likelihoods` "classification" or "regression" per task (for uncertainty weighting),
     `static_weights` by name, `total_steps` the batches of the whole training for methods that follow its progress.
@@ -44,8 +45,8 @@ class Stepper:
     from such samples: all tasks have a label in it, and the model is in evaluation mode meanwhile.
     `clip_norm` clips inside the step; `bn_updates` says whether norms update their statistics at their own first
     forward of a batch or at all. The learning rate's schedule and evaluation stay yours. Call `end_epoch` after each
-    epoch. Where torch.distributed runs several processes, each gives the losses of its part of a batch: the mean over
-    processes is what is trained.
+    epoch: what goes by epochs, phases among it, moves there only. Where torch.distributed runs several processes, each
+    gives the losses of its part of a batch: the mean over processes is what is trained.
 
     Raises BenchError for a method whose needs are not met, and on the first batch for a parameter that a loss reaches
     although it is listed elsewhere or nowhere.
@@ -110,7 +111,8 @@ class Stepper:
             )
         part = self._part(self._forward(losses), tasks)
         if part.tasks:  # none with a label in this batch: there is nothing to learn from
-            self.method.update(kind(part, means, self.epoch, self._progress()))
+            with means.batch():
+                self.method.update(kind(part, means, self.epoch, self._progress()))
         self.steps += 1
         found = means.ledger.batch_losses()
         self.epoch_means.add(found)
@@ -147,6 +149,12 @@ class Stepper:
         self.epoch_means.load(state["epoch_means"])
         means.ledger.failures.totals = state["nonfinite"]
         self.epoch, self.steps = state["epoch"], state["steps"]
+
+    def remove_hooks(self) -> None:
+        """Leaves no trace in the model; this stepper is of no use afterwards."""
+        self.taps.remove()
+        if self.means is not None:
+            self.means.mover.norms.remove()
 
     def _given(self, shared: Parameters, heads: Sequence[Parameters]) -> Ownership:
         trained = {id(parameter): name for name, parameter in self.names.items()}
@@ -195,7 +203,7 @@ class Stepper:
                 per_task_path=self.per_task_path,
                 last_shared=last,
                 shared={name: parameter.shape for name, parameter in owners.shared.items()},
-                task_norms=self.task_norms,
+                task_norms=self._named_norms(owners),
                 frozen=not owners.shared,
                 held_out=held_out is not None,
             )
@@ -204,6 +212,17 @@ class Stepper:
         self._trained, self._unseen = _trained(self.optimizer), set(range(K))
         listed = {id(p) for own in (owners.shared.values(), *owners.owned.values()) for p in own}
         self._strangers = any(p.requires_grad and id(p) not in listed for p in self.names.values())
+
+    def _named_norms(self, owners: Ownership) -> Norms:
+        """By the names that rows have; what is frozen has none."""
+        names = {id(parameter): name for name, parameter in owners.shared.items()}
+        able = {key: found for key, found in self.task_norms.items() if found[0].requires_grad}
+        for key, (weight, norms) in able.items():
+            if id(weight) not in names:
+                raise BenchError(f"The weight of task_norms' {key!r} is not among those that are shared and trained.")
+            if len(norms) != len(owners.owned):
+                raise BenchError(f"task_norms' {key!r} has {len(norms)} norms; give one for each of the losses.")
+        return {names[id(weight)]: (weight, norms) for weight, norms in able.values()}
 
     def _check(self, forwarded: Forwarded) -> None:
         """Until every loss was seen, and always where a parameter is in no list: a later batch may reach it."""
@@ -250,7 +269,7 @@ def _names(optimizer: torch.optim.Optimizer, model: nn.Module | None) -> dict[st
     """The parameters that are trained, as the model names them, else by their place in the optimizer and shape."""
     named = {id(parameter): name for name, parameter in model.named_parameters()} if model else {}
     trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    return {named.get(id(p), f"{place} of the optimizer, {list(p.shape)}"): p for place, p in enumerate(trained)}
+    return {named.get(id(p), f"{place} {UNNAMED}, {list(p.shape)}"): p for place, p in enumerate(trained)}
 
 
 def _trained(optimizer: torch.optim.Optimizer) -> list[tuple[int, bool]]:

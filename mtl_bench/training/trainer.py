@@ -185,7 +185,8 @@ class Trainer:
             self._wait()
             started += time.perf_counter() - probe_started
         if step.tasks:  # few labels in small batches: nothing to learn from, and no method expects zero losses
-            self.method.update(step)
+            with machine.means.batch():
+                self.method.update(step)
         losses = machine.ledger.batch_losses()
         self.means.add(losses)
         machine.ledger.counts.batches += 1

@@ -81,6 +81,15 @@ def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert "ls@feature: method.at is no argument of LinearScalarization" in shown
 
 
+def test_options_of_a_method_on_a_model_with_a_path_per_task(capsys: pytest.CaptureFixture[str]) -> None:
+    """The phases of one method are two steps; without peers nothing is asked of TorchJD."""
+    methods = 'methods=[cso,"cso@phase=2","cso@phase=3"]'
+    main(["cost", "model=lenet", "model.task_norm=true", "shape=[1,16,16]", "k=2", methods, "rounds=1", "device=cpu"])
+    shown = capsys.readouterr().out
+    assert re.search(r"^cso +[\d.]+ .*\ncso@phase=2 +[\d.]+ ", shown, re.M)
+    assert "cso@phase=3: method.phase" in shown
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [

@@ -319,6 +319,15 @@ def test_the_share_of_phase_1_falls_from_one_to_nothing() -> None:
     assert abs(found.mean() - (1 / 2 + 1 / 16)) < 0.02
 
 
+def test_a_training_without_epochs_is_told_that_it_never_leaves_phase_1(caplog: pytest.LogCaptureFixture) -> None:
+    for quiet in (phases(CSO(linear=True), 2, 10), phases(CSO(linear=True, phase="sequential"), 1, 10)):
+        assert len(quiet)
+    assert not caplog.records
+    assert phases(CSO(linear=True), 1, 10).all()
+    (record,) = caplog.records
+    assert "call end_epoch() after each" in record.message
+
+
 def test_phases_by_epoch_in_turn_and_alone() -> None:
     by_epoch = phases(CSO(linear=True, granularity="epoch"), 4, 50)
     assert torch.equal(by_epoch, by_epoch[:, :1].expand_as(by_epoch))

@@ -66,6 +66,12 @@ def test_normalisation_solves_for_scaled_gradients(normalise: str) -> None:
         assert_close(found, expected, rtol=1e-7, atol=1e-9)
 
 
+def test_a_bare_gramian_lacks_the_losses_to_divide_by() -> None:
+    for normalise in ("loss", "loss+"):
+        with pytest.raises(BenchError, match=r"divides by the losses; give weights\(gramian, losses=…\)"):
+            MGDA(normalise=normalise).weights(gramian_of(3, 5, seed=0))  # type: ignore[arg-type]
+
+
 def test_l2_is_blind_to_the_scale_of_a_task() -> None:
     gramian = gramian_of(3, 5, seed=0)
     scale = torch.tensor([1e-3, 1.0, 1e3], dtype=DOUBLE)

@@ -1,6 +1,8 @@
 """`check_step`: eight correct loops pass, and eight mistakes that people make are named."""
 
+import copy
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Any
 
 import pytest
@@ -8,7 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
-from mtl_bench.methods import MGDA, STGU, LinearScalarization, Method, PCGrad, UPGrad
+from mtl_bench.methods import (
+    MGDA,
+    STGU,
+    GradDrop,
+    GradVac,
+    LinearScalarization,
+    Method,
+    PCGrad,
+    RandomLossWeighting,
+    UPGrad,
+    WPCGrad,
+)
 from mtl_bench.step import Stepper, check_step
 
 LR = 0.1
@@ -16,16 +29,16 @@ AVERAGED = "shared parameters: ours divided by 3: the losses or gradients are av
 
 
 class Loop:
-    """A network with three heads on one batch, in float64, and what people write around it."""
+    """A network with three heads or more on one batch, in float64, and what people write around it."""
 
-    def __init__(self) -> None:
+    def __init__(self, tasks: int = 3) -> None:
         draw = torch.Generator().manual_seed(3)
         with torch.random.fork_rng():
             torch.manual_seed(0)
             self.encoder = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 4)).double()
-            self.heads = nn.ModuleList(nn.Linear(4, 2) for _ in range(3)).double()
+            self.heads = nn.ModuleList(nn.Linear(4, 2) for _ in range(tasks)).double()
         self.image = torch.randn(9, 5, generator=draw, dtype=torch.float64)
-        self.targets = [3 * torch.randn(9, 2, generator=draw, dtype=torch.float64) for _ in range(3)]
+        self.targets = [3 * torch.randn(9, 2, generator=draw, dtype=torch.float64) for _ in range(tasks)]
         self.shared = list(self.encoder.parameters())
         self.own = [list(head.parameters()) for head in self.heads]
         self.every = [*self.shared, *(p for own in self.own for p in own)]
@@ -217,6 +230,87 @@ def test_a_gradient_of_an_earlier_backward_is_told_from_a_double_one() -> None:
         "shared parameters: the gradient of an earlier backward was not cleared and is added (accumulated)"
     )
     assert all(torch.equal(p.grad, old) for p, old in zip(loop.every, kept, strict=True) if p.grad is not None)
+
+
+def ours(loop: Loop, method: Method, **known: Any) -> Callable[[], None]:
+    """Our own step from a random state of its own each time: right by definition."""
+    seeds = count(100)
+
+    def step() -> None:
+        stepper = Stepper(
+            copy.deepcopy(method), optimizer=loop.sgd, shared=loop.shared, heads=loop.own, seed=next(seeds), **known
+        )
+        stepper.step(loop.losses)
+        stepper.remove_hooks()
+
+    return step
+
+
+@pytest.mark.parametrize(
+    ("tasks", "method", "needed"),
+    [
+        (5, PCGrad(), ()),
+        (6, PCGrad(), ()),
+        (5, GradVac(), ()),
+        (5, WPCGrad(), ()),
+        (3, WPCGrad(variant="protected", rest=True), ()),
+        (3, RandomLossWeighting(), ()),
+        (3, RandomLossWeighting(law="one_hot"), ()),
+        (3, PCGrad(weighting=RandomLossWeighting()), ()),
+        (3, PCGrad(scale_heads=True), ()),
+        (3, GradDrop(), ("features",)),
+    ],
+)
+def test_draws_that_cannot_be_listed_are_called_neither_right_nor_wrong(
+    tasks: int, method: Method, needed: Sequence[str]
+) -> None:
+    loop = Loop(tasks)
+    known = {"features": [loop.encoder]} if needed else {}
+    said = f"draws at random, and with {tasks} tasks its draws cannot all be listed"
+    with pytest.raises(BenchError, match=said):
+        check_step(loop.losses, loop.shared, loop.own, ours(loop, method, **known), method=method, lr=LR, **known)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "method", "static"),
+    [
+        (3, GradVac(), {}),
+        (4, PCGrad(), {}),
+        (4, WPCGrad(), {}),
+        (3, PCGrad(), {"a": 0.2, "b": 3.0, "c": 1.0}),
+    ],
+)
+def test_right_steps_pass_whatever_they_draw(tasks: int, method: Method, static: dict[str, float]) -> None:
+    loop = Loop(tasks)
+    known: dict[str, Any] = {"tasks": list("abcd")[:tasks], "static_weights": static}
+    step = ours(loop, method, **known)
+    found = check_step(loop.losses, loop.shared, loop.own, step, method=method, lr=LR, tolerance=1e-6, **known)
+    assert found.ok, str(found)
+    if static:
+        assert not check_step(loop.losses, loop.shared, loop.own, loop.pcgrad, method=method, lr=LR, **known).ok
+
+
+def test_without_conflict_every_order_is_the_sum() -> None:
+    loop = Loop(6)
+    loop.targets = [loop.targets[0]] * 6
+    for head in loop.heads:
+        head.load_state_dict(loop.heads[0].state_dict())
+    assert check_step(loop.losses, loop.shared, loop.own, loop.plain, method=PCGrad(), tolerance=1e-6).ok
+    found = check_step(loop.losses, loop.shared, loop.own, lambda: loop.plain(1 / 6), method=PCGrad(), tolerance=1e-6)
+    assert found.differences[0] == AVERAGED.replace("3", "6")
+
+
+def test_the_model_is_left_without_a_trace() -> None:
+    loop = Loop()
+    norm = nn.BatchNorm1d(4).double()
+    loop.encoder.append(norm)
+    model = nn.ModuleList([loop.encoder, loop.heads])
+    check_step(loop.losses, loop.shared, loop.own, loop.plain, features=[loop.encoder], model=model)
+    assert norm.track_running_stats
+    assert not any(module._forward_hooks for module in model.modules())
+    seen = int(norm.num_batches_tracked)
+    loop.losses()
+    assert norm.num_batches_tracked == seen + 1
 
 
 def weigh(loop: Loop, weights: Sequence[float]) -> None:

@@ -2,7 +2,7 @@
 
 import torch
 
-from mtl_bench.step.epoch_means import EpochMeans
+from mtl_bench.step.epoch_means import FOLD, EpochMeans
 
 
 def test_means_skip_what_is_not_finite() -> None:
@@ -44,3 +44,14 @@ def test_sums_go_on_where_they_were_read() -> None:
     found = whole.close()
     assert second.close().equal(found)
     torch.testing.assert_close(found, losses.double().mean(dim=0))
+
+
+def test_loading_forgets_what_came_since() -> None:
+    means = EpochMeans(1)
+    means.add(torch.tensor([1.0]))
+    saved = means.state()
+    for _ in range(FOLD + 1):
+        means.add(torch.tensor([100.0]))
+    means.load(saved)
+    means.add(torch.tensor([1.0]))
+    assert means.close().item() == 1

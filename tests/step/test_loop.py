@@ -142,6 +142,74 @@ def test_one_by_one_or_in_a_sentence() -> None:
             made(net, features=features, **net.lists()).step(net.losses)
 
 
+@pytest.mark.parametrize("method", [LinearScalarization(), Counting(), MGDA(at="feature")])
+def test_a_norm_inside_a_checkpoint_is_a_sentence_or_follows_every_forward(method: Method) -> None:
+    """It is off when the checkpoint repeats the forward, which then is another one."""
+    norm = nn.BatchNorm1d(8).double()
+    for updates in ("first", "all"):
+        net, plain = Net(), Net()
+        model = nn.ModuleList([net, norm])
+
+        def losses(net: Net = net) -> list[Tensor]:
+            z = net.second(checkpoint(nn.Sequential(net.first, norm, nn.Tanh()), IMAGE, use_reentrant=False))
+            return [(head(z) - k).square().mean() for k, head in enumerate(net.heads)]
+
+        lists = {"shared": [net.first, net.second, norm], "heads": list(net.heads)}
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        stepper = made(
+            net, method, model=model, features=[net.second], optimizer=optimizer, bn_updates=updates, **lists
+        )
+        if updates == "first":
+            with pytest.raises(BenchError, match=r'^A checkpoint cannot repeat.*number of tensors.*bn_updates="all"'):
+                stepper.step(losses)
+            assert all(torch.equal(*pair) for pair in zip(net.parameters(), plain.parameters(), strict=True))
+        else:
+            stepper.step(losses)
+            assert not torch.equal(net.first.weight, plain.first.weight)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_outputs_of_named_modules_are_kept_by_nobody(fails: bool) -> None:
+    """A validation between two steps, and what follows a step, read the modules' own outputs."""
+    net = Net()
+    stepper = made(net, features=[net.second], model=net, **net.lists())
+    if fails:
+        with pytest.raises(BenchError):
+            stepper.step(lambda: net.losses()[:2])
+    stepper.step(net.losses)
+    output = net.second(net.first(IMAGE))
+    assert output.grad_fn.name() == "AddmmBackward0"  # type: ignore[union-attr]
+    assert not stepper.taps.features
+    assert not stepper.taps.taps
+    before = net.second.weight.detach().clone()
+    stepper.step(net.losses)
+    assert not torch.equal(net.second.weight, before)
+
+
+def test_a_compiled_encoder_is_tapped_and_tracked_as_a_plain_one() -> None:
+    """Its forward outside the step, in between, is compiled apart."""
+    ends = []
+    for compiled in (False, True):
+        net, norm = Net(), nn.BatchNorm1d(6).double()
+        encoder = nn.Sequential(net.first, nn.Tanh(), net.second, norm)
+        call = torch.compile(encoder, backend="aot_eager") if compiled else encoder
+        lists = {"shared": encoder, "heads": list(net.heads)}
+        parameters = [*net.parameters(), *norm.parameters()]
+        optimizer = torch.optim.SGD(parameters, lr=0.1)
+        stepper = made(net, MGDA(at="feature"), features=[encoder], model=encoder, optimizer=optimizer, **lists)
+        for _ in range(3):
+
+            def losses(net: Net = net, call: nn.Module = call) -> list[Tensor]:
+                z = call(IMAGE)
+                return [(head(z) - k).square().mean() for k, head in enumerate(net.heads)]
+
+            stepper.step(losses)
+            call(IMAGE)
+        ends.append(torch.cat([p.detach().flatten() for p in [*parameters, norm.running_mean]]))
+        assert norm.num_batches_tracked == 6
+    torch.testing.assert_close(*ends, rtol=1e-12, atol=1e-14)
+
+
 def test_a_layer_that_joins_later_is_named() -> None:
     net = Net()
     stepper = made(net, model=net)

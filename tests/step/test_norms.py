@@ -85,6 +85,7 @@ def test_evaluation_uses_running_statistics_and_updates_nothing() -> None:
     """Also when the last forward of training has switched the layer off."""
     norm = nn.Sequential(nn.BatchNorm1d(2))
     switch = NormSwitch(norm, every_forward=False)
+    switch.new_batch()
     norm(torch.randn(8, 2) + 5)
     assert switch.flags() == [False]
     norm.eval()
@@ -102,11 +103,37 @@ def test_layers_that_track_nothing_are_left_alone() -> None:
         nn.BatchNorm2d(2, track_running_stats=False), nn.InstanceNorm2d(2, track_running_stats=True), nn.GroupNorm(1, 2)
     )
     switch = NormSwitch(model, every_forward=False)
-    assert not switch.layers
     image = torch.randn(4, 2, 5, 5)
-    model(image)
     switch.new_batch()
+    assert not switch.layers
+    model(image)
+    switch.end_batch()
     assert [layer.track_running_stats for layer in model[:2]] == [False, True]
+
+
+def test_a_layer_that_somebody_has_stopped_stays_stopped() -> None:
+    model = nn.Sequential(nn.BatchNorm1d(2), nn.BatchNorm1d(2))
+    switch = NormSwitch(model, every_forward=False)
+    model[0].track_running_stats = False
+    for _ in range(2):
+        switch.new_batch()
+        model(torch.randn(8, 2))
+        model(torch.randn(8, 2))
+        switch.end_batch()
+    assert updates(model) == [0, 2]
+    assert switch.flags() == [False, True]
+
+
+def test_between_batches_layers_are_as_if_there_were_no_switch() -> None:
+    model = nn.Sequential(nn.BatchNorm1d(2))
+    switch = NormSwitch(model, every_forward=False)
+    switch.new_batch()
+    model(torch.randn(8, 2))
+    switch.end_batch()
+    model(torch.randn(8, 2))
+    model(torch.randn(8, 2))
+    assert updates(model) == [3]
+    assert switch.flags() == [True]
 
 
 def test_partial_labels_normalise_by_the_whole_batch() -> None:

@@ -9,7 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
-from mtl_bench.methods import CSO, FAMO, TAG, DynamicWeightAverage, GradDrop, LinearScalarization, Method, PCGrad
+from mtl_bench.methods import (
+    CSO,
+    FAMO,
+    TAG,
+    DynamicWeightAverage,
+    GradDrop,
+    GradVac,
+    LinearScalarization,
+    Method,
+    PCGrad,
+)
+from mtl_bench.methods.interface import Step
+from mtl_bench.methods.layer_conflicts import LayerConflicts
 from mtl_bench.methods.uw import UncertaintyWeighting
 from mtl_bench.step import Stepper
 from mtl_bench.streams import stream_seed
@@ -180,6 +192,8 @@ def test_what_it_needs_it_asks_for_in_one_sentence() -> None:
         ("give `likelihoods`", lambda model: stepper(model, UncertaintyWeighting())),
         ("2 losses and 1 names", lambda model: stepper(model, PCGrad(), tasks=["one"])),
         ("norms per task", lambda model: stepper(model, CSO(), total_steps=3)),
+        (r"LayerConflicts goes by layers.*Stepper model=", lambda model: stepper(model, LayerConflicts())),
+        (r"GradVac goes by layers.*Stepper model=", lambda model: stepper(model, GradVac(granularity="layer"))),
     ]
     for sentence, make_stepper in refused:
         model = Net()
@@ -271,3 +285,137 @@ def test_findings_come_by_the_names_of_the_tasks() -> None:
     found = made.end_epoch()
     assert len(found["affinity"]) == 2
     assert made.method.context.tasks == ("seg", "depth")
+
+
+class Breaking(LinearScalarization):
+    """Fails with the gradients written, as long as it is told to."""
+
+    def update(self, step: Step) -> None:
+        if not self.broken:
+            super().update(step)
+            return
+        found = step.losses()
+        step.backward(found, torch.full((len(found.tasks),), torch.nan))
+        raise KeyError("memory")
+
+    broken = True
+
+
+def tracked(net: Net) -> int:
+    return int(net.encoder[1].num_batches_tracked)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("updates", ["first", "all"])
+def test_a_second_stepper_on_a_model_goes_on(updates: str) -> None:
+    """Another method from here on, a layer set free: statistics move as before."""
+    model = Net()
+    stepper(model, FAMO(), model=model).step(lambda: losses(model(IMAGE)))
+    assert tracked(model) == 1
+    second = stepper(model, FAMO(), model=model, bn_updates=updates)
+    second.step(lambda: losses(model(IMAGE)))
+    assert tracked(model) == (2 if updates == "first" else 3)  # FAMO runs two forwards
+
+
+def test_statistics_are_anyones_between_batches() -> None:
+    model = Net()
+    made = stepper(model, PCGrad(), model=model)
+    made.step(lambda: losses(model(IMAGE)))
+    data = torch.utils.data.DataLoader(IMAGE, batch_size=6)
+    torch.optim.swa_utils.update_bn(data, model)
+    torch.testing.assert_close(model.encoder[1].running_mean, model.encoder[0](IMAGE).mean(dim=0))
+    made.step(lambda: losses(model(IMAGE)))
+    assert tracked(model) == 3
+
+
+def test_a_step_that_raised_leaves_nothing_to_the_next() -> None:
+    ends = []
+    for failing in (False, True):
+        model = Net()
+        method = Breaking()
+        made = stepper(model, method, model=model)
+        method.broken = failing
+        if failing:
+            with pytest.raises(KeyError):
+                made.step(lambda model=model: [torch.nan * loss for loss in losses(model(IMAGE))])  # type: ignore[misc]
+            model.load_state_dict(Net().state_dict())
+        method.broken = False
+        values = made.step(lambda model=model: losses(model(IMAGE)))  # type: ignore[misc]
+        assert made.step(lambda: [], tasks=[]).isnan().all()
+        ends.append((values, made.epoch_means.close(), *model.state_dict().values()))
+    assert all(torch.equal(*pair) for pair in zip(*ends, strict=True))
+
+
+def test_layers_go_by_the_names_of_the_model() -> None:
+    model = Net()
+    counting, vaccine = LayerConflicts(), GradVac(granularity="layer")
+    for method in (counting, vaccine):
+        stepper(model, method, model=model).step(lambda: losses(model(IMAGE)))
+    assert list(counting.layers) == ["encoder.0", "encoder.1"]
+    assert len(vaccine.targets) == 2
+
+
+class Convolution(nn.Module):
+    """A convolution with a norm per task that makes each task own some channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.conv = nn.Conv2d(1, 8, 3)
+            self.norms = nn.ModuleList(nn.BatchNorm2d(8) for _ in range(2))
+            self.heads = nn.ModuleList(nn.Linear(8, 1) for _ in range(2))
+        with torch.no_grad():
+            for k, norm in enumerate(self.norms):
+                norm.weight.copy_(1 + torch.arange(8).roll(3 * k))
+        self.double()
+
+    def loss(self, task: int) -> Tensor:
+        image = torch.randn(6, 1, 5, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        z = self.norms[task](self.conv(image)).relu().mean(dim=(2, 3))
+        return (self.heads[task](z) * (1 - 2 * task) - 1).square().mean()
+
+    def stepped(self, method: Method, norms: Any, **given: Any) -> Stepper:
+        lists = [[*self.norms[k].parameters(), *self.heads[k].parameters()] for k in range(2)]
+        made = Stepper(
+            method,
+            shared=self.conv,
+            heads=lists,
+            optimizer=torch.optim.SGD(self.parameters(), lr=0.1),
+            per_task_path=True,
+            task_norms=norms,
+            **given,
+        )
+        made.step(self.loss)
+        return made
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("key", ["conv.weight", "conv1", "what I call it"])
+def test_a_weight_of_task_norms_is_known_by_itself_and_not_by_its_name(key: str, named: bool) -> None:
+    ends = {}
+    for method in (CSO(phase=2), LinearScalarization()):
+        net = Convolution()
+        norms = {key: (net.conv.weight, tuple(net.norms))}
+        made = net.stepped(method, norms, **({"model": net} if named else {}))
+        ends[type(method)] = net.conv.weight
+    projected, net = ends[CSO], Convolution()
+    net.stepped(CSO(phase=2), {"conv.weight": (net.conv.weight, tuple(net.norms))}, model=net)
+    assert torch.equal(projected, net.conv.weight)
+    assert not torch.allclose(projected, ends[LinearScalarization], rtol=1e-3)
+    assert len(made.method.context.task_norms) == 1
+
+
+def test_task_norms_that_cannot_be_meant() -> None:
+    net = Convolution()
+    refused: list[tuple[str, CSO, Any]] = [
+        ("'head' is not among those that are shared", CSO(phase=2), {"head": (net.heads[0].weight, tuple(net.norms))}),
+        ("'conv' has 1 norms; give one for each", CSO(phase=2), {"conv": (net.conv.weight, tuple(net.norms[:1]))}),
+        (
+            r"named convN.*method\.pairs=all",
+            CSO(phase=2, pairs="released"),
+            {"conv1": (net.conv.weight, tuple(net.norms))},
+        ),
+    ]
+    for said, method, norms in refused:
+        with pytest.raises(BenchError, match=said):
+            net.stepped(method, norms)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import CheckpointError
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.interface import TaskLosses
@@ -80,10 +81,23 @@ def spend(losses: TaskLosses, version: int) -> Graph:
 
 
 @contextmanager
+def recomputed() -> Iterator[None]:
+    """Raises BenchError where a checkpoint computes something else than the forward did."""
+    try:
+        yield
+    except CheckpointError as error:
+        raise BenchError(
+            f"A checkpoint cannot repeat its forward: torch says {str(error).splitlines()[0]!r}; leave norms out of "
+            'it, or let them follow every forward, repeated ones too: bn_updates="all".'
+        ) from error
+
+
+@contextmanager
 def one_by_one() -> Iterator[None]:
     """Raises BenchError where autograd cannot go back from one loss after another."""
     try:
-        yield
+        with recomputed():
+            yield
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
