@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import permutations
+from itertools import permutations, product
 from typing import ClassVar, Literal
 
 import torch
@@ -81,6 +81,10 @@ class WPCGrad(GramianWeighting, Prioritised):
             yield from (in_order(problem.gramian, order) for order in permutations(range(k)))
         elif self.variant == "protected" and not self.rest:
             yield from (protected(problem.gramian, first) for first in range(k))
+        elif self.variant == "protected" and k <= ENUMERABLE:
+            for first in range(k):
+                others = [permutations(j for j in range(k) if j not in (first, i)) for i in range(k)]
+                yield from (protected(problem.gramian, first, orders) for orders in product(*others))
         elif not (problem.gramian < 0).any():
             yield torch.ones(k, dtype=torch.float64)  # nobody yields, whatever the order
 

@@ -253,7 +253,7 @@ def ours(loop: Loop, method: Method, **known: Any) -> Callable[[], None]:
         (6, PCGrad(), ()),
         (5, GradVac(), ()),
         (5, WPCGrad(), ()),
-        (3, WPCGrad(variant="protected", rest=True), ()),
+        (5, WPCGrad(variant="protected", rest=True), ()),
         (3, RandomLossWeighting(), ()),
         (3, RandomLossWeighting(law="one_hot"), ()),
         (3, PCGrad(weighting=RandomLossWeighting()), ()),
@@ -277,6 +277,7 @@ def test_draws_that_cannot_be_listed_are_called_neither_right_nor_wrong(
         (3, GradVac(), {}),
         (4, PCGrad(), {}),
         (4, WPCGrad(), {}),
+        (4, WPCGrad(variant="protected", rest=True), {}),
         (3, PCGrad(), {"a": 0.2, "b": 3.0, "c": 1.0}),
     ],
 )
