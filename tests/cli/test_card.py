@@ -38,7 +38,7 @@ def test_without_committed_records_the_sources_still_speak(mtl_bench: Type) -> N
 
 
 def test_a_method_on_no_board_says_so(mtl_bench: Type) -> None:
-    assert "No committed board holds it." in mtl_bench("card", "cagrad", f"{REFERENCE}/rooms").words
+    assert "No committed board holds it." in mtl_bench("card", "cagrad", f"{REFERENCE}/rooms_quick").words
 
 
 def test_refusals_are_one_sentence(mtl_bench: Type) -> None:

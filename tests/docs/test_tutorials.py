@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -46,9 +45,15 @@ def console() -> Iterator[Console]:
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
 
 
+def words(command: str) -> list[str]:
+    """As the shell of a reader splits them, {a,b} written out."""
+    split = subprocess.run(["bash", "-fc", f"printf '%s\\0' {command}"], check=True, capture_output=True, text=True)
+    return split.stdout.split("\0")[:-1]
+
+
 def hurried(command: str) -> list[str]:
     """The arguments of `mtl-bench …`, a training cut to a moment and a sweep to its first cell."""
-    arguments = shlex.split(command)[1:]
+    arguments = words(command)[1:]
     planned = arguments[0] == "status" and "-m" in arguments
     if not (planned or arguments[0] in ("train", "group", "recon", "tune")) or "--cfg" in arguments:
         return arguments
