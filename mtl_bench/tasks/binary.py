@@ -21,7 +21,7 @@ class BinaryTask(DenseTask):
     The weighting of HED (Xie & Tu 2015) as in the code of ASTMT and Vandenhende et al.: w = `pos_weight`, or, with
     `balanced`, the share of negative pixels among the valid ones of the batch (the loss of a batch is then not the sum
     of those of its parts); null weighs every pixel by 1. Targets are classes [batch, height, width], 1, 0, or -1 to be
-    ignored, or numbers [batch, 1, height, width], positive from 0.5 on, NaN to be ignored.
+    ignored, or numbers [batch, 1, height, width] in [0, 1], positive from 0.5 on, NaN or below 0 to be ignored.
 
     Raises BenchError for a `pos_weight` outside (0, 1).
     """
@@ -47,21 +47,16 @@ class BinaryTask(DenseTask):
     def labels(self) -> int:
         return 2
 
+    def valid(self, target: Tensor) -> Bool[Tensor, "batch *elements"]:
+        return target >= 0  # not NaN either
+
     def errors(
         self, output: Float[Tensor, "batch 1 height width"], target: Tensor
     ) -> tuple[Float[Tensor, "batch 1 height width"], Bool[Tensor, "batch 1 height width"]]:
-        positive, valid = self.binary(output, target)
+        positive, valid = binary(output, target)
         errors = entropies(torch.where(valid, output, 0.0), positive)
         for_positive, for_negative = self.weights((valid & ~positive).sum() / valid.sum().clamp(min=1))
         return torch.where(valid, torch.where(positive, for_positive * errors, for_negative * errors), 0.0), valid
-
-    def binary(
-        self, output: Float[Tensor, "batch 1 height width"], target: Tensor
-    ) -> tuple[Bool[Tensor, "batch 1 height width"], Bool[Tensor, "batch 1 height width"]]:
-        """Positive pixels, and valid ones."""
-        target = target.unsqueeze(1) if target.ndim == 3 else target
-        check_shapes(output, target)
-        return target >= 0.5, self.valid(target)
 
     def weights(self, negative: Float[Tensor, ""]) -> tuple[Tensor | float, Tensor | float]:
         """Of a positive and of a negative pixel, from the share of negative ones."""
@@ -69,6 +64,15 @@ class BinaryTask(DenseTask):
             return 1.0, 1.0
         weight = negative if isinstance(self.pos_weight, str) else self.pos_weight
         return weight, 1 - weight
+
+
+def binary(
+    output: Float[Tensor, "batch 1 height width"], target: Tensor
+) -> tuple[Bool[Tensor, "batch 1 height width"], Bool[Tensor, "batch 1 height width"]]:
+    """Positive pixels, and valid ones."""
+    target = target.unsqueeze(1) if target.ndim == 3 else target
+    check_shapes(output, target)
+    return target >= 0.5, target >= 0  # neither holds for NaN
 
 
 def entropies(output: Tensor, positive: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mtl_bench.tasks.base import Metric, Normalise
-from mtl_bench.tasks.binary import BinaryTask, PosWeight, entropies, reached
+from mtl_bench.tasks.binary import BinaryTask, PosWeight, binary, entropies, reached
 from mtl_bench.tasks.dense import Aggregation
 
 THRESHOLDS = 99  # 0.01, 0.02, …, 0.99
@@ -33,7 +33,7 @@ class Edges(BinaryTask):
         super().__init__(metrics, 2 * THRESHOLDS + 4, pos_weight, aggregation, normalise, loss_scale)
 
     def sums(self, output: Float[Tensor, "batch 1 height width"], target: Tensor) -> Float[Tensor, "size"]:
-        positive, valid = self.binary(output, target)
+        positive, valid = binary(output, target)
         errors = torch.where(valid, entropies(output.double(), positive), 0.0)
         losses = [torch.where(positive, errors, 0.0).sum(), torch.where(positive, 0.0, errors).sum()]
         thresholds = torch.arange(1, THRESHOLDS + 1, dtype=torch.float64, device=output.device) / 100

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mtl_bench.tasks.base import Metric, Normalise, check_choice
-from mtl_bench.tasks.binary import BinaryTask, PosWeight, reached
+from mtl_bench.tasks.binary import BinaryTask, PosWeight, binary, reached
 from mtl_bench.tasks.dense import Aggregation
 
 THRESHOLDS = 15  # 0.2, 0.25, …, 0.9
@@ -53,7 +53,7 @@ class Saliency(BinaryTask):
         self.max_f = max_f
 
     def sums(self, output: Float[Tensor, "batch 1 height width"], target: Tensor) -> Float[Tensor, "size"]:
-        positive, valid = self.binary(output, target)
+        positive, valid = binary(output, target)
         thresholds = torch.arange(4, 4 + THRESHOLDS, dtype=torch.float64, device=output.device) / 20
         false, true = reached(output, positive, valid, thresholds).double().unbind(1)
         salient = positive.sum(dim=(1, 2, 3)).unsqueeze(1)

@@ -57,15 +57,6 @@ def test_numbers_and_classes_mean_the_same(task: type[BinaryTask]) -> None:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_noise_below_zero_is_no_hole(task: type[BinaryTask]) -> None:
-    output, target = outputs(1), numbers(1)
-    noisy = torch.where(target < 0.5, target - 0.5, target)
-    assert task().loss(output, noisy) == task().loss(output, target)
-    assert torch.equal(task().labelled(noisy), task().labelled(target))
-    assert torch.equal(task().measure(output, noisy), task().measure(output, target))
-
-
-@pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("label", [0, 1])
 def test_a_map_of_one_class_is_finite(task: type[BinaryTask], label: int) -> None:
     output, target = outputs(1).requires_grad_(), torch.full((8, 6, 7), label)

@@ -171,7 +171,7 @@ def run(plan: Plan, runs: Path, logger: NoLogger | None = None, pictures: int = 
 
 
 LAST = {"name": "Last", "given": {}}
-BEST = {"name": "BestVal", "given": {"metric": "abs_err"}}
+BEST = {"name": "BestVal", "given": {"metric": "abs_err", "higher_is_better": False}}
 
 
 @pytest.mark.parametrize(("selection", "only"), [(LAST, None), (BEST, ["far"])], ids=["last", "best_val"])

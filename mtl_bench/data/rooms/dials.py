@@ -15,6 +15,7 @@ from mtl_bench.streams import stream_seed
 
 COPY = "_copy"  # a duplicated task's second name ends in this
 NEAREST = 0.01  # metres: where noise puts a surface at or behind the camera; without a distance it would be no label
+EDGES = "edge_occlusion"  # of 0 and 1, where a number below 0 is no label either
 WAVES = 4.0  # periods of the distractor over the range of brightness
 Arrays = dict[str, np.ndarray]
 
@@ -54,7 +55,7 @@ def distractor(clean: Float[Tensor, "scenes 3 height width"]) -> Float[Tensor, "
 def add_noise(arrays: Arrays, fields: Mapping[str, Field], label_noise: Mapping[str, float], seed: int) -> None:
     """Noise on stored training targets, in place: Gaussian of σ in the target's unit, on normals before they are unit
     again; for classes σ is the share of labelled pixels that get a random class. A duplicate gets noise of its own.
-    Noise takes no label away: distances end at `NEAREST`, other maps may leave [0, 1].
+    Noise takes no label away: distances end at `NEAREST`, edges at 0; other maps may leave [0, 1].
     """
     copies = {task + COPY: sigma for task, sigma in label_noise.items() if task + COPY in fields}
     for task, sigma in (*label_noise.items(), *copies.items()):
@@ -70,3 +71,5 @@ def add_noise(arrays: Arrays, fields: Mapping[str, Field], label_noise: Mapping[
             stored += (sigma * draw.standard_normal(stored.shape)).astype(stored.dtype)
             if field.kind == "depth":
                 np.maximum(stored, NEAREST, out=stored)  # NaN stays
+            elif task.removesuffix(COPY) == EDGES:
+                np.maximum(stored, 0, out=stored)
