@@ -7,18 +7,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mtl_bench.errors import BenchError
 from mtl_bench.methods.gradient import GramianWeighting
-from mtl_bench.methods.interface import Context, GramianProblem
+from mtl_bench.methods.interface import GramianProblem
+from mtl_bench.methods.numerical_rank import NumericalRank
 from mtl_bench.methods.priorities import Prioritised
-
-FLOAT32 = 1.1920929e-07  # distance of 1 to the next number
 
 Scale = Literal["min", "median", "rmse"]
 
 
 @dataclass(kw_only=True, eq=False)
-class AlignedMTL(GramianWeighting, Prioritised):
+class AlignedMTL(GramianWeighting, Prioritised, NumericalRank):
     """w = k B p, B = σ V Λ^(−1/2) Vᵀ from G = V Λ Vᵀ: the nearest orthogonal gradients of one length σ (Senushkin et
     al., CVPR 2023).
 
@@ -28,30 +26,16 @@ class AlignedMTL(GramianWeighting, Prioritised):
     p: `priorities`, which enter behind B, not through the losses. `at="feature"` is Aligned-MTL-UB.
     Cost: 1 forward, k encoder backwards (UB: 1).
 
-    Raises BenchError for `eps` out of range.
+    Raises what `NumericalRank` refuses.
     """
 
     natural_sum: ClassVar[Literal["k"]] = "k"
 
     scale: Scale = "min"
-    eps: float = FLOAT32
-
-    def setup(self, context: Context) -> None:
-        super().setup(context)
-        check_eps(self.eps, len(context.tasks))
 
     def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
         k = len(problem.gramian)
         return balance(problem.gramian, self.scale, self.eps) @ (k * self.preference(problem.tasks, k))
-
-
-def check_eps(eps: float, K: int) -> None:
-    """Raises BenchError for what would count every eigenvalue as 0, or none."""
-    if not 0 <= eps < 1 / K:
-        raise BenchError(
-            f"method.eps, times the number of tasks, is the share of the largest eigenvalue that counts as 0: from 0 "
-            f"to below 1/{K}, got {eps}."
-        )
 
 
 def balance(gramian: Float[Tensor, "k k"], scale: Scale, eps: float) -> Float[Tensor, "k k"]:

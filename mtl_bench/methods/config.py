@@ -7,15 +7,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mtl_bench.methods.aligned_mtl import FLOAT32, check_eps
 from mtl_bench.methods.gradient import GramianWeighting
 from mtl_bench.methods.imtl_g import equal_cosines
-from mtl_bench.methods.interface import Context, GramianProblem
+from mtl_bench.methods.interface import GramianProblem
+from mtl_bench.methods.numerical_rank import NumericalRank
 from mtl_bench.methods.priorities import Prioritised
 
 
 @dataclass(kw_only=True, eq=False)
-class ConFIG(GramianWeighting, Prioritised):
+class ConFIG(GramianWeighting, Prioritised, NumericalRank):
     """The direction with the same cosine to every task's gradient, as long as the sum of the gradients' projections on
     it (Liu et al., ICLR 2025).
 
@@ -26,16 +26,10 @@ class ConFIG(GramianWeighting, Prioritised):
     tasks agree. M-ConFIG, one task's momentum per step, is another method and not here.
     Cost: 1 forward, k encoder backwards.
 
-    Raises BenchError for `eps` out of range.
+    Raises what `NumericalRank` refuses.
     """
 
     natural_sum: ClassVar[Literal["k"]] = "k"
-
-    eps: float = FLOAT32
-
-    def setup(self, context: Context) -> None:
-        super().setup(context)
-        check_eps(self.eps, len(context.tasks))
 
     def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
         gramian, k = problem.gramian, len(problem.gramian)

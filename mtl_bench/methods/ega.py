@@ -1,6 +1,5 @@
 """Eccentric gradient alignment."""
 
-import logging
 import math
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
@@ -10,15 +9,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mtl_bench.errors import BenchError
-from mtl_bench.methods.aligned_mtl import FLOAT32, balance, check_eps
+from mtl_bench.methods.aligned_mtl import balance
 from mtl_bench.methods.gradient import GramianWeighting
 from mtl_bench.methods.interface import Context, GramianProblem
-
-log = logging.getLogger(__name__)
+from mtl_bench.methods.numerical_rank import NumericalRank
+from mtl_bench.methods.warm_up import tell_warm_up
 
 
 @dataclass(kw_only=True, eq=False)
-class EGA(GramianWeighting):
+class EGA(GramianWeighting, NumericalRank):
     """Aligned-MTL whose aligned gradients are weighted by how little a task has improved (radarODE-MTL, Zhang et al.,
     2024).
 
@@ -30,7 +29,8 @@ class EGA(GramianWeighting):
     Released code has warmup = 4 written into it; a run no longer than `warmup` + 2 epochs is Aligned-MTL.
     Cost: 1 forward, k encoder backwards.
 
-    Raises BenchError for a temperature that is not positive and finite, a negative warmup, and `eps` out of range.
+    Raises BenchError for a temperature that is not positive and finite, a negative warmup, and what `NumericalRank`
+    refuses.
     """
 
     natural_sum: ClassVar[Literal["k"]] = "k"
@@ -38,20 +38,13 @@ class EGA(GramianWeighting):
 
     warmup: int = 4
     temperature: float = 1.0
-    eps: float = FLOAT32
     epochs: int = field(default=0, init=False)
     reference: Tensor | None = field(default=None, init=False, repr=False)
     ratio: Tensor | None = field(default=None, init=False, repr=False)
 
     def setup(self, context: Context) -> None:
         super().setup(context)
-        check_eps(self.eps, len(context.tasks))
-        if 1 < context.epochs <= self.warmup + 2:
-            log.warning(
-                "method.warmup=%d of %d epochs: this run is Aligned-MTL throughout; make it shorter.",
-                self.warmup,
-                context.epochs,
-            )
+        tell_warm_up(context, self.warmup, self.warmup + 2, "Aligned-MTL")
         if not 0 < self.temperature < math.inf:
             raise BenchError(f"method.temperature is positive and finite, got {self.temperature}.")
         if self.warmup < 0:

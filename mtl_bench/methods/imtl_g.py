@@ -7,14 +7,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mtl_bench.methods.aligned_mtl import FLOAT32, check_eps
 from mtl_bench.methods.gradient import GramianWeighting
-from mtl_bench.methods.interface import Context, GramianProblem
+from mtl_bench.methods.interface import GramianProblem
+from mtl_bench.methods.numerical_rank import NumericalRank
 from mtl_bench.methods.solvers.cosines import cosines_of
 
 
 @dataclass(kw_only=True, eq=False)
-class IMTLG(GramianWeighting):
+class IMTLG(GramianWeighting, NumericalRank):
     """Weights of sum 1 under which d has the same projection on every task's gradient: d · g_k / ‖g_k‖ equal for all k
     (Liu et al., ICLR 2021).
 
@@ -26,16 +26,10 @@ class IMTLG(GramianWeighting):
     many tables' "IMTL" is this method alone.
     Cost: 1 forward, k encoder backwards.
 
-    Raises BenchError for `eps` out of range.
+    Raises what `NumericalRank` refuses.
     """
 
     natural_sum: ClassVar[Literal[1]] = 1
-
-    eps: float = FLOAT32
-
-    def setup(self, context: Context) -> None:
-        super().setup(context)
-        check_eps(self.eps, len(context.tasks))
 
     def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
         weights = equal_cosines(problem.gramian, torch.ones(len(problem.gramian), dtype=torch.float64), self.eps)

@@ -1,6 +1,5 @@
 """Smooth Tchebycheff scalarization."""
 
-import logging
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -13,8 +12,7 @@ from mtl_bench.methods.interface import Context
 from mtl_bench.methods.loss_weighting import LossWeighting, pick
 from mtl_bench.methods.priorities import Prioritised
 from mtl_bench.methods.task_values import positive
-
-log = logging.getLogger(__name__)
+from mtl_bench.methods.warm_up import tell_warm_up
 
 
 @dataclass(kw_only=True, eq=False)
@@ -55,12 +53,8 @@ class STCH(LossWeighting, Prioritised):
         check_choices(self, "method.")
         if self.mu <= 0 or self.warmup < 0:
             raise BenchError(f"mu must be positive and warmup not negative, got {self.mu} and {self.warmup}.")
-        if self.form == "log" and 1 < context.epochs <= self.warmup + 1:
-            log.warning(
-                "method.warmup=%d of %d epochs: this run is scale-invariant weighting throughout; make it shorter.",
-                self.warmup,
-                context.epochs,
-            )
+        if self.form == "log":
+            tell_warm_up(context, self.warmup, self.warmup + 1, "scale-invariant weighting")
         count = len(context.tasks)
         self.nadir = torch.zeros(count, device=context.device)
         self.factors = (count * self.preference(tuple(range(count)), count)).float().to(context.device)

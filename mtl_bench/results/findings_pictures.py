@@ -1,6 +1,5 @@
 """Pictures of what methods find out: affinities, conflicts, groups over time, shares of channels over time."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +12,8 @@ from jaxtyping import Float, Int
 from mtl_bench.errors import BenchError, Damaged, noting
 from mtl_bench.records import Record
 from mtl_bench.records.folder import HISTORY_NAME
+from mtl_bench.records.history import History
+from mtl_bench.records.probed_cosines import probed_cosines
 from mtl_bench.records.record import RECORD_NAME, load_record
 from mtl_bench.results.grouping_pictures import matrix_panel, save_figure
 from mtl_bench.results.layer_pictures import layers_panel
@@ -20,7 +21,6 @@ from mtl_bench.results.layer_pictures import layers_panel
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COSINE = "diagnostics/cosine/"  # of a pair, in a run's history
 INCH = 0.42  # per task, at least
 Panel = Callable[["Axes"], None]
 
@@ -162,21 +162,14 @@ def read_conflicts(history: Path, tasks: Sequence[str]) -> tuple[np.ndarray, np.
 
     Raises Damaged.
     """
-    pairs = {f"{COSINE}{a}-{b}": (i, j) for i, a in enumerate(tasks) for j, b in enumerate(tasks) if i < j}
     try:
-        lines = history.read_text().splitlines() if history.is_file() else []
-        rows = [json.loads(line).get("diagnostics") for line in lines if '"diagnostics"' in line]
-    except (OSError, ValueError, AttributeError) as error:
+        found = probed_cosines(History(history).rows(), tasks)
+    except (OSError, TypeError) as error:  # TypeError: lines that are no objects
         raise Damaged(f"{history} is damaged ({error}); delete it.") from error
-    sums, negative, count = (np.zeros((len(tasks), len(tasks))) for _ in range(3))
-    for row in rows:
-        for key, (i, j) in pairs.items():
-            if key in (row or {}):
-                for cell in ((i, j), (j, i)):
-                    sums[cell] += row[key]
-                    negative[cell] += row[key] < 0
-                    count[cell] += 1
-    if not count.any():
+    if not found:
         return None
-    known = np.where(count, count, np.nan)
-    return sums / known, 100 * negative / known
+    mean, negative = (np.full((len(tasks), len(tasks)), np.nan) for _ in range(2))
+    for (i, j), cosines in found.items():
+        mean[i, j] = mean[j, i] = np.mean(cosines)
+        negative[i, j] = negative[j, i] = 100 * np.mean(np.less(cosines, 0))
+    return mean, negative

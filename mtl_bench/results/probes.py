@@ -8,8 +8,9 @@ from typing import Any
 from scipy import stats
 
 from mtl_bench.errors import BenchError
+from mtl_bench.records.probed_cosines import COSINE
 
-SHARE, COSINE, SOUND = "diagnostics/share/", "diagnostics/cosine/", "diagnostics/conflicts"
+SHARE, SOUND = "diagnostics/share/", "diagnostics/conflicts"
 Probe = Mapping[str, float]  # one probed batch: name of a number → the number
 
 

@@ -10,11 +10,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mtl_bench.records.probed_cosines import COSINE, probed_cosines
 from mtl_bench.step.batch_step import BatchStep
 from mtl_bench.step.ledger import Ledger
 
 SHARE = "diagnostics/share/"
-COSINE = "diagnostics/cosine/"
 
 
 def probe(step: BatchStep) -> tuple[tuple[int, ...], Float[Tensor, "k k"]]:
@@ -82,12 +82,6 @@ def mean_cosines(rows: Iterable[Mapping[str, Any]], tasks: Sequence[str]) -> lis
 
     None for a pair that was never probed together; [] without any.
     """
-    found: dict[tuple[int, int], list[float]] = {}
-    for row in rows:
-        for pair in combinations(range(len(tasks)), 2):
-            i, j = pair
-            if (cosine := row.get("diagnostics", {}).get(f"{COSINE}{tasks[i]}-{tasks[j]}")) is not None:
-                found.setdefault(pair, []).append(cosine)
-    means = {pair: fmean(cosines) for pair, cosines in found.items()}
+    means = {pair: fmean(cosines) for pair, cosines in probed_cosines(rows, tasks).items()}
     size = range(len(tasks))
     return [[1.0 if i == j else means.get((min(i, j), max(i, j))) for j in size] for i in size] if means else []

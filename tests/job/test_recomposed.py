@@ -64,6 +64,14 @@ def another_selection(record: dict[str, Any]) -> None:
     record["selection"] = "mean_last_1"
 
 
+def remark(edit: Edit) -> tuple[bool, str]:
+    """The only one on a committed record that was edited."""
+    record = json.loads(json.dumps(committed("rooms/famo/*/seed-0")))
+    edit(record)
+    (found,) = check_meaning(record)
+    return found
+
+
 @pytest.mark.parametrize(
     ("edit", "says"),
     [
@@ -80,9 +88,7 @@ def another_selection(record: dict[str, Any]) -> None:
     ],
 )
 def test_an_edit_is_wrong(edit: Edit, says: str) -> None:
-    record = json.loads(json.dumps(committed("rooms/famo/*/seed-0")))
-    edit(record)
-    ((wrong, text),) = check_meaning(record)
+    wrong, text = remark(edit)
     assert wrong
     assert says in text
 
@@ -105,9 +111,7 @@ def a_class_that_is_not_here(record: dict[str, Any]) -> None:
     ],
 )
 def test_another_version_is_told(edit: Edit, says: str) -> None:
-    record = json.loads(json.dumps(committed("rooms/famo/*/seed-0")))
-    edit(record)
-    ((wrong, text),) = check_meaning(record)
+    wrong, text = remark(edit)
     assert not wrong
     assert says in text
 
