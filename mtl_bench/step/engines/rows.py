@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.interface import TaskGradients
+from mtl_bench.step.engines.products import products
 from mtl_bench.step.failures import is_finite
 
 
@@ -71,9 +72,9 @@ class Rows(ABC):
     def gramian(self, other: TaskGradients | None = None) -> Float[Tensor, "k k"]:
         rows = self.matrix()
         if other is not None:
-            return (rows @ other.matrix().T).double().cpu()
+            return products(rows, other.matrix()).double().cpu()
         k = len(self.tasks)
-        packed = torch.cat([(rows @ rows.T).flatten().double(), self._values.double()]).cpu()
+        packed = torch.cat([products(rows, rows).flatten().double(), self._values.double()]).cpu()
         self._host_values = packed[k * k :]
         return packed[: k * k].view(k, k)
 
