@@ -54,6 +54,11 @@ class CrossStitch(ConvolutionalModel):
         heads = build_heads(outputs, lambda n: dense_head(features, features // 4, n, size))
         super().__init__(StitchedColumns(columns), heads, task_norm)
 
+    @property
+    def last_shared(self) -> None:
+        """None: every column ends in a layer of its own, and the last one by name would be one task's."""
+        return None
+
     def decode(self, features: list[Tensor], task: int) -> Float[Tensor, "batch n height width"]:
         found: Tensor = self.heads[self.tasks[task]](features[task])
         return found
@@ -83,7 +88,7 @@ class StitchUnit(nn.Module):
     def __init__(self, tasks: int) -> None:
         super().__init__()
         self.tasks = tasks
-        self.weight = nn.Parameter(torch.empty(tasks * tasks))  # flat: it is no layer's weight, see `last_shared`
+        self.weight = nn.Parameter(torch.empty(tasks * tasks))  # flat: it is no layer's weight
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -45,3 +45,8 @@ class MTINet(ConvolutionalModel):
         places = iter(range(len(tasks)))  # heads are built in the order of the tasks
         heads = build_heads(outputs, lambda n: DistillingHead(next(places), len(tasks), widths, n, size))
         super().__init__(TaskScales(trunk, widths, tasks), heads, task_norm)
+
+    @property
+    def last_shared(self) -> None:
+        """None: the last shared layers are named by tasks, and the last one by name would be one task's."""
+        return None
