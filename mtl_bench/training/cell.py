@@ -76,7 +76,7 @@ def run_cell(plan: Plan, place: Place, options: Options, logger: Logger) -> Outc
         if not (trainer.machine.ledger.counts.optimizer_steps and trainer.machine.ledger.counts.backwards):
             raise BenchError(
                 f"{trainer.name} learned nothing: either `update` of {type(trainer.method).__name__} does not take "
-                "gradients and call `step.apply()`, or no training sample has a label."
+                "gradients and call `step.apply()` within an epoch, or no training sample has a label."
             )
         selected = trainer.evaluator.select(trainer.state, plan.packed.manifest.fields, options.pictures)
         record = make_record(plan, trainer, selected)

@@ -66,9 +66,11 @@ class Evaluator:
         return Selected(test, val, others, taken)
 
     def _selected(self, state: RunState) -> tuple[Metrics, Metrics]:
-        tests = [evaluation["test"] for evaluation in state.evaluations if evaluation["test"] is not None]
+        rule = self.reporting.selection
+        # more are tested where a method gets cheaper while it trains: how many are to come was a guess
+        tests = [one["test"] for one in state.evaluations if one["test"] is not None][-rule.averaged :]
         if state.kept is not None:
-            rule, val = self.reporting.selection, state.validations[state.kept_at]
+            val = state.validations[state.kept_at]
             if rule.scalar(val) == -math.inf:
                 log.warning("Selection %s saw no validation that is a number; the first one is reported.", rule.name)
             self.forward.model.load_state_dict(state.kept)

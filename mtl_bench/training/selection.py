@@ -24,6 +24,11 @@ class SelectionRule(ABC):
     @abstractmethod
     def name(self) -> str: ...
 
+    @property
+    def averaged(self) -> int:
+        """How many of the last evaluations are reported, as their mean."""
+        return 1
+
     def scalar(self, val: Metrics) -> float | None:
         """How good a validation is, higher better; None for a rule that judges none."""
         return None
@@ -33,8 +38,8 @@ class SelectionRule(ABC):
         return False
 
     def tests(self, remaining: int) -> bool:
-        """Whether test is evaluated now, with `remaining` evaluations to come."""
-        return remaining == 0
+        """Whether test is evaluated now, with `remaining` evaluations to come: a guess where batches cost unlike."""
+        return remaining < self.averaged
 
 
 @dataclass
@@ -98,8 +103,9 @@ class MeanLastK(SelectionRule):
     def name(self) -> str:
         return f"mean_last_{self.k}"
 
-    def tests(self, remaining: int) -> bool:
-        return remaining < self.k
+    @property
+    def averaged(self) -> int:
+        return self.k
 
 
 def mean_metrics(found: list[Metrics]) -> Metrics:

@@ -162,7 +162,7 @@ class Trainer:
             self._give_up(
                 float(self.machine.ledger.failures.totals[1])
             )  # the checkpoint may be of a run that was given up
-            while self.progress < 1 and interrupts.received is None:
+            while self.progress < 1 and not self._in_vain and interrupts.received is None:
                 self._batch(bar)
                 self._give_up(self._in_a_row())
                 if time.monotonic() - saved_at >= self.options.checkpoint_seconds:
@@ -220,6 +220,11 @@ class Trainer:
         if finished or state.epoch % self.evaluator.reporting.evaluate_every == 0:
             self._evaluate(means.tolist())
 
+    @property
+    def _in_vain(self) -> bool:
+        """A whole epoch has spent nothing of what the budget counts, steps or passes: more of them never end."""
+        return self.state.epoch > 0 and not self.progress
+
     def _keep_findings(self) -> None:
         found = self.method.findings()
         if found:
@@ -241,6 +246,8 @@ class Trainer:
 
     def _remaining(self) -> int:
         """Evaluations still to come, taking the batches so far as typical (exact for epochs and batches)."""
+        if self._in_vain:
+            return 0
         batches = self.machine.ledger.counts.batches
         total = batches / self.progress
         return max(

@@ -1,11 +1,14 @@
 import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
 
 from mtl_bench.errors import BenchError
+from mtl_bench.methods import Method
+from mtl_bench.methods.interface import Step
 from mtl_bench.training.assemble import Place
 from mtl_bench.training.cell import Outcome, run_cell
 from mtl_bench.training.loggers import NoLogger
@@ -111,6 +114,47 @@ def test_mean_last_k_is_the_mean_of_the_last_k(
     assert record["test"] == mean_metrics(chosen)
     assert record["val"] == mean_metrics([evaluation["val"] for evaluation in record["evaluations"][-k:]])
     assert record["selection"] == f"mean_last_{k}"
+
+
+@dataclass(kw_only=True, eq=False)
+class Cheaper(Method):
+    """Three optimizer steps on every batch of its first epoch, then one."""
+
+    natural_sum: ClassVar[None] = None
+
+    def update(self, step: Step) -> None:
+        for _ in range(3 if step.epoch == 0 else 1):
+            losses = step.losses()
+            step.backward(losses, torch.ones(len(losses.tasks)))
+            step.apply()
+
+
+def test_mean_last_k_counts_where_batches_get_cheaper(compose: Compose, data: Path, tmp_path: Path) -> None:
+    """The end comes later than the first epoch says: more evaluations are tested, and the last three reported."""
+    rule = {"_target_": f"{SELECTION}.MeanLastK", "k": 3}
+    plan = selecting(
+        compose(f"method._target_={__name__}.Cheaper"), data, rule, amount=7 * PER_EPOCH, unit="optimizer_steps"
+    )
+    record = train(plan, tmp_path).record
+    tested = [evaluation["test"] for evaluation in record["evaluations"] if evaluation["test"] is not None]
+    assert (len(record["evaluations"]), len(tested)) == (5, 5)
+    assert record["test"] == mean_metrics(tested[-3:])
+    assert record["val"] == mean_metrics([evaluation["val"] for evaluation in record["evaluations"][-3:]])
+
+
+@dataclass(kw_only=True, eq=False)
+class Stepless(Cheaper):
+    """Looks at losses alone."""
+
+    def update(self, step: Step) -> None:
+        step.losses(grad=False)
+
+
+def test_an_epoch_without_a_step_ends_a_budget_of_steps(compose: Compose, data: Path, tmp_path: Path) -> None:
+    last = {"_target_": f"{SELECTION}.Last"}
+    plan = selecting(compose(f"method._target_={__name__}.Stepless"), data, last, amount=7, unit="optimizer_steps")
+    with pytest.raises(BenchError, match=r"learned nothing: .* within an epoch, or no training sample has a label"):
+        train(plan, tmp_path)
 
 
 def test_last_is_the_end_of_the_budget(compose: Compose, tmp_path: Path) -> None:
