@@ -57,6 +57,7 @@ def entry_of(
 ) -> EntryFile:
     """What one row of the plan's table stands on."""
     tasks, terms = list(plan.tasks), plan.reporting.delta_m["terms"]
+    scored = plan.reporting.scored(tasks)
     return {
         "schema": SCHEMA,
         "id": name,
@@ -70,9 +71,9 @@ def entry_of(
         "selection": plan.reporting.selection.name,
         "delta_m": {
             "definition": plan.reporting.delta_m["definition"],
-            "terms": {task: list(terms[task]) for task in tasks},
+            "terms": {task: list(terms[task]) for task in scored},
         },
-        "baselines": plan.setting.baselines(tasks),
+        "baselines": plan.setting.baselines(scored),
         "budget": budget,
         "grouping": dict(grouping),
         "seeds": seeds,

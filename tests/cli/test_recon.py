@@ -95,3 +95,15 @@ def test_a_model_that_cannot_be_split_says_so_before_anything_is_trained(mtl_ben
     assert typed.status == 1
     assert "NineLayerCNN cannot be split" in typed.sentence
     assert not list(folder.glob("runs/multidigits/layer_conflicts/*"))
+
+
+def test_an_auxiliary_task_trains_along_and_stands_on_no_board(mtl_bench: Type, folder: Path) -> None:
+    auxiliary = "protocol.reporting.delta_m.terms.segmentation=[]"
+    typed = mtl_bench(*RECON, "single_task=true", auxiliary)
+    assert typed.status == 0, typed.err
+    (path,) = folder.glob("runs/rooms_quick/entries/*.json")
+    entry = json.loads(path.read_text())
+    assert list(entry["delta_m"]["terms"]) == list(entry["baselines"]) == ["depth_zbuffer", "normal"]
+    report = mtl_bench("report", "--markdown", "-")
+    assert report.status == 0, report.err
+    assert "| recon (top=3" in report.out
