@@ -21,6 +21,7 @@ from mtl_bench.records.entry import FOLDER, EntryFile, Group, Study, Trial, save
 from mtl_bench.records.record import SINGLE, has_converged
 from mtl_bench.results import delta_m
 from mtl_bench.results.tuned_rows import trial_in_words
+from mtl_bench.training.arguments import check_node
 from mtl_bench.training.plan import Plan
 from mtl_bench.training.setting import method_label, training_of
 
@@ -58,10 +59,15 @@ class Tuner:
         return self.plan.reporting.scored(self.plan.tasks)
 
     def check(self) -> None:
-        """That everything can be drawn, before the first run."""
+        """That everything can be drawn, and that the method takes what is, before the first run."""
         for tasks in ([task] for task in self.scored):
             self._space(tasks)
-        self._space(self.tasks)
+        space, seed = self._space(self.tasks), self.settings.sampler_seed
+        *_, drawn = search(lambda values: ("", 0.0), values_at(self.job.plain, list(space)), space, 2, "random", seed)
+        try:
+            check_node(with_values(self.job.plain, drawn["values"])["method"], "method")
+        except BenchError as error:
+            raise BenchError(f"{error} The search draws such values; give space a list to choose from.") from error
 
     def tune_alone(self) -> None:
         asked = [self._space([task]) for task in self.scored]
@@ -112,7 +118,8 @@ class Tuner:
         for number, trial in enumerate(found, 1):
             study["trials"].append(trial)
             if entry is not None:
-                save_entry(path, entry)
+                if not _is_over(path):  # another process that tunes the same may have been faster
+                    save_entry(path, entry)
                 print(f"{who}, trial {number} of {settings.trials}: {trial_in_words(trial)}", flush=True)
         study["winner"] = best_of(study["trials"])
         if study["winner"] is None:

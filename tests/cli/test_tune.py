@@ -220,3 +220,23 @@ def test_one_method_that_fails_leaves_the_others(folder: Path, mtl_bench: Type) 
     assert entries(folder).keys() >= {"single-task", "ls"}
     assert typed.err.startswith("mtl-bench: ")
     assert "Not every cell of this sweep finished" in typed.err
+
+
+def test_an_auxiliary_task_is_searched_along_and_stands_on_no_board(mtl_bench: Type, folder: Path) -> None:
+    typed = mtl_bench(*TUNE, "method=uw", "trials=2", "protocol.reporting.delta_m.terms.right=[]")
+    assert typed.status == 0, typed.err
+    found = entries(folder)
+    assert [study["tasks"] for study in found["single-task"]["tuning"]["studies"]] == [["left"]]
+    assert list(found["uw"]["delta_m"]["terms"]) == list(found["uw"]["baselines"]) == ["left"]
+    report = mtl_bench("report", "--markdown", "-")
+    assert report.status == 0, report.err
+    assert "| uw, tuned (2 trials) | " in report.out
+
+
+def test_what_a_method_does_not_take_is_refused_before_the_first_run(mtl_bench: Type, folder: Path) -> None:
+    before = records(folder)
+    typed = mtl_bench(*TUNE, "method=go4align", "+space.groups={low:2,high:4}")
+    assert typed.status == 1
+    assert "method.groups must be a whole number, got " in typed.err
+    assert typed.err.rstrip().endswith("The search draws such values; give space a list to choose from.")
+    assert records(folder) == before
