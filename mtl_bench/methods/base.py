@@ -18,12 +18,14 @@ class Method(ABC):
 
     `natural_sum` is what a method's weights sum to when the tasks agree: "k", 1 (then `scaled` multiplies by k, the
     tasks in the batch, so that equal weights always mean the plain sum of losses) or None (no fixed sum).
-    `raw_scale=True` keeps a paper's own scale. `state` names the attributes a checkpoint carries; a value that has
-    `state_dict` itself (a nested weighting, trainable scalars) is saved through it.
+    `raw_scale=True` keeps a paper's own scale. `parts`: into how many a batch is split at most. `state` names the
+    attributes a checkpoint carries; a value that has `state_dict` itself (a nested weighting, trainable scalars) is
+    saved through it.
     """
 
     natural_sum: ClassVar[Literal["k", 1] | None]
     revision: ClassVar[int] = 1
+    parts: ClassVar[int] = 1
     state: ClassVar[tuple[str, ...]] = ("solver_failures",)
 
     raw_scale: bool = False

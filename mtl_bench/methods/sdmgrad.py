@@ -37,6 +37,7 @@ class SDMGrad(ComposableMethod, Prioritised):
     """
 
     natural_sum: ClassVar[Literal[1]] = 1
+    parts: ClassVar[int] = 3
     state: ClassVar[tuple[str, ...]] = ("simplex",)
 
     strength: float = 0.3
@@ -55,7 +56,7 @@ class SDMGrad(ComposableMethod, Prioritised):
         self.simplex = torch.full((len(context.tasks),), 1 / len(context.tasks), dtype=torch.float64)
 
     def update(self, step: Step) -> None:
-        parts = step.split(3)
+        parts = step.split(self.parts)
         tasks = parts[0].tasks
         if not tasks:
             return

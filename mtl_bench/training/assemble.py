@@ -77,7 +77,7 @@ def assemble(plan: Plan, place: Place, options: Options, logger: Logger) -> Trai
         autocast=torch.bfloat16 if training.precision == "bf16" else None,
         held_out=_held_out(plan, splits, fields, device),
     )
-    check_last_batch(machine.forward, batches, splits["train"])
+    check_last_batch(machine.forward, batches, splits["train"], method.parts)
     check_reach(machine.forward, machine.mover.ownership, splits["train"])
     method.setup(_context(plan, machine, batches.per_epoch))
     check_state(method)
@@ -145,7 +145,7 @@ def _context(plan: Plan, machine: Machine, steps_per_epoch: int) -> Context:
     return Context(
         tasks=tuple(plan.tasks),
         likelihoods=tuple(task.likelihood for task in plan.tasks.values()),
-        static_weights={} if plan.single else plan.training.static_weights,
+        static_weights={} if plan.single else plan.training.weights_of(plan.tasks),
         epochs=plan.training.budget.epochs(steps_per_epoch),
         steps_per_epoch=steps_per_epoch,
         device=machine.device,

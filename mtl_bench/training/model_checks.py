@@ -29,17 +29,24 @@ def check_reach(forward: ModelForward, owners: Ownership, split: Split) -> None:
         check_contract(found, owners, dict(forward.model.named_parameters()), forward.names)
 
 
-def check_last_batch(forward: ModelForward, batches: Batches, split: Split) -> None:
-    """Raises BenchError where an epoch ends with a batch of one sample that the model cannot train on (BatchNorm)."""
-    if batches.smallest != 1:
+def check_last_batch(forward: ModelForward, batches: Batches, split: Split, parts: int = 1) -> None:
+    """Raises BenchError where the last batch of an epoch cannot be split into `parts`, or where its smallest part is
+    one sample, which the model cannot train on (BatchNorm).
+    """
+    if batches.smallest < parts:
+        raise BenchError(
+            f"The method splits batches into {parts} parts, and an epoch ends with a batch of {batches.smallest}; set "
+            "++protocol.training.drop_last=true or another batch_size."
+        )
+    if batches.smallest // parts != 1:
         return
-    tasks = range(len(forward.names))
+    tasks, smallest = range(len(forward.names)), "of one sample" if parts == 1 else "that has a part of one sample"
     try:
         with untouched(forward.model, training=True), torch.no_grad():
             forward.on(split.batch(torch.zeros(1, dtype=torch.long)))(tasks, frozenset())
     except Exception as error:  # torch says "Expected more than 1 value per channel", a user's layer anything
         raise BenchError(
-            f"An epoch ends with a batch of one sample, which model {type(forward.model).__name__} cannot train on "
+            f"An epoch ends with a batch {smallest}, which model {type(forward.model).__name__} cannot train on "
             f"({unforeseen(error)}); set ++protocol.training.drop_last=true or another batch_size."
         ) from error
 

@@ -336,6 +336,21 @@ def test_a_last_batch_of_one_sample_is_asked_of_the_model(
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
 
+@pytest.mark.parametrize(
+    ("batch_size", "sentence"),
+    [
+        (8, r"ends with a batch that has a part of one sample, which model Normed"),
+        (7, r"ends with a batch that has a part of one sample, which model Normed"),
+        (10, r"splits batches into 3 parts, and an epoch ends with a batch of 2; set .*drop_last=true"),
+    ],
+)
+def test_the_parts_of_a_last_batch_are_asked_of_the_model(batch_size: int, sentence: str, split: Split) -> None:
+    forward = machine(Normed()).forward
+    check_last_batch(forward, Batches(split, 6, False, 0), split, parts=3)
+    with pytest.raises(BenchError, match=sentence):
+        check_last_batch(forward, Batches(split, batch_size, False, 0), split, parts=3)
+
+
 def test_an_optimizer_that_runs_forwards_itself_is_refused(compose: Callable[..., Plan]) -> None:
     plan = compose("protocol.training.optimizer._target_=torch.optim.LBFGS")
     with pytest.raises(BenchError, match=r"LBFGS runs forwards within its step.*AdamW"):
