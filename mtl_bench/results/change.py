@@ -48,6 +48,8 @@ def term_weights(definition: str, terms: Terms) -> dict[Term, float]:
     empty = [task for task, metrics in terms.items() if not metrics]
     if not terms or empty:
         raise BenchError(f"Δm needs a metric for every task, and {empty or 'every task'} has none; name one.")
+    if twice := [task for task, metrics in terms.items() if len(set(metrics)) < len(metrics)]:
+        raise BenchError(f"Δm counts a metric once, and task {twice[0]} names one twice; name each once.")
     total = sum(len(metrics) for metrics in terms.values())
     if definition == "one_per_task" and total > len(terms):
         crowded = next(task for task, metrics in terms.items() if len(metrics) > 1)

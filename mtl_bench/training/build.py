@@ -19,6 +19,8 @@ from mtl_bench.training.protocol import Reporting, Training
 
 BASELINES = ("single_model", "single_training")  # of protocol.reporting
 FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)  # Adagrad's form is fused on the CPU only
+# Forms that somebody has chosen, and fused SGD starts a momentum at 0, which with dampening the plain form does not
+NOT_FUSED = {"fused", "foreach", "differentiable", "dampening"}
 
 
 def build(node: Mapping[str, Any], place: str, kind: type | None = None, **injected: Any) -> Any:
@@ -77,6 +79,8 @@ def choose_tasks(known: Iterable[str], only: list[str] | None) -> list[str]:
     names = list(known)
     if only is None:
         return names
+    if not isinstance(only, list):
+        raise BenchError(f"only is a list of tasks, as in only=[{names[0]}]; got {only!r}.")
     unknown = [task for task in only if task not in names]
     if unknown or not only:
         raise BenchError(f"only={only} must name some of the tasks {', '.join(names)}; unknown: {unknown}.")
@@ -99,11 +103,10 @@ def build_optimizer(training: Training, model: MultiTaskModel) -> torch.optim.Op
     groups: list[dict[str, Any]] = [{"params": [*shared, *heads]}]
     if training.head_lr_factor != 1:  # one group where it can be: every group is a kernel launch of its own
         groups = [{"params": shared}, {"params": heads, "lr": lr * training.head_lr_factor}]
-    # fused SGD starts a momentum at 0, which with dampening is not what the plain form does
-    fused = target in FUSED and not {"fused", "dampening"} & factory.keywords.keys()  # type: ignore[attr-defined]
+    fused = target in FUSED and not NOT_FUSED & factory.keywords.keys()  # type: ignore[attr-defined]
     try:
         optimizer = factory(groups, fused=True) if fused else factory(groups)
-    except (TypeError, ValueError) as error:  # torch refuses a negative learning rate and the like
+    except (TypeError, ValueError, RuntimeError) as error:  # torch refuses a negative learning rate and the like
         raise BenchError(f"protocol.training.optimizer cannot be built: {error}.") from error
     if needs_closure(optimizer):
         raise BenchError(

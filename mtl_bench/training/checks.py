@@ -64,6 +64,8 @@ def check_terms(reporting: Reporting, known: Sequence[str], tasks: Mapping[str, 
     for name, chosen in terms.items():
         if not isinstance(chosen, list):
             raise BenchError(f"protocol.reporting.delta_m.terms.{name} is a list of metrics, got {chosen!r}.")
+        if len(set(chosen)) < len(chosen):
+            raise BenchError(f"Δm counts a metric once, and task {name} names {chosen}; name each once.")
         if definition == "one_per_task" and len(chosen) > 1:
             raise BenchError(
                 f"Δm one_per_task takes one metric of task {name}, got {chosen}; keep one or use task_mean."

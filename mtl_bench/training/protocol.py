@@ -1,5 +1,6 @@
 """A protocol is an object: everything that makes two numbers comparable."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -49,6 +50,11 @@ class Training:
         check_choices(self, "protocol.training.")
         if self.batch_size < 1:
             raise BenchError(f"protocol.training.batch_size must be at least 1, got {self.batch_size}.")
+        if not 0 < self.head_lr_factor < math.inf:
+            raise BenchError(
+                "Heads learn at protocol.training.head_lr_factor times the learning rate, which must be above 0 and "
+                f"finite, got {self.head_lr_factor}."
+            )
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise BenchError(f"protocol.training.clip_norm must be positive, or null for none, got {self.clip_norm}.")
         self._check_normalise()
@@ -58,6 +64,10 @@ class Training:
                     f"protocol.training.augmentation.{number} ({type(one).__name__}) is no Augmentation; derive it "
                     f"from {Augmentation.__module__}.Augmentation."
                 )
+
+    def weights_of(self, tasks: Iterable[str]) -> dict[str, float]:
+        """`static_weights` of those that are trained; empty where there are none."""
+        return {task: self.static_weights[task] for task in tasks if task in self.static_weights}
 
     def _check_normalise(self) -> None:
         given = self.normalise

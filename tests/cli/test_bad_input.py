@@ -122,6 +122,12 @@ CONFIGURATION = {  # what is typed after `mtl-bench train`, and what the sentenc
         "static_weights names left, depth, but the tasks are left, right",
     ),
     "unknown task": (["only=[depth]"], "must name some of the tasks left, right"),
+    "one task that is no list": (["only=5"], "only is a list of tasks, as in only=[left]; got 5"),
+    "a metric that counts twice": (
+        ["protocol.reporting.delta_m.terms.left=[accuracy,accuracy]"],
+        "Δm counts a metric once, and task left names ['accuracy', 'accuracy']; name each once",
+    ),
+    "heads that learn backwards": (["++protocol.training.head_lr_factor=-1"], "must be above 0 and finite, got -1"),
     "no task": (["only=[]"], "must name some of the tasks left, right"),
     "task that the dataset lacks": (
         ["+tasks.depth=${tasks.left}", "+protocol.reporting.delta_m.terms.depth=[accuracy]"],

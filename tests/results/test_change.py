@@ -83,6 +83,7 @@ def test_only_terms_count_and_one_per_task_weighs_tasks_alike() -> None:
         (table(LS), table(SINGLE), "median", NYU, "'median' is unknown"),
         (table(LS), table(SINGLE), "task_mean", {"depth": []}, "'depth'.*none"),
         (table(LS), table(SINGLE), "task_mean", {}, "every task"),
+        (table(LS), table(SINGLE), "task_mean", {"depth": ["rel_err"] * 2}, "counts a metric once, and task depth"),
     ],
 )
 def test_refusals_are_one_sentence(values: dict, baseline: dict, definition: str, terms: dict, says: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from mtl_bench.errors import BenchError
 from mtl_bench.training.build import build_optimizer
 from tests.step.toys import OneTensor, TaskNorms
 
@@ -29,6 +30,8 @@ def test_fused_where_the_kernel_can_skip_a_step(kind: type[torch.optim.Optimizer
         partial(torch.optim.Adagrad, lr=0.1),  # fused on the CPU only
         partial(torch.optim.SGD, lr=0.1, momentum=0.9, dampening=0.5),  # a fused momentum starts at 0
         partial(torch.optim.Adam, lr=0.1, fused=False),
+        partial(torch.optim.Adam, lr=0.1, foreach=True),
+        partial(torch.optim.SGD, lr=0.1, differentiable=True),
     ],
 )
 def test_plain_elsewhere(factory: Callable[..., Any]) -> None:
@@ -42,3 +45,8 @@ def test_every_parameter_once_and_heads_at_their_own_rate() -> None:
     assert (shared["lr"], heads["lr"]) == (0.1, 0.2)
     assert {id(p) for p in shared["params"]} == {id(p) for p in model.shared_parameters().values()}
     assert len(shared["params"]) + len(heads["params"]) == len(list(model.parameters()))
+
+
+def test_forms_that_exclude_each_other_are_refused_in_one_sentence() -> None:
+    with pytest.raises(BenchError, match=r"protocol\.training\.optimizer cannot be built: .*fused.*foreach"):
+        built(partial(torch.optim.Adam, lr=0.1, foreach=True, fused=True))

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from mtl_bench.errors import BenchError
+from mtl_bench.job import compose_plan
 from mtl_bench.training.budget import Budget
 from mtl_bench.training.protocol import Reporting, Training
-from tests.runs import PER_EPOCH, Compose, begin, differing, train
+from tests.runs import PER_EPOCH, ROOMS, Compose, begin, differing, train
 
 
 def make_training(**changes: Any) -> Training:
@@ -32,6 +33,12 @@ def test_a_batch_without_samples_is_refused() -> None:
         make_training(batch_size=0)
 
 
+@pytest.mark.parametrize("factor", [-1, 0, float("inf"), float("nan")])
+def test_heads_do_not_learn_backwards(factor: float) -> None:
+    with pytest.raises(BenchError, match=r"head_lr_factor times the learning rate, .* above 0 and finite, got"):
+        make_training(head_lr_factor=factor)
+
+
 @pytest.mark.parametrize("name", ["evaluate_every", "evaluation_batch_size"])
 def test_evaluations_of_nothing_are_refused(name: str) -> None:
     with pytest.raises(BenchError, match="must be at least 1"):
@@ -46,6 +53,12 @@ def test_static_weights_are_those_of_fixed(compose: Compose, tmp_path: Path) -> 
     assert static.record["evaluations"] == fixed.record["evaluations"]
     assert differing(static.checkpoint["model"], plain.checkpoint["model"]) != []
     assert static.rows[-1]["weights"] == {"left": 1.0, "right": 0.5}
+
+
+def test_static_weights_of_all_tasks_serve_a_part_of_them(data: Path, tmp_path: Path) -> None:
+    weighted = "++protocol.training.static_weights={segmentation: 1, depth_zbuffer: 2, normal: 3}"
+    trainer = begin(compose_plan([*ROOMS, "only=[segmentation,normal]", weighted], data), tmp_path)
+    assert trainer.method.context.static_weights == {"segmentation": 1, "normal": 3}
 
 
 def test_without_a_validation_split_its_samples_are_trained_on(compose: Compose, tmp_path: Path) -> None:
