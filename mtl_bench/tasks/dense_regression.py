@@ -66,7 +66,7 @@ class DenseRegression(DenseTask):
         return torch.stack([absolute / count, (squared / count).sqrt()])
 
     def valid(self, target: Float[Tensor, "batch outputs height width"]) -> Bool[Tensor, "batch 1 height width"]:
-        return ~target.isnan().any(dim=1, keepdim=True)
+        return super().valid(target).all(dim=1, keepdim=True)
 
     def decoded(self, output: Float[Tensor, "batch outputs height width"]) -> Tensor:
         return self.encoding.decode(output.double()) if self.encoding else output.double()

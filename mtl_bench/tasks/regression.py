@@ -46,7 +46,7 @@ class Regression(Task):
     def measure(
         self, output: Float[Tensor, "batch values"], target: Float[Tensor, "batch values"]
     ) -> Float[Tensor, "3"]:
-        residual, valid = self._residual(output.double(), target.double())
+        residual, valid = self._residual(output.double(), target)
         return torch.stack([residual.abs().sum(), residual.square().sum(), valid.sum().double()])
 
     def values(self, totals: Sequence[float]) -> dict[str, float]:
@@ -57,6 +57,6 @@ class Regression(Task):
 
     def _residual(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         target = target.reshape(output.shape)  # a scalar target per sample meets a head with one output
-        valid = self.valid(target.to(output.dtype))
+        valid = self.valid(target)  # before it becomes a number of the output's type: a code below 0 is no label
         zero = torch.zeros_like(output)
         return torch.where(valid, output - torch.where(valid, target, zero), zero), valid

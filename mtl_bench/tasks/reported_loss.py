@@ -83,6 +83,9 @@ class LossRegression(ReportsLoss, DenseRegression):
         self.shifts = shifts
         self.report_loss()
 
+    def labelled(self, target: Float[Tensor, "batch outputs height width"]) -> Bool[Tensor, "batch"]:
+        return super().labelled(target[..., 1:-1, 1:-1] if self.shifts else target)
+
     def errors(
         self, output: Float[Tensor, "batch outputs height width"], target: Float[Tensor, "batch outputs height width"]
     ) -> tuple[Float[Tensor, "batch outputs h w"], Bool[Tensor, "batch 1 h w"]]:

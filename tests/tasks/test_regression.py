@@ -122,3 +122,11 @@ def test_an_evaluation_without_a_label_is_an_error() -> None:
 def test_wrong_arguments(arguments: dict, sentence: str) -> None:
     with pytest.raises(BenchError, match=sentence):
         Regression(**arguments)
+
+
+def test_a_code_below_0_is_no_label_of_a_field_of_whole_numbers() -> None:
+    """As `labelled` says: loss and metrics count what it counts."""
+    task, output, target = Regression(), torch.zeros(2, 1), torch.tensor([-1, 3], dtype=torch.int8)
+    total, count = task.loss(output, target)
+    assert (task.labelled(target).tolist(), float(total), int(count)) == ([False, True], 3.0, 1)
+    assert task.values(task.measure(output, target).tolist()) == {"mae": 3.0, "mse": 9.0}

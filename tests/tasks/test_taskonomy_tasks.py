@@ -176,3 +176,11 @@ def test_segmentation_reports_its_cross_entropy() -> None:
     assert measured(LossSegmentation(4, normalise="all", loss_scale=7), (logits, target))["loss"] == pytest.approx(
         (math.log(2) + math.log(4)) / 3
     )
+
+
+def test_under_shifts_a_label_at_the_border_alone_is_none() -> None:
+    target = torch.full((2, 1, 4, 5), torch.nan)
+    target[0, 0, 0, 0] = target[1, 0, 2, 2] = 1.0
+    assert LossRegression().labelled(target).tolist() == [True, True]
+    assert LossRegression(shifts=True).labelled(target).tolist() == [False, True]
+    assert int(LossRegression(shifts=True).loss(torch.zeros(2, 1, 4, 5), target)[1]) == 1
