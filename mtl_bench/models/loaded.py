@@ -57,7 +57,7 @@ def digests(weights: Mapping[str, Tensor]) -> dict[str, str]:
         digest = hashlib.sha256()
         for name in sorted(name for name in weights if _part(name) == part):
             digest.update(f"{name} {weights[name].dtype} {list(weights[name].shape)}\n".encode())
-            digest.update(weights[name].detach().cpu().contiguous().numpy().tobytes())
+            digest.update(weights[name].detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
         found[part] = digest.hexdigest()
     return found
 

@@ -33,6 +33,8 @@ def configure(device: torch.device, threads: int, precision: str, deterministic:
         raise BenchError(f"threads must be at least 1, got {threads}.")
     keep_freed_memory()
     torch.set_num_threads(threads)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)  # the cells of a sweep share a process
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS needs it to be reproducible
@@ -83,7 +85,7 @@ def processor() -> str:
 
 
 def peak_memory_bytes(device: torch.device) -> int:
-    """Largest allocation on the GPU, or of the whole process on the CPU."""
+    """Largest allocation on the GPU since `configure`, or of the whole process on the CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -119,3 +119,10 @@ def test_attention_is_drawn_from_the_seed() -> None:
         ends.append(model.attention.in_proj_weight)
     assert torch.equal(ends[0], ends[1])
     assert not torch.equal(ends[0], ends[2])
+
+
+def test_weights_of_any_type_have_a_digest() -> None:
+    """numpy has no bfloat16."""
+    weights = {"first.weight": torch.ones(2, 3, dtype=torch.bfloat16), "count": torch.tensor(3)}
+    assert set(digests(weights)) == {"shared"}
+    assert digests(weights) != digests(weights | {"count": torch.tensor(4)})

@@ -99,6 +99,12 @@ def test_an_unknown_mode_is_refused() -> None:
         WandbLogger(mode="onlin")  # type: ignore[arg-type]
 
 
+def test_a_disabled_run_leaves_nothing(info: RunInfo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
+    run(WandbLogger(mode="disabled"), info)
+    assert list(info.folder.iterdir()) == []
+
+
 def test_nothing_is_written_without_a_logger(info: RunInfo) -> None:
     run(NoLogger(), info)
     assert list(info.folder.iterdir()) == []

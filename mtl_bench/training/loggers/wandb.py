@@ -65,8 +65,9 @@ class WandbLogger(Logger):
             self._run = self._begin(wandb, info, "offline")
             reason = " ".join(str(error).split())
             log.warning("W&B is out of reach and this run goes offline: wandb sync %s (%s)", self._kept(), reason)
-        target = {"project": self.project, "entity": self.entity, "mode": self.mode}
-        write_atomic(info.folder / TARGET, json.dumps(target))
+        if self.mode != "disabled":
+            target = {"project": self.project, "entity": self.entity, "mode": self.mode}
+            write_atomic(info.folder / TARGET, json.dumps(target))
         self._run.define_metric("batch", hidden=True)
         self._run.define_metric("*", step_metric="batch")
         if self._run.url:
