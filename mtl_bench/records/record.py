@@ -86,7 +86,7 @@ class Record(Shared):
     method: MethodName  # how it is called
     test: dict[str, dict[str, float]]  # task → metric → value under the selection rule
     val: dict[str, dict[str, float]]  # likewise; {} without a validation split
-    parameters: NotRequired[int]  # numbers that the network holds and that can be trained, of all tasks
+    parameters: NotRequired[int]  # numbers that the network holds, of all tasks, frozen ones too
     variant: NotRequired[str]  # in words: the data are a copy or a part of what the dataset's name says
     other_tests: NotRequired[dict[str, dict[str, dict[str, float]]]]  # split → task → metric, at the selected weights
     findings: NotRequired[list[dict[str, Any]]]  # what the method told after each epoch, with its number
