@@ -40,6 +40,7 @@ class Entry:
     runs: Mapping[str, Run]
     measured_by: tuple[Run, ...] = ()  # what choosing this entry's groups took; it serves no task but costs
     is_method: bool = True  # False: single-task runs, whether Δm is against them or not
+    is_chosen: bool = False  # its groups or layers were chosen: no plain sum, whatever method trained them
 
     @property
     def seeds(self) -> list[int]:
@@ -104,7 +105,7 @@ class Entry:
     def spending(self) -> Spending | None:
         """Of the one run that serves all tasks."""
         first, *others = (next(iter(run.values())) for run in self._serving.values())
-        return None if others else spending(first)
+        return None if others or self.is_chosen else spending(first)
 
     @property
     def parameters(self) -> int | None:
@@ -198,7 +199,7 @@ def group_entries(files: Sequence[EntryFile], records: Sequence[Record]) -> list
         check_runs(file, runs.keys())
         serving = {task: runs[group["hash"]] for group in file["groups"] for task in group["serves"]}
         measured = tuple(runs[digest] for digest in file["measured_by"])
-        entry = Entry(name, {task: serving[task] for task in file["tasks"]}, measured)
+        entry = Entry(name, {task: serving[task] for task in file["tasks"]}, measured, is_chosen=True)
         entries.append(entry)
         if (draw := file["grouping"].get("draw")) is not None:
             kind = file["label"].replace(f"draw={draw}", ALL_DRAWS)

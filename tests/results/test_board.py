@@ -310,6 +310,18 @@ def test_an_entry_of_split_layers_stands_beside_the_plain_model(runs: Runs, sing
     assert "Parameters" not in markdown(leaderboard([*plain, *runs("n", *FAIR, parameters=100), *single()]))
 
 
+def test_networks_that_were_chosen_are_no_plain_sum(runs: Runs, single: Runs) -> None:
+    """Though the plain sum trained them: every other method is held against it without a choice."""
+    plain = {"method": {"_target_": "mtl_bench.methods.linear_scalarization.LinearScalarization", "_revision_": 1}}
+    (once, copied), others = (runs(name, *FAIR, identity=plain) for name in "mc"), runs("o", *GOOD)
+    for record in copied:
+        record["experiment"] = {"name": "digits", "hash": "c" * 64}
+    one_network = [{"tasks": ["left", "right"], "serves": ["left", "right"], "hash": "c-hash"}]
+    entry = grouped(once[0], "copies", "c-hash", "c-hash", groups=one_network, split=["a"], measured_by=["o-hash"])
+    (board,) = leaderboards([*single(), *once, *copied, *others], [entry])
+    assert {row.label: row.spending for row in board.rows if row.spending} == {"M": "once"}
+
+
 def test_random_draws_make_a_mean_seed_by_seed(runs: Runs, single: Runs) -> None:
     alone = single()
     records = [*runs("a", (70, 71, 72), (0.40, 0.41, 0.42)), *runs("b", (80, 85, 84), (0.50, 0.51, 0.40))]
