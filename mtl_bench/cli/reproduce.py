@@ -107,7 +107,8 @@ def _trained(
     wanted = [table for table in tables if table.experiment]
     names = {table.experiment for table in wanted}
     records = without_trials(find_records(folders, damaged), find_entries(folders, damaged))
-    own = [one for one in records if one["experiment"]["name"] in names and one["method"]["name"] != SINGLE]
+    methods = [one for one in records if one["experiment"]["name"] in names and one["method"]["name"] != SINGLE]
+    own = [one for one in methods if one["config"].get("tasks", {}).keys() <= set(one["tasks"])]  # on all tasks
     if not own:
         return {}
     baselines = {digest for one in own for digest in one["baselines"].values()}

@@ -8,7 +8,7 @@ import pytest
 from mtl_bench.cli.departures import departures
 from mtl_bench.records import Shared
 from mtl_bench.records.entry import save_entry
-from mtl_bench.records.record import load_record
+from mtl_bench.records.record import load_record, save_record
 from mtl_bench.results.published import audit_markdown, known_exceptions, published_folder, published_tables
 from mtl_bench.results.published.catalogue import COLUMNS
 from tests.cli.conftest import MOMENT, Type
@@ -163,4 +163,12 @@ def test_a_trial_of_a_search_is_no_row(reproduce: Type, cell: Path) -> None:
     folder = cell.parents[2] / "entries"
     folder.mkdir()
     save_entry(folder / "x.json", {**shared, **entry, "measured_by": [], "value": None})
+    assert "Trained" not in reproduce("mini").out
+
+
+def test_a_run_on_some_of_the_tasks_is_no_row(reproduce: Type, cell: Path) -> None:
+    """As `only=` and `mtl-bench group` train them, under the experiment's own name."""
+    record = load_record(cell / "record.json")
+    record["config"]["tasks"]["middle"] = record["config"]["tasks"]["left"]
+    save_record(cell / "record.json", record)
     assert "Trained" not in reproduce("mini").out
