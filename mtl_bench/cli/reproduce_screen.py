@@ -30,8 +30,9 @@ from mtl_bench.results.strips import Strip, parts
 NOTHING = "–"
 ERRORS = (
     "Difference: ours minus the paper's, also in standard errors of the difference: those of our seeds, those that the "
-    "paper prints or, where it prints none, as if its seeds varied as ours do, and its rounding. Δm is turned so that "
-    "higher is better; ours carries the noise of our single-task runs."
+    "paper prints or, where it prints none, as if its seeds varied as ours do, and its rounding; rounding alone where "
+    "it does not say how many seeds. Δm is turned so that higher is better; ours carries the noise of our single-task "
+    "runs."
 )
 HOW = (
     "`mtl-bench reproduce TABLE` prints ours beside the paper's, `--audit` what the printed cells give, `--run` trains "

@@ -106,6 +106,9 @@ def test_what_is_left_to_train(runs: Runs, single: Runs) -> None:
     trained = Trained(leaderboard(records), records, [])
     assert rows_to_train(TABLE, trained, NAMES, [0, 1]) == ["OTHER"]
     assert rows_to_train(TABLE, trained, NAMES, [0, 1, 2]) == ["EVEN", "OTHER"]
+    few = [*runs("even", (83, 84), (0.44, 0.46)), *runs("other", (83, 84), (0.44, 0.46)), *single((79,), (0.5,))]
+    assert rows_to_train(TABLE, Trained(leaderboard(few), few, []), NAMES, [0]) == []
+    assert rows_to_train(TABLE, Trained(leaderboard(few), few, []), NAMES, [0, 1]) == ["EVEN", "OTHER"]
     alone = records[:2]
     assert rows_to_train(TABLE, Trained(leaderboard(alone), alone, []), NAMES, [0]) == ["EVEN", "OTHER"]
 

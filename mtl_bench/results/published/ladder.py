@@ -57,10 +57,11 @@ def methods_to_train(table: PaperTable, names: PrintedNames) -> list[str]:
 
 
 def rows_to_train(table: PaperTable, trained: Trained, names: PrintedNames, seeds: Sequence[int]) -> list[str]:
-    """Those of `methods_to_train` of which the board lacks a seed; all where it has no Δm, since baselines lack."""
+    """Those of `methods_to_train` of which the board lacks a seed; all where baselines lack one, or it has no Δm."""
     methods = methods_to_train(table, names)
     rows = {row.label: row for row in trained.board.rows}
-    if not any(row.delta_m for row in rows.values()):
+    alone = {seed for row in rows.values() if row.is_single_task for seed in row.seeds}
+    if not any(row.delta_m for row in rows.values()) or not set(seeds) <= alone:
         return methods
     return [method for method in methods if method not in rows or not set(seeds) <= set(rows[method].seeds)]
 
