@@ -24,11 +24,13 @@ Span = tuple[float, float]
 @dataclass(frozen=True)
 class Order:
     """How one board orders methods: Δm in percent per method (mean over seeds, higher is better; −∞ where a seed
-    diverged, which ranks last) and, on our own boards, Δm per seed."""
+    diverged, which ranks last) and, on our own boards, Δm per seed. `left_out` are methods recorded in several
+    configurations of which none is the plain one."""
 
     name: str
     delta_m: Mapping[str, float]
     per_seed: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
     def joined(self, methods: Sequence[str]) -> list[float]:
         """Δm of the methods, with those that tie with the best of them (95 % interval of the difference contains 0, by
@@ -89,10 +91,7 @@ def transfer(first: Order, second: Order) -> Transfer:
 
 
 def board_orders(records: Sequence[Record]) -> list[Order]:
-    """The order of every board among the records, by name.
-
-    Raises BenchError when a board has no Δm, or two configurations of a method of which neither is the plain one.
-    """
+    """The order of every board among the records, by name. Raises BenchError when a board has no Δm."""
     boards = leaderboards(records)
     names = [board.experiment for board in boards]
     orders = []
@@ -124,9 +123,9 @@ def over_methods(tau: float, methods: int) -> Span:
 
 def _board_order(name: str, board: Board, records: Sequence[Record]) -> Order:
     own = [record for record in records if record["experiment"]["hash"] == board.hash]
-    methods = _methods(name, [record for record in own if record["method"]["name"] != SINGLE])
+    methods, left_out = _methods([record for record in own if record["method"]["name"] != SINGLE])
     rows = {methods[row.label]: row for row in board.rows if row.label in methods}
-    if not any(row.delta_m for row in rows.values()):
+    if rows and not any(row.delta_m for row in rows.values()):
         raise BenchError(
             f"Board {name!r} has no Δm to order methods by; leave its records out. {' '.join(board.notes)}"
         )
@@ -134,21 +133,20 @@ def _board_order(name: str, board: Board, records: Sequence[Record]) -> Order:
         name,
         {method: row.delta_m.mean if row.delta_m and not row.diverged else -inf for method, row in rows.items()},
         {method: row.per_seed for method, row in rows.items() if not row.diverged},
+        left_out,
     )
 
 
-def _methods(board: str, records: Sequence[Record]) -> dict[str, str]:
-    """Row label → method name; of several configurations of one method the plain one, labelled by its name alone."""
+def _methods(records: Sequence[Record]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Row label → method name; of several configurations of one method the plain one, labelled by its name alone.
+    Beside it the methods that have several and no plain one."""
     labels: dict[str, list[str]] = {}
     for entry in method_entries(records):
         method = next(iter(next(iter(entry.runs.values())).values()))["method"]["name"]
         labels.setdefault(method, []).append(entry.label)
-    for method, found in labels.items():
-        if len(found) > 1 and method not in found:
-            raise BenchError(
-                f"Board {board!r} holds {', '.join(found)} and none is plain {method!r}; leave all but one out."
-            )
-    return {method if method in found else found[0]: method for method, found in labels.items()}
+    unclear = tuple(sorted(method for method, found in labels.items() if len(found) > 1 and method not in found))
+    clear = {method: found for method, found in labels.items() if method not in unclear}
+    return {method if method in found else found[0]: method for method, found in clear.items()}, unclear
 
 
 def _tau(first: Sequence[float], second: Sequence[float]) -> float | None:

@@ -10,9 +10,15 @@ HEADER = ("Boards", "Methods", "τ-b", "95 % over seeds", "95 % over methods", "
 
 
 def transfer_table(orders: Sequence[Order]) -> str:
-    """Every pair of boards, whatever its τ is: one row each, in the order given."""
+    """Every pair of boards, whatever its τ is: one row each, in the order given. Below it what no order holds."""
     rows = [_cells(f"{a.name} × {b.name}", transfer(a, b)) for a, b in combinations(orders, 2)]
-    return markdown_table(HEADER, rows, text=(0, len(HEADER) - 1)) + "\n"
+    table = markdown_table(HEADER, rows, text=(0, len(HEADER) - 1)) + "\n"
+    notes = "".join(
+        f"- {one.name} leaves out {', '.join(one.left_out)}: recorded with several options and never as they come.\n"
+        for one in orders
+        if one.left_out
+    )
+    return f"{table}\n{notes}" if notes else table
 
 
 def _cells(boards: str, found: Transfer) -> tuple[str, ...]:

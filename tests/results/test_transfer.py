@@ -14,13 +14,16 @@ from scipy import stats
 
 from mtl_bench.errors import BenchError
 from mtl_bench.records import Record
-from mtl_bench.records.record import save_record
+from mtl_bench.records.record import find_records, save_record
 from mtl_bench.results.published.catalogue import CATALOGUE, COLUMNS
 from mtl_bench.results.published.printed_names import NAMES
 from mtl_bench.results.transfer import FEW, Order, board_orders, over_methods, transfer
+from mtl_bench.results.transfer_table import transfer_table
+from scripts.datasheet import order as datasheet_order
 from scripts.transfer import main
 
 Runs = Callable[..., list[Record]]
+REFERENCE = Path(__file__).parents[2] / "results/reference"
 LETTERS = "abcdefghij"
 
 
@@ -202,8 +205,10 @@ def test_the_plain_configuration_of_a_method_stands_for_it(runs: Runs, single: R
     (order,) = board_orders([*tuned, *named("ls", "33", 0.45), *single()])
     assert order.delta_m == {"ls": pytest.approx(8.125)}
     assert list(board_orders([*tuned, *single()])[0].delta_m) == ["ls"]
-    with pytest.raises(BenchError, match=r"none is plain 'ls'; leave all but one out"):
-        board_orders([*tuned, *other, *single()])
+    (order,) = board_orders([*tuned, *other, *runs("uw", [85] * 3, [0.45] * 3), *single()])
+    assert (list(order.delta_m), order.left_out) == (["uw"], ("ls",))
+    told = transfer_table([order, printed([1, 2])]).splitlines()[-1]
+    assert told == "- digits leaves out ls: recorded with several options and never as they come."
 
 
 def test_two_settings_of_one_experiment_keep_two_names(runs: Runs, single: Runs) -> None:
@@ -240,6 +245,13 @@ def test_the_script_prints_every_pair(
         "| D-few (published) × D-near (published) | 2 | +1.00 | too few | too few | +1.00 | a, b |",
     ]
     assert lines[5] == ""
+
+
+@pytest.mark.slow
+def test_the_committed_records_have_orders(capsys: pytest.CaptureFixture[str]) -> None:
+    main([])
+    assert "\n| rooms × rooms_quick | " in capsys.readouterr().out
+    assert "\n| rooms × rooms11 | " in datasheet_order(find_records([REFERENCE]))
 
 
 def test_the_script_says_in_one_sentence_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
