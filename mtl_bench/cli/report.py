@@ -53,11 +53,12 @@ def _report_rest(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
     from mtl_bench.records.entry import find_entries
     from mtl_bench.records.record import locate_records
     from mtl_bench.results import leaderboards, plot_delta_m, show
+    from mtl_bench.results.tuned_rows import without_trials
     from mtl_bench.results.validation import credited, submitted_runs
 
     check_folders(parsed.folders)
     located, files = locate_records(parsed.folders, damaged), find_entries(parsed.folders, damaged)
-    records = [record for _, record in located]
+    records = without_trials([record for _, record in located], files)  # of boards, and of what is drawn
     boards = leaderboards(records, files, damaged)
     boards = [board for board in boards if is_asked_for(board, parsed.experiment)]
     sent = submitted_runs(parsed.folders, damaged)

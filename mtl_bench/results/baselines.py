@@ -8,23 +8,26 @@ from typing import Literal
 
 from mtl_bench.errors import Damaged, noting
 from mtl_bench.records import Record
+from mtl_bench.records.entry import find_entries
 from mtl_bench.records.reading import read_alike
 from mtl_bench.records.record import RECORD_NAME, has_converged, load_record
 from mtl_bench.results.change import delta_m
+from mtl_bench.results.tuned_rows import without_trials
 
 
 def find_baselines(record: Record, roots: Iterable[Path], damaged: list[Damaged] | None = None) -> list[Record]:
     """The single-task runs that Δm of this record is taken against, converged or not, where they lie below the roots.
 
-    Records that cannot be used, of whatever run, are told to `damaged`; None: the first one is raised.
+    Trials of searches are none of them. Records that cannot be used, of whatever run, are told to `damaged`; None: the
+    first one is raised.
     """
-    wanted, found = set(record["baselines"].values()), []
+    wanted, found, roots = set(record["baselines"].values()), [], list(roots)
     for path in sorted({path.resolve() for root in roots for path in root.rglob(RECORD_NAME)}):
         with noting(damaged):
             known = _load(path, path.stat().st_mtime_ns)
             if known["hash"] in wanted and read_alike(known, record):
                 found.append(known)
-    return found
+    return without_trials(found, find_entries(roots, damaged)) if found else []
 
 
 @cache

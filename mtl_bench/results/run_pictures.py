@@ -48,10 +48,13 @@ def choose_run_pictures(
 ) -> list[RunPictures]:
     """One run per setting: the lowest converged seed of the best Δm or, where no run has a Δm, the newest.
 
-    `method` is the name or the label of a method; without it single-task runs are not considered.
+    `method` is the name or the label of a method; without it single-task runs are not considered. Runs that are not
+    among the records, as trials of a search, are never shown.
     Raises BenchError when nothing is left to choose from.
     """
-    here = [one for one in runs if experiment in (None, one.record["experiment"]["name"])]
+    known = {(record["hash"], record["seed"]) for record in records}
+    kept = [one for one in runs if (one.record["hash"], one.record["seed"]) in known]
+    here = [one for one in kept if experiment in (None, one.record["experiment"]["name"])]
     wanted = [one for one in here if _is_wanted(one.record, method)]
     if not wanted:
         raise _nothing(here, method)

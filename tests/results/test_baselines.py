@@ -9,8 +9,10 @@ import pytest
 
 from mtl_bench.errors import Damaged
 from mtl_bench.records import Record
+from mtl_bench.records.entry import save_entry
 from mtl_bench.results.baselines import find_baselines, single_task_means
 from tests.results.conftest import Make, Runs
+from tests.results.test_tuned_rows import TRIALS, tuned
 
 BATCHES_OF_8 = {"protocol": {"reporting": {"evaluation_batch_size": 8}}}
 
@@ -35,6 +37,16 @@ def test_means_over_seeds(record: Make, single: Runs, tmp_path: Path) -> None:
     means = single_task_means(mine, found)
     assert means == {"left": {"accuracy": 79.5}, "right": {"abs_err": pytest.approx(0.6)}}
     assert single_task_means(mine, found[:2]) == {"left": {"accuracy": 79.5}}
+
+
+def test_trials_of_a_search_are_no_baselines(record: Make, single: Runs, tmp_path: Path) -> None:
+    """Its first trial of a task alone is the configuration as it stands."""
+    write([*single(), record("single", 99.0, None, seed=TRIALS, hash="left-hash")], tmp_path)
+    mine = record("ls", 70.0, 0.5)
+    assert len(find_baselines(mine, [tmp_path])) == 7
+    (tmp_path / "entries").mkdir()
+    save_entry(tmp_path / "entries" / "a.json", tuned(mine, "single-task", {"left": "left-hash"}))
+    assert [one["seed"] for one in find_baselines(mine, [tmp_path])] == [0, 1, 2] * 2
 
 
 def test_no_mean_hides_a_seed_that_did_not_converge(record: Make, single: Runs) -> None:

@@ -159,6 +159,14 @@ def test_a_method_without_pictures_is_passed_over(runs: Runs, single: Runs, keep
         names(kept, records, method="uw")
 
 
+def test_what_is_not_among_the_records_is_not_shown(runs: Runs, single: Runs, keep: Callable) -> None:
+    """As a trial of a search, whatever its seed."""
+    records = [*runs("ls", [85, 99], [0.45, 0.1]), *single()]
+    records[1]["measured"]["finished"] = "2025-01-01T00:00:09"
+    kept = keep(records)
+    assert names(kept, records[:1]) == ["digits · LS · seed 0"]
+
+
 def test_without_delta_m_the_newest_is_shown(runs: Runs, keep: Callable) -> None:
     records = [*runs("ls", [85, 86], [0.45, 0.44]), *runs("uw", [90, 91], [0.40, 0.39])]
     records[1]["measured"]["finished"] = "2025-01-01T00:00:09"
