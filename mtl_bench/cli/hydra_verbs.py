@@ -127,6 +127,7 @@ def _bounded(
         sys.path[:0] = [place for place in places if place not in sys.path]  # of a launcher's fresh process
         choices = Choices.of(HydraConfig.get())  # here Hydra ends
         try:
+            _check_swept(choices)
             return job(config, choices) or Ended()
         except Exception as error:
             if not choices.swept:
@@ -139,6 +140,12 @@ def _bounded(
             return Ended("failed", why=why)
 
     return bounded
+
+
+def _check_swept(choices: Choices) -> None:
+    """The grid of a suite stands in Hydra's node, which a single job never reads."""
+    if (suite := choices.options.get("suite")) and not choices.swept:
+        raise BenchError(f"suite={suite} is a sweep, of which one job would train a single run; add -m.")
 
 
 def _train(config: DictConfig, choices: Choices) -> Ended:

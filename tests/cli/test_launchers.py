@@ -100,6 +100,13 @@ def test_of_a_sweep_that_was_stopped_nothing_is_counted(capsys: pytest.CaptureFi
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize("verb", ["train", "group", "recon", "tune"])
+def test_a_suite_is_a_sweep(verb: str, mtl_bench: Type) -> None:
+    typed = mtl_bench(verb, "suite=rooms")
+    assert typed.status == 1
+    assert typed.sentence == "mtl-bench: suite=rooms is a sweep, of which one job would train a single run; add -m."
+
+
 def test_a_suite_needs_no_plus(mtl_bench: Type) -> None:
     for suite in ("suite=quickstart", "+suite=quickstart"):
         typed = mtl_bench("status", "-m", suite, "seed=0", "method=ls")
