@@ -10,7 +10,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 # what makes no difference to a baseline
-IRRELEVANT = ("method", "seed", "only", "single_task", "suite", "logger", "options", "resume", "objective")
+IRRELEVANT = ("method", "seed", "only", "single_task", "logger", "options", "resume", "objective")
 
 OF_ENTRIES = ("seeds", "budget", "grouping", "top", "share", "conflicts", "plain")  # keys of jobs that end in an entry
 
@@ -56,6 +56,8 @@ class Choices:
         kept = [one for one in self.typed if _key(one) not in IRRELEVANT + OF_ENTRIES]
         if (name := self.options.get("experiment")) and f"experiment={name}" not in kept:
             kept = [f"experiment={name}", *kept]
+        if self.options.get("suite"):  # it may set more than a grid, and of that nothing is left out but the grid
+            kept.append("hydra.sweeper.params=null")
         only = f"only={','.join(f'[{task}]' for task in tasks)}"
         config = [word for folder in self.own for word in ("--config-dir", folder)]
         return shlex.join(["mtl-bench", "train", "-m", *config, *kept, only, "seed=0,1,2,3,4"])

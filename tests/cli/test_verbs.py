@@ -216,6 +216,20 @@ def test_the_printed_command_trains_the_baselines_of_delta_m(train: Type, mtl_be
     assert "train the single-task baselines" not in typed.out
 
 
+def test_the_printed_command_keeps_what_a_suite_changed(train: Type, mtl_bench: Type, folder: Path) -> None:
+    (folder / "own/suite").mkdir(parents=True)
+    grid = "protocol: {training: {batch_size: 50}}\nhydra: {sweeper: {params: {method: 'ls,uw', seed: 1}}}\n"
+    (folder / "own/suite/mine.yaml").write_text(f"# @package _global_\n# Mine\n{grid}")
+    suite = ("-m", "--config-dir", "own", "suite=mine")
+    lines = [line for line in train(*suite).out.splitlines() if line.startswith("For Δm, train")]
+    first, second = (shlex.split(line.partition(": ")[2])[1:] for line in lines)
+    assert first == second
+    typed = mtl_bench(*first[:-1], "seed=0")
+    assert typed.status == 0, typed.err
+    assert typed.out.count("alone · seed 0") == 2
+    assert "Δm " in train(*suite, "seed=2", "method=ls").out
+
+
 def test_a_single_task_model_of_its_own(train: Type, folder: Path) -> None:
     node = "+protocol.reporting.single_model={_target_: mtl_bench.models.MLP, hidden: [8]}"
     assert "Δm " in train(node, "method=uw", "single_task=true").out
