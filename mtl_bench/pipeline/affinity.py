@@ -40,8 +40,13 @@ class Affinity(Grouping):
 
 def finding_matrix(record: Record, name: str) -> Float[np.ndarray, "K K"]:
     """The last matrix of this name that the method of a run found; NaN where it never measured a pair."""
-    matrix = (record.get("findings") or [{}])[-1].get(name)
-    K = len(record["tasks"])
+    findings = record.get("findings")
+    if not findings:
+        raise BenchError(
+            f"The run of {record['method']['label']} with seed {record['seed']} measured nothing; let it train for a "
+            "whole epoch, by a method that measures."
+        )
+    matrix, K = findings[-1].get(name), len(record["tasks"])
     if not isinstance(matrix, list) or [len(row) for row in matrix] != [K] * K:
         raise BenchError(
             f"The run of {record['method']['label']} found no {K} × {K} matrix {name!r}; choose a grouping.measure and "
