@@ -190,14 +190,14 @@ def _check_direction(sweeper: DictConfig) -> None:
 def _group(config: DictConfig, choices: Choices) -> None:
     from mtl_bench.job.task_groups import group
 
-    _check_seeds(choices, "A grouping is")
+    _check_typed(choices, "A grouping is")
     group(_job(config, choices))
 
 
 def _recon(config: DictConfig, choices: Choices) -> None:
     from mtl_bench.job.recon import recon
 
-    _check_seeds(choices, "Layers are")
+    _check_typed(choices, "Layers are")
     recon(_job(config, choices))
 
 
@@ -209,7 +209,9 @@ def _tune(config: DictConfig, choices: Choices) -> None:
     tune(_job(config, choices))
 
 
-def _check_seeds(choices: Choices, what: str) -> None:
+def _check_typed(choices: Choices, what: str) -> None:
+    if any(one.startswith(("objective=", "+objective=")) for one in choices.typed):
+        raise BenchError("objective is what a sweeper asks of one training, and nothing here reads it; leave it out.")
     if any(one.startswith(("seed=", "+seed=")) for one in choices.typed):
         raise BenchError(f"{what} measured and trained with several seeds; give them as seeds=[0,1,2].")
 

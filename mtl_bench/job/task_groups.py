@@ -48,6 +48,8 @@ def group(job: Job) -> None:
     folder = job.place.runs / plan.names.experiment / FOLDER
     write_choice(folder / name, tasks, choice)
     print_choice(tasks, choice)
+    if job.plain["single_task"]:
+        records_of(job, [Need((task,)) for task in tasks], seeds)
     groups = [Need(tuple(tasks[t] for t in members)) for members in choice.chosen.groups]
     trained = [records[0] for records in records_of(job, groups, seeds).values()]
     details = [f"b={budget}", *([grouping.note] if grouping.note else []), *by_method(plan)]

@@ -71,6 +71,7 @@ def test_a_sweep_of_budgets_shares_its_measurement(mtl_bench: Type, folder: Path
         (["budget=0"], "budget counts networks, 1 or more; got 0"),
         (["budget=two"], "budget counts networks, 1 or more; got 'two'"),
         (["seed=3"], "give them as seeds=[0,1,2]"),
+        (["objective=mean"], "nothing here reads it; leave it out."),
         (["seeds=[]"], "seeds is a list of different seeds"),
         (["seeds=[1,1]"], "seeds is a list of different seeds"),
         (["only=[normal]"], "Grouping needs two tasks or more"),
@@ -78,6 +79,7 @@ def test_a_sweep_of_budgets_shares_its_measurement(mtl_bench: Type, folder: Path
             ["grouping.measure.loookahead=1"],
             "grouping.measure.loookahead is no argument of TAG; did you mean lookahead?",
         ),
+        (["protocol.training.budget.amount=1"], "with seed 0 measured nothing; let it train for a whole epoch"),
         (["grouping.finding=nothing"], "found no 3 × 3 matrix 'nothing'"),
         (["grouping=hoa", "+protocol.training.val=none"], "groups are chosen on validation"),
         (["grouping=other"], "There is no grouping 'other'; choose among cs,"),
@@ -104,6 +106,13 @@ def test_the_groups_method_is_told_unless_it_is_plain(mtl_bench: Type, folder: P
         assert mtl_bench(*GROUP, "grouping=random", *words).status == 0
     entries = [json.loads(path.read_text())["label"] for path in folder.glob("runs/rooms_quick/entries/*.json")]
     assert sorted(entries) == ["random (b=2, draw=0)", "random (b=2, draw=0, uw)"]
+
+
+def test_single_task_baselines_are_trained_as_well(mtl_bench: Type, folder: Path) -> None:
+    typed = mtl_bench(*GROUP, "grouping=random", "single_task=true")
+    assert typed.status == 0, typed.err
+    assert len(list(folder.glob("runs/rooms_quick/single/*/seed-*/record.json"))) == 3 * 2
+    assert "Δm is left out" not in mtl_bench("report", "--experiment", "rooms_quick").out
 
 
 def test_a_missing_run_is_named(mtl_bench: Type, folder: Path) -> None:

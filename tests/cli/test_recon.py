@@ -73,6 +73,7 @@ def test_every_stage_is_found_again_and_other_methods_train_the_split_model(mtl_
         (["share=0"], "share is the part of the training in which conflicts are counted, in (0, 1]; got 0"),
         (["plain=no"], "plain must be true or false, got 'no'"),
         (["seed=3"], "give them as seeds=[0,1,2]"),
+        (["objective=mean"], "nothing here reads it; leave it out."),
         (["only=[normal]"], "Tasks conflict where there are two or more"),
         (["conflicts.severity=2"], "severity is a cosine above −1 and at most 1, got 2"),
         (["conflicts.sevrity=0"], "conflicts.sevrity is no argument of LayerConflicts; did you mean severity?"),
