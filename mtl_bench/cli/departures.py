@@ -19,7 +19,8 @@ SHOWN = 4  # departures that are told one by one
 def departures(record: Record, overrides: Sequence[str]) -> list[str]:
     """`protocol.training.budget.amount is 2, not 120`, as the experiment with its overrides stands now."""
     with initialize_config_dir(str(configs_folder()), version_base="1.3"):
-        plain = plain_of(compose("train", overrides=[f"experiment={record['experiment']['name']}", *overrides]))
+        config = compose("train", overrides=[f"experiment={record['experiment']['name']}", *overrides])
+        plain = plain_of(config, "train")
     theirs, ours = _flat(record["config"]), _flat(plain)
     unlike = [key for key in sorted(theirs.keys() | ours.keys()) if theirs.get(key) != ours.get(key)]
     if unlike:

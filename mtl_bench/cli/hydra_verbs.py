@@ -53,7 +53,7 @@ def cells_of_sweep(arguments: list[str], debug: bool = False) -> list["RunFolder
     found: dict[tuple[str, int], RunFolder] = {}
 
     def collect(config: DictConfig, choices: Choices) -> None:
-        for plan in _job(config, choices).plans():
+        for plan in _job(config, choices, "train").plans():
             found.setdefault((plan.hash, plan.seed), plan.folder(Path(config.paths.runs)))
 
     sweep = Sweep()
@@ -157,7 +157,7 @@ def _train(config: DictConfig, choices: Choices) -> Ended:
     from mtl_bench.records.lock import RunLocked
     from mtl_bench.training.trainer import Diverged
 
-    job = _job(config, choices)
+    job = _job(config, choices, "train")
     _check_direction(HydraConfig.get().sweeper)
     try:
         outcome = job.run()
@@ -174,10 +174,10 @@ def _train(config: DictConfig, choices: Choices) -> Ended:
         return Ended("given up", -inf, str(error))
 
 
-def _job(config: DictConfig, choices: Choices) -> "Job":
+def _job(config: DictConfig, choices: Choices, verb: str) -> "Job":
     from mtl_bench.job import Job
 
-    return Job.of(plain_of(config), choices)
+    return Job.of(plain_of(config, verb), choices)
 
 
 def _check_direction(sweeper: DictConfig) -> None:
@@ -191,14 +191,14 @@ def _group(config: DictConfig, choices: Choices) -> None:
     from mtl_bench.job.task_groups import group
 
     _check_typed(choices, "A grouping is")
-    group(_job(config, choices))
+    group(_job(config, choices, "group"))
 
 
 def _recon(config: DictConfig, choices: Choices) -> None:
     from mtl_bench.job.recon import recon
 
     _check_typed(choices, "Layers are")
-    recon(_job(config, choices))
+    recon(_job(config, choices, "recon"))
 
 
 def _tune(config: DictConfig, choices: Choices) -> None:
@@ -206,7 +206,7 @@ def _tune(config: DictConfig, choices: Choices) -> None:
 
     if any(one.startswith(("objective=", "single_task=")) for one in choices.typed):
         raise BenchError("Tuning has one score, the validation Δm by task, and always tunes single-task runs as well.")
-    tune(_job(config, choices))
+    tune(_job(config, choices, "tune"))
 
 
 def _check_typed(choices: Choices, what: str) -> None:
@@ -219,11 +219,11 @@ def _check_typed(choices: Choices, what: str) -> None:
 def _prepare(config: DictConfig, choices: Choices) -> None:
     from mtl_bench.cli.preparation import prepare_as_asked
 
-    plain = plain_of(config)
+    plain = plain_of(config, "prepare")
     prepare_as_asked(plain, paths_of(plain)["data"])
 
 
 def _cost(config: DictConfig, _: Choices) -> None:
     from mtl_bench.cli.cost_table import cost_as_asked
 
-    cost_as_asked(plain_of(config))
+    cost_as_asked(plain_of(config, "cost"))

@@ -10,23 +10,23 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from mtl_bench.configuration.configs_folder import configs_folder, option_groups
+from mtl_bench.configuration.configs_folder import configs_folder
 from mtl_bench.errors import BenchError
 
-JOBS = ("train", "group", "recon", "tune", "prepare", "cost")
 WHOLE = ("experiment", "suite")  # groups whose YAMLs set keys of the whole configuration
+SET = ("dataset", "tasks", "model", "protocol")  # by experiments
 FURTHER = {"protocol": {"training", "reporting"}}  # of the nodes that no job's YAML writes out
 
 
-def check_keys(config: DictConfig) -> None:
-    """Raises BenchError for a key that no job reads and that no other key refers to."""
-    known = _known(config)
+def check_keys(config: DictConfig, job: str) -> None:
+    """Raises BenchError for a key that this job does not read and that no other key refers to."""
+    known = _known(job)
     for place in ("", *known):
         node = OmegaConf.select(config, place) if place else config
         if isinstance(node, DictConfig):
             for key in map(str, node):
                 if key not in known[place] and not (place == "" and _referred_to(config, key)):
-                    raise BenchError(_unread(config, place, key, known[place]))
+                    raise BenchError(_unread(config, place, key, known[place], job))
 
 
 def keys_ending_in(name: str, config: DictConfig) -> list[str]:
@@ -35,24 +35,30 @@ def keys_ending_in(name: str, config: DictConfig) -> list[str]:
     return [place for place in places if place.endswith(f".{name}") and not place.startswith("hydra.")][:3]
 
 
-def _known(config: DictConfig) -> dict[str, set[str]]:
-    """Dotted node → its keys, of the whole and of the nodes that have no class, as the job writes them that it is."""
-    known: dict[str, set[str]] = {"": set(option_groups()) - set(WHOLE), **FURTHER}
-    for job in JOBS:
-        written = cast(DictConfig, OmegaConf.load(configs_folder() / f"{job}.yaml"))
-        if not {key for key in map(str, written) if key not in ("defaults", "hydra")} <= set(map(str, config)):
-            continue
-        for key, value in written.items_ex(resolve=False):
-            known[""].add(str(key))
-            if key == "defaults":  # an option of a group under another key, as in /method@conflicts
-                known[""].update(place.partition("@")[2] for entry in value for place in _names(entry))
-            if isinstance(value, DictConfig) and "_target_" not in value and key != "hydra":
-                known.setdefault(str(key), set()).update(map(str, value))
+def _known(job: str) -> dict[str, set[str]]:
+    """Dotted node → its keys, of the whole and of the nodes that have no class, as the job's YAML writes them and
+    those that it builds on."""
+    known: dict[str, set[str]] = {"": set(), **FURTHER}
+    written = cast(DictConfig, OmegaConf.load(configs_folder() / f"{job}.yaml"))
+    for entry in written.pop("defaults"):
+        if isinstance(entry, DictConfig):
+            known[""].update(_chosen(str(next(iter(entry)))))
+        elif entry != "_self_":
+            for place, keys in _known(entry).items():
+                known.setdefault(place, set()).update(keys)
+    for key, value in written.items_ex(resolve=False):
+        known[""].add(str(key))
+        if isinstance(value, DictConfig) and "_target_" not in value and key != "hydra":
+            known.setdefault(str(key), set()).update(map(str, value))
     return known
 
 
-def _names(entry: Any) -> list[str]:
-    return [str(name) for name in entry] if isinstance(entry, DictConfig) else []
+def _chosen(entry: str) -> tuple[str, ...]:
+    """The keys under which an option of a group comes: `conflicts` for /method@conflicts. Hydra's own have none."""
+    group, _, key = entry.removeprefix("optional ").removeprefix("/").partition("@")
+    if group.startswith("override "):
+        return ()
+    return SET if group == "experiment" else (key or group,)
 
 
 def _referred_to(config: DictConfig, key: str) -> bool:
@@ -60,14 +66,14 @@ def _referred_to(config: DictConfig, key: str) -> bool:
     return f"${{{key}}}" in text or f"${{{key}." in text
 
 
-def _unread(config: DictConfig, place: str, key: str, known: set[str]) -> str:
+def _unread(config: DictConfig, place: str, key: str, known: set[str], job: str) -> str:
     if place == "" and key in WHOLE:
         return f"The YAML of {key}=… sets nothing: its first line must be `# @package _global_`."
     dotted = f"{place}.{key}".lstrip(".")
     alike = get_close_matches(key, known, n=1)
     meant = [f"{place}.{alike[0]}".lstrip(".")] if alike else keys_ending_in(key, config)
     meant = [other for other in meant if other != dotted]
-    guess = f"did you mean {', '.join(meant)}?" if meant else "`mtl-bench train --cfg job` prints every key."
+    guess = f"did you mean {', '.join(meant)}?" if meant else f"`mtl-bench {job} --cfg job` prints every key."
     return f"Nothing reads the key {dotted}; {guess}"
 
 

@@ -10,9 +10,10 @@ from mtl_bench.configuration.known_keys import check_keys
 from mtl_bench.errors import BenchError
 
 
-def plain_of(config: DictConfig) -> dict[str, Any]:
-    """Resolved dicts, lists and scalars. Raises MissingMandatoryValue for a `???`, BenchError for a key none reads."""
-    check_keys(config)
+def plain_of(config: DictConfig, job: str) -> dict[str, Any]:
+    """Resolved dicts, lists and scalars. Raises MissingMandatoryValue for a `???`, BenchError for a key that the job
+    does not read."""
+    check_keys(config, job)
     return cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
 
 

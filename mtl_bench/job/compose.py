@@ -20,7 +20,7 @@ def compose_job(overrides: Sequence[str] = ()) -> Job:
         config = compose("train", overrides=list(overrides), return_hydra_config=True)
     choices = Choices.of(config.hydra)
     del config.hydra
-    return Job.of(plain_of(config), choices)
+    return Job.of(plain_of(config, "train"), choices)
 
 
 def compose_plan(overrides: Sequence[str] = (), data: Path = Path("data")) -> Plan:

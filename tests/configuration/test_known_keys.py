@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
 
+from mtl_bench.configuration.configs_folder import configs_folder
+from mtl_bench.configuration.plain import plain_of
 from mtl_bench.errors import BenchError
 from mtl_bench.job import compose_job
 
@@ -20,6 +23,9 @@ tasks: {{left: {{_target_: mtl_bench.tasks.Classification, classes: 10}}}}
     [
         ("+batch_size=9", "Nothing reads the key batch_size; did you mean protocol.training.batch_size?"),
         ("+protocol.trainng.batch_size=9", "Nothing reads the key protocol.trainng; did you mean protocol.training?"),
+        ("+budget=2", "Nothing reads the key budget; did you mean protocol.training.budget?"),  # `group` would
+        ("+grouping=random", "Nothing reads the key grouping; `mtl-bench train --cfg job` prints every key."),
+        ("+space=cagrad", "Nothing reads the key space; `mtl-bench train --cfg job` prints every key."),
         ("+paths.packed=9", "Nothing reads the key paths.packed; `mtl-bench train --cfg job` prints every key."),
     ],
 )
@@ -27,6 +33,18 @@ def test_a_key_that_nothing_reads_is_refused(typed: str, says: str) -> None:
     with pytest.raises(BenchError) as caught:
         compose_job([typed])
     assert str(caught.value) == says
+
+
+@pytest.mark.parametrize("job", ["train", "group", "recon", "tune", "prepare", "cost"])
+def test_every_job_reads_what_its_yaml_holds(job: str) -> None:
+    with initialize_config_dir(str(configs_folder()), version_base="1.3"):
+        assert plain_of(compose(job, overrides=["method=cagrad"] if job == "tune" else []), job)
+
+
+def test_no_job_reads_what_another_does() -> None:
+    """All that `group` reads may be typed, and `train` reads none of it."""
+    with pytest.raises(BenchError, match=r"^Nothing reads the key (grouping|budget|seeds); "):
+        compose_job(["+grouping=random", "+budget=2", "+seeds=[0,1,2]"])
 
 
 def test_a_key_that_another_refers_to_stands() -> None:
