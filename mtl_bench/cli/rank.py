@@ -40,6 +40,11 @@ def _rank(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
     from mtl_bench.results.mean_ranks import complete_grid
 
     suite = suite_grid(parsed.suite)
+    if suite.further:
+        raise BenchError(
+            f"{suite.name} also sweeps over {', '.join(suite.further)}, so that a method has several rows; mean ranks "
+            "are of one row for each."
+        )
     boards = _boards(suite, boards_below(parsed.folders, damaged, entries=False))
     if unknown := sorted(set(parsed.without) - set(suite.methods)):
         raise BenchError(f"The suite {suite.name} has no method {unknown[0]!r}; it has {', '.join(suite.methods)}.")

@@ -6,15 +6,18 @@ from pathlib import Path
 from mtl_bench.configuration.configs_folder import configs_folder
 from mtl_bench.errors import BenchError
 
+AXES = ("experiment", "method", "seed")
+
 
 @dataclass(frozen=True)
 class SuiteGrid:
-    """Every experiment is trained by every method with every seed."""
+    """Every experiment is trained by every method with every seed; `further` keys are swept as well."""
 
     name: str
     experiments: tuple[str, ...]
     methods: tuple[str, ...]
     seeds: tuple[int, ...]
+    further: tuple[str, ...] = ()
 
 
 def suite_grid(suite: str) -> SuiteGrid:
@@ -27,12 +30,12 @@ def suite_grid(suite: str) -> SuiteGrid:
         known = ", ".join(sorted(each.stem for each in folder.glob("*.yaml")))
         raise BenchError(f"There is no suite {suite!r}; choose among {known}, or name a YAML file.")
     params = OmegaConf.select(OmegaConf.load(path), "hydra.sweeper.params") or {}
-    axes = {}
-    for key in ("experiment", "method", "seed"):
-        if key not in params:
+    axes = {key: _swept(f"{key}={value}") for key, value in params.items()}
+    for key in AXES:
+        if key not in axes:
             raise BenchError(f"{path} sweeps over no {key}; a grid needs experiment, method and seed.")
-        axes[key] = _swept(f"{key}={params[key]}")
-    return SuiteGrid(path.stem, axes["experiment"], axes["method"], tuple(map(int, axes["seed"])))
+    further = tuple(key for key, values in axes.items() if key not in AXES and len(values) > 1)
+    return SuiteGrid(path.stem, axes["experiment"], axes["method"], tuple(map(int, axes["seed"])), further)
 
 
 def suites_of(experiment: str) -> list[SuiteGrid]:

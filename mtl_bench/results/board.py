@@ -56,8 +56,12 @@ class Board:
     def row_of(self, name: str) -> Row | None:
         """The row labelled so, else the only one of that method whatever its options, as `name (option=value)`."""
         exact = [row for row in self.rows if row.label == name]
-        alike = [row for row in self.rows if row.label.partition(" (")[0] == name]
+        alike = self.variants_of(name)
         return exact[0] if exact else alike[0] if len(alike) == 1 else None
+
+    def variants_of(self, name: str) -> list[Row]:
+        """Every row of that method, whatever its options."""
+        return [row for row in self.rows if row.label.partition(" (")[0] == name]
 
     def only(self, rows: Sequence[Row]) -> "Board":
         """The same table with these rows, judged anew against the best of them, by the spread of the whole."""

@@ -35,6 +35,11 @@ def complete_grid(boards: Sequence[Board], methods: Sequence[str], seeds: Sequen
 
 def _complete(board: Board, method: str, seeds: Sequence[int]) -> Row:
     row = board.row_of(method)
+    if row is None and (variants := board.variants_of(method)):
+        raise BenchError(
+            f"{board.experiment} has several rows of {method} and none as it comes: "
+            f"{', '.join(one.label for one in variants)}; leave the method out, or name folders that hold one of them."
+        )
     lost = sorted(set(seeds) - set(row.converged if row else ()))
     if row is None or lost:
         told = "did not converge" if row and lost[0] in row.seeds else "is not recorded"

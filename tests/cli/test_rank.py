@@ -30,6 +30,12 @@ def test_methods_can_be_left_out(mtl_bench: Type) -> None:
     assert "The suite rooms has no method 'dw'" in wrong.sentence
 
 
+def test_a_suite_with_variants_of_its_methods_has_no_ranks(mtl_bench: Type) -> None:
+    typed = mtl_bench("rank", "trade_off", str(REFERENCE / "rooms_quick"))
+    assert typed.status == 1
+    assert "trade_off also sweeps over method.priorities, so that a method has several rows;" in typed.sentence
+
+
 def test_an_incomplete_grid_names_what_to_train(mtl_bench: Type) -> None:
     """The folder holds one cell of another experiment."""
     typed = mtl_bench("rank", "rooms")

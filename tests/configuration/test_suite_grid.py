@@ -15,6 +15,7 @@ def test_a_suite_of_the_package() -> None:
     assert "pcgrad" in found.methods
     assert "multimnist" in [grid.name for grid in suites_of("multifashion")]
     assert suites_of("nothing") == []
+    assert (found.further, suite_grid("trade_off").further) == ((), ("method.priorities",))
 
 
 def test_a_file_with_a_range_and_one_value(tmp_path: Path) -> None:

@@ -51,6 +51,16 @@ def test_a_method_is_found_by_its_name_where_one_row_carries_it(runs: Runs, sing
     assert both.row_of("c (phase=2)") is not None
 
 
+def test_several_rows_of_a_method_are_named(runs: Runs, single: Runs) -> None:
+    several = [
+        record | {"method": {"name": "c", "label": f"c (phase={n})"}}
+        for n in "12"
+        for record in runs("c", [80] * 3, [0.5] * 3, hash=n)
+    ]
+    with pytest.raises(BenchError, match=r"digits has several rows of c and none as it comes: c \(phase=1\), c \(ph"):
+        complete_grid([leaderboard([*several, *runs("a", [70] * 3, [0.4] * 3), *single()])], ["A", "c"], SEEDS)
+
+
 def test_wins_counts_pairs() -> None:
     assert wins([3, 1], [2, 2, 0]) == pytest.approx(4 / 6)  # 3 beats all three, 1 beats 0
     assert wins([2], [2, 1]) == pytest.approx(0.75)
