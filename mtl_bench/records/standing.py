@@ -31,8 +31,9 @@ class Standing:
 
 
 def standing(folder: RunFolder) -> Standing:
-    """A single-task run may lie under the name of another experiment that it serves too."""
-    found = folder if folder.record.exists() else next(iter(folder.namesakes()), folder)
+    """A single-task run may lie under the name of another experiment that it serves too; a method is trained anew."""
+    elsewhere = folder.namesakes() if folder.method == SINGLE and not folder.record.exists() else []
+    found = next(iter(elsewhere), folder)
     if found.record.exists():
         try:
             record = load_record(found.record)

@@ -75,6 +75,15 @@ def test_states(tmp_path: Path) -> None:
         cells_under([tmp_path / "elsewhere"])
 
 
+def test_another_experiments_name_serves_single_task_runs_alone(tmp_path: Path) -> None:
+    """As `train` finds them."""
+    for method in ("ls", "single"):
+        cell(tmp_path, method, experiment="other").create()
+        cell(tmp_path, method, experiment="other").record.write_text("{")
+    states = [standing(cell(tmp_path, method)).state for method in ("ls", "single")]
+    assert states == ["waiting", "damaged"]
+
+
 @pytest.mark.parametrize(
     ("others", "left"),
     [
