@@ -13,9 +13,10 @@ from mtl_bench.job.job import Job
 from mtl_bench.pipeline import Need
 from mtl_bench.pipeline.conflicting_layers import conflict_scores, most_conflicting
 from mtl_bench.pipeline.layer_files import layer_table, write_layers
-from mtl_bench.records import Record, identity_hash
+from mtl_bench.records import Record
 from mtl_bench.records.atomic import write_atomic
 from mtl_bench.records.entry import FOLDER, save_entry
+from mtl_bench.records.identity import canonical, canonical_hash
 from mtl_bench.records.record import has_converged
 from mtl_bench.training.arguments import check_node
 from mtl_bench.training.derived_nodes import first_part, layers_of, split_nodes
@@ -41,8 +42,8 @@ def recon(job: Job) -> None:
     scores, pairs = conflict_scores(measured, layers)
     split = most_conflicting(scores, chosen["top"])
     job_of_split = replace(job, plain={**job.plain, **split_nodes(job.plain["model"], job.plain["protocol"], split)})
-    identity = [plan.setting.experiment_hash(tasks), plan.identity, chosen, seeds]
-    name = f"recon-t{chosen['top']}-{identity_hash(identity)[:8]}"
+    identity = [plan.setting.experiment_hash(tasks), plan.identity, canonical(chosen), seeds]
+    name = f"recon-t{chosen['top']}-{canonical_hash(identity)[:8]}"
     folder = job.place.runs / plan.names.experiment / FOLDER
     write_layers(folder / name, scores, pairs, split)
     _write_experiment(folder / name / "experiment" / f"{name}.yaml", job_of_split.plan(seeds[0]))

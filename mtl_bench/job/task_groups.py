@@ -8,8 +8,9 @@ from mtl_bench.job.entry_runs import by_method, check_seeds, entry_of, records_o
 from mtl_bench.job.job import Job
 from mtl_bench.pipeline import Choice, Grouping, Need
 from mtl_bench.pipeline.choice_files import print_choice, write_choice
-from mtl_bench.records import Record, identity_hash
+from mtl_bench.records import Record
 from mtl_bench.records.entry import FOLDER, Group, save_entry
+from mtl_bench.records.identity import canonical, canonical_hash
 from mtl_bench.records.record import has_converged
 from mtl_bench.training.arguments import check_node
 from mtl_bench.training.build import build
@@ -43,8 +44,9 @@ def group(job: Job) -> None:
             "out of seeds, or lower the learning rate."
         )
     choice = grouping.choose(tasks, budget, found)
-    identity = [plan.setting.experiment_hash(tasks), plan.identity, job.plain["grouping"], budget, seeds]
-    name = f"{job.choices.name('grouping')}-b{budget}-{identity_hash(identity)[:8]}"
+    chosen_by = canonical(job.plain["grouping"])
+    identity = [plan.setting.experiment_hash(tasks), plan.identity, chosen_by, budget, seeds]
+    name = f"{job.choices.name('grouping')}-b{budget}-{canonical_hash(identity)[:8]}"
     folder = job.place.runs / plan.names.experiment / FOLDER
     write_choice(folder / name, tasks, choice)
     print_choice(tasks, choice)

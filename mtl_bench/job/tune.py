@@ -16,8 +16,9 @@ from mtl_bench.job.patient_cell import patient_cell
 from mtl_bench.job.search_settings import SearchSettings
 from mtl_bench.pipeline.search import best_of, search
 from mtl_bench.pipeline.search_space import space_of, values_at, with_values
-from mtl_bench.records import Record, identity_hash
+from mtl_bench.records import Record
 from mtl_bench.records.entry import FOLDER, EntryFile, Group, Study, Trial, save_entry
+from mtl_bench.records.identity import canonical, canonical_hash
 from mtl_bench.records.record import SINGLE, has_converged
 from mtl_bench.results import delta_m
 from mtl_bench.results.tuned_rows import trial_in_words
@@ -70,7 +71,7 @@ class Tuner:
             raise BenchError(f"{error} The search draws such values; give space a list to choose from.") from error
 
     def tune_alone(self) -> None:
-        asked = [self._space([task]) for task in self.scored]
+        asked = [canonical(self._space([task])) for task in self.scored]
         name = self._named(SINGLE, asked)
         self._tune(name, "single-task", [[task] for task in self.scored], self.settings.single_seeds)
 
@@ -79,7 +80,7 @@ class Tuner:
         searched = {key.split(".")[1] for key in space if key.startswith("method.")}
         kept = {key: value for key, value in self.plan.identity["method"].items() if key not in searched}
         label = self.job.plain["label"] or method_label(name, {"method": kept})
-        self._tune(self._named(name, [space, self.plan.identity]), label, [self.tasks], self.settings.seeds)
+        self._tune(self._named(name, [canonical(space), self.plan.identity]), label, [self.tasks], self.settings.seeds)
 
     def _tune(self, name: str, label: str, networks: list[list[str]], seeds: list[int]) -> None:
         """One row: a search for every network, its winner trained with every seed, and the file that says so."""
@@ -156,8 +157,8 @@ class Tuner:
         return space_of(self._job(tasks).plain, tasks, self.settings.rates)
 
     def _named(self, name: str, asked: list[Any]) -> str:
-        told = [self.plan.setting.experiment_hash(self.tasks), self.settings.told, *asked]
-        return f"tuned-{name}-{identity_hash(told)[:8]}"
+        told = [self.plan.setting.experiment_hash(self.tasks), canonical(self.settings.told), *asked]
+        return f"tuned-{name}-{canonical_hash(told)[:8]}"
 
     def _score(self, record: Record) -> float:
         reference = self._reference  # before anything else: without it no trial has a score

@@ -31,7 +31,12 @@ _STANDARD_LIBRARY = Path(os.__file__).parent
 
 def identity_hash(spec: Any) -> str:
     """64 hex digits, equal for two specifications exactly when `canonical` makes them equal."""
-    return hashlib.sha256(canonical_text(canonical(spec)).encode()).hexdigest()
+    return canonical_hash(canonical(spec))
+
+
+def canonical_hash(identity: JSON) -> str:
+    """Of what is canonical already: its classes are not asked again, which have other paths where they were renamed."""
+    return hashlib.sha256(canonical_text(identity).encode()).hexdigest()
 
 
 def canonical(spec: Any) -> JSON:
@@ -45,7 +50,7 @@ def canonical(spec: Any) -> JSON:
 
 
 def canonical_text(value: Any) -> str:
-    """The one spelling of a JSON value; of an identity, `hash` is the sha256 of it."""
+    """The one spelling of a JSON value."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 

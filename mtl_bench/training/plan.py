@@ -10,7 +10,7 @@ from mtl_bench.data.dataset import Dataset, prepare
 from mtl_bench.data.packed import Packed
 from mtl_bench.models.loaded import digests, loaded
 from mtl_bench.records.folder import RunFolder
-from mtl_bench.records.identity import identity_hash
+from mtl_bench.records.identity import canonical_hash
 from mtl_bench.records.record import SINGLE
 from mtl_bench.tasks import Task
 from mtl_bench.training.build import build, build_reporting, build_tasks, choose_tasks, draws_all, kept_weights
@@ -66,7 +66,7 @@ class Plan:
 
     @cached_property
     def hash(self) -> str:
-        return identity_hash(self.identity)
+        return canonical_hash(self.identity)
 
     @property
     def config(self) -> dict[str, Any]:

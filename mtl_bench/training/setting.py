@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from omegaconf import OmegaConf
 
-from mtl_bench.records.identity import canonical, identity_hash
+from mtl_bench.records.identity import canonical, canonical_hash, identity_hash
 from mtl_bench.records.record import SINGLE
 
 Node = Mapping[str, Any]
@@ -87,7 +87,7 @@ class Setting:
 
     def baselines(self, tasks: Sequence[str]) -> dict[str, str]:
         """Task → hash of its single-task run."""
-        return {task: identity_hash(self.identity([task])) for task in tasks}
+        return {task: canonical_hash(self.identity([task])) for task in tasks}
 
 
 def training_of(tasks: Sequence[str], training: Node, reporting: Node) -> Node:

@@ -8,7 +8,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from mtl_bench.errors import BenchError
-from mtl_bench.records.identity import canonical, identity_hash
+from mtl_bench.records.identity import canonical, canonical_hash, identity_hash
 
 NETWORK = """
 class Network:
@@ -167,6 +167,8 @@ def test_a_renamed_class_keeps_its_name(module: Callable[[str], str]) -> None:
     name = module("class Renamed:\n    known_as = 'old.Name'\nclass Derived(Renamed):\n    pass")
     assert canonical({"_target_": f"{name}.Renamed"})["_target_"] == "old.Name"
     assert canonical({"_target_": f"{name}.Derived"})["_target_"] == f"{name}.Derived"
+    spec = {"method": {"_target_": f"{name}.Renamed"}}
+    assert canonical_hash(canonical(spec)) == identity_hash(spec)
 
 
 def test_the_source_of_a_users_class_is_part_of_the_identity(module: Callable[[str], str], tmp_path: Path) -> None:

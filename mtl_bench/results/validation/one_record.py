@@ -1,12 +1,11 @@
 """What a record says of itself must fit together; nothing is compared with other records here."""
 
-import hashlib
 import re
 from pathlib import Path
 from typing import Any
 
 from mtl_bench.records import Record
-from mtl_bench.records.identity import canonical_text
+from mtl_bench.records.identity import canonical_hash
 from mtl_bench.records.record import has_converged
 from mtl_bench.results.validation.fault import Remarks
 
@@ -45,7 +44,7 @@ def _holds(record: Record, place: str) -> bool:
 
 
 def _names(record: Record, path: Path) -> Remarks:
-    if hashlib.sha256(canonical_text(record["identity"]).encode()).hexdigest() != record["hash"]:
+    if canonical_hash(record["identity"]) != record["hash"]:
         yield True, "its hash is not that of its identity, so one of them was edited; train it again"
     wanted = (record["experiment"]["name"], record["method"]["name"], record["hash"][:12], f"seed-{record['seed']}")
     if path.parts[-5:-1] != wanted:
