@@ -137,6 +137,7 @@ def _parameters(target: Any) -> Mapping[str, inspect.Parameter]:
 
 
 def _is_default(item: JSON, parameter: inspect.Parameter) -> bool:
+    """A default that a dataclass's factory makes is none: records are named with some of them written out."""
     try:
         default = _canonical(parameter.default, "")
     except BenchError:  # no default, or one that no configuration can spell
