@@ -34,7 +34,7 @@ def identity_hash(spec: Any) -> str:
     return canonical_hash(canonical(spec))
 
 
-def canonical_hash(identity: JSON) -> str:
+def canonical_hash(identity: Any) -> str:
     """Of what is canonical already: its classes are not asked again, which have other paths where they were renamed."""
     return hashlib.sha256(canonical_text(identity).encode()).hexdigest()
 
