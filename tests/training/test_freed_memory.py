@@ -11,7 +11,7 @@ import resource, torch
 from mtl_bench.training.environment import configure
 if {configured}:
     configure(torch.device("cpu"), 1, "fp32", deterministic=False)
-for _ in range(5):
+for _ in range(20):  # what is aligned anew takes the place of the last block after a few
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     torch.zeros(50_000_000)  # 200 MB, freed at once
     pages = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
@@ -20,7 +20,7 @@ print(pages)
 
 
 def pages(configured: bool) -> int:
-    """That the fifth of five equal blocks asked the system for."""
+    """That the last of equal blocks asked the system for."""
     code = CODE.format(configured=configured)
     return int(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
 
