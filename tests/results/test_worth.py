@@ -196,4 +196,5 @@ def test_committed_boards() -> None:
     assert gains["rooms_task_norm", "ls_repeated"] == -6.0
     assert gains["rooms_equal_passes_tag", "tag (b=2)"] == -8.0
     assert gains["rooms", "uw"] == 4.6
-    assert ("rooms", "pcgrad") not in gains
+    assert gains["rooms", "pcgrad"] == -2.3  # two plain steps per batch cost as much
+    assert ("rooms", "learned_priority") not in gains  # six passes
