@@ -28,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--published", type=Path, default=RESULTS / "published", help="folder of published tables")
     parsed = parser.parse_args(arguments)
     try:
-        orders = [*board_orders(find_records(parsed.folders)), *published_orders(parsed.published)]
+        boards = [order for order in board_orders(find_records(parsed.folders)) if len(order.delta_m) > 1]
+        orders = [*boards, *published_orders(parsed.published)]
         print(transfer_table(orders) + NOTES)
     except BenchError as error:
         parser.exit(1, f"{error}\n")
