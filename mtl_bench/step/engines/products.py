@@ -9,8 +9,8 @@ PIECE = 2**14  # entries of a row that stay in the cache beside those of ten oth
 
 
 def products(rows: Float[Tensor, "k P"], others: Float[Tensor, "j P"]) -> Float[Tensor, "k j"]:
-    """rows · othersᵀ. Of long rows, whose shape matrix products are slow at, as a sum over pieces in double precision:
-    one pass over memory.
+    """rows · othersᵀ. Of long rows, whose shape matrix products are slow at, as those of pieces, added in double
+    precision: one pass over memory.
     """
     length = rows.shape[1]
     if length < LONG:
