@@ -2,8 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from copy import copy
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
 from jaxtyping import Float
@@ -32,7 +32,13 @@ class Method(ABC):
     solver_failures: int = field(default=0, init=False)
 
     def setup(self, context: Context) -> None:
-        """Called once before training; raises BenchError for a model that the method cannot serve."""
+        """Called before training; one that has trained before begins anew. Raises BenchError for a model that the
+        method cannot serve."""
+        for each in fields(self):
+            if not each.init and each.default is not MISSING:
+                setattr(self, each.name, each.default)
+            elif not each.init and each.default_factory is not MISSING:
+                setattr(self, each.name, each.default_factory())
         self.context = context
 
     @abstractmethod
@@ -69,7 +75,7 @@ class Method(ABC):
             elif isinstance(state[name], Tensor) and isinstance(current, Tensor):
                 setattr(self, name, state[name].to(current.device))
             else:
-                setattr(self, name, copy(state[name]))
+                setattr(self, name, deepcopy(state[name]))
 
     def _state_names(self) -> Iterator[str]:
         """Names from every class of the hierarchy, so that a subclass adds to `state` and never replaces it."""

@@ -17,7 +17,7 @@ from mtl_bench.methods.loss_weighting import LossWeighting
 class ComposableMethod(Method):
     """Weights the losses before it takes gradients. `weighting` None: the protocol's static weights.
 
-    Raises BenchError for a weighting with scale_heads=false, which only works on its own.
+    Raises BenchError for a weighting with scale_heads=false, which only works on its own, and for what is none.
     """
 
     state: ClassVar[tuple[str, ...]] = ("active_weighting",)
@@ -27,6 +27,11 @@ class ComposableMethod(Method):
 
     def setup(self, context: Context) -> None:
         super().setup(context)
+        if self.weighting is not None and not isinstance(self.weighting, LossWeighting):
+            raise BenchError(
+                f"{type(self.weighting).__name__} has a step of its own and weighs no losses for another method; "
+                "choose a loss weighting, such as uw, dwa or si."
+            )
         if self.weighting is not None and not self.weighting.scale_heads:
             raise BenchError("scale_heads=false works for a weighting on its own, not inside another method.")
         self.active_weighting = self.weighting or LinearScalarization()

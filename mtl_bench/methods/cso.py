@@ -87,6 +87,8 @@ class CSO(ComposableMethod):
             raise BenchError("No shared layer here is named convN, as pairs=released wants; set method.pairs=all.")
         if self.phase != 2 and not self.active_weighting.separable:
             raise BenchError("Phase 1 of CSO sees one task at a time; choose a weighting such as uw, dwa or fixed.")
+        if self.phase != 2:
+            context.require_repeats()
 
     def update(self, step: Step) -> None:
         phase = self._choose(step)

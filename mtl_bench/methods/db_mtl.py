@@ -52,15 +52,18 @@ class DBMTL(Method):
     def update(self, step: Step) -> None:
         losses = step.losses(at="shared")
         gradients = step.gradients(losses, weights=1 / positive(losses.values))
-        gradients.assign(self.direction(gradients.matrix(), losses.values, losses.tasks))
+        direction, counted = self.weighed(gradients.matrix(), losses.values, losses.tasks)
+        gradients.assign(direction, weights=counted)
         step.apply()
 
-    def direction(
+    def weighed(
         self, rows: Float[Tensor, "k P"], values: Float[Tensor, "k"], tasks: tuple[int, ...]
-    ) -> Float[Tensor, "P"]:
+    ) -> tuple[Float[Tensor, "P"], Float[Tensor, "k"]]:
+        """d, and what each smoothed gradient counts in it."""
         sound, seen = is_sound(values, rows), pick(self.seen, tasks) + 1
         every = self.smoothed.average(rows, tasks, self.beta / seen**self.beta_decay, sound)
         self.seen = placed(self.seen, torch.where(sound, seen, seen - 1), tasks)
         norms = torch.stack([every[task].norm() for task in tasks])
-        weights = placed(every.new_zeros(len(every)), norms.max() / (norms + 1e-8), tasks)
-        return torch.where(sound, weights, torch.nan) @ every
+        counted = norms.max() / (norms + 1e-8)
+        weights = placed(every.new_zeros(len(every)), counted, tasks)
+        return torch.where(sound, weights, torch.nan) @ every, counted

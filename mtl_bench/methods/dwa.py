@@ -17,8 +17,9 @@ class DynamicWeightAverage(LossWeighting):
     """w = K · softmax(r / T), r_k = L̄_k(t−1) / L̄_k(t−2), mean losses of two preceding epochs (Liu et al., CVPR 2019).
 
     w = 1 in the first two epochs. T > 0 is the temperature (paper: 2). An epoch's mean is over its batches with a
-    label, each alike; a task without a label in one of the two epochs gets r = 1. The softmax always runs over all K
-    tasks, so the weight of a task does not depend on which others have a label in the batch.
+    label, each alike; a task without a label in one of the two epochs gets r = 1, and so does one whose earlier mean is
+    0. A negative mean has no rate: all weights are NaN from there, and steps are counted and skipped. The softmax
+    always runs over all K tasks, so the weight of a task does not depend on which others have a label in the batch.
 
     `window`: null is the paper's form. Widely copied code (Nash-MTL family) compares the last `window` = 25 batches
     with the 25 before them instead of epochs. Here a task's windows hold batches with a label of it, up to the one
@@ -41,7 +42,7 @@ class DynamicWeightAverage(LossWeighting):
 
     def setup(self, context: Context) -> None:
         super().setup(context)
-        if self.temperature <= 0:
+        if not self.temperature > 0:
             raise BenchError(f"temperature must be positive, got {self.temperature}.")
         if self.window is not None and self.window < 1:
             raise BenchError(f"window is a number of batches from 1 on, or null for epochs; got {self.window}.")
@@ -71,4 +72,5 @@ class DynamicWeightAverage(LossWeighting):
 
     def compare(self, later: Float[Tensor, "K"], earlier: Float[Tensor, "K"]) -> None:
         ratio = (later / earlier).to(self.ratios)
-        self.ratios = torch.where(ratio.isfinite(), ratio, torch.ones_like(ratio))
+        known = torch.where(ratio.isfinite(), ratio, torch.ones_like(ratio))
+        self.ratios = torch.where(((later < 0) | (earlier < 0)).to(known.device), torch.nan, known)

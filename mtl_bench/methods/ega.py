@@ -25,7 +25,7 @@ class EGA(GramianWeighting, NumericalRank):
     mean loss of the last epoch over that of epoch `warmup`, counted from 0, and T = `temperature`; e = 1 up to and
     including the first epoch after it. Unlike Aligned-MTL's preference, e enters behind B 1. Large T is Aligned-MTL. A
     task without a label in epoch `warmup` is compared with its first later epoch that has one, and keeps its ρ through
-    epochs that have none.
+    epochs that have none. A negative mean has no rate: weights are NaN from there, and steps are counted and skipped.
     Released code has warmup = 4 written into it; a run no longer than `warmup` + 2 epochs is Aligned-MTL.
     Cost: 1 forward, k encoder backwards.
 
@@ -58,7 +58,8 @@ class EGA(GramianWeighting, NumericalRank):
             self.reference = torch.where(reference.isnan(), means, reference)
             before = torch.ones_like(means) if self.ratio is None else self.ratio
             ratio = means / self.reference  # not finite without a label, or over a mean of 0
-            self.ratio = torch.where(ratio.isfinite(), ratio, before)
+            known = torch.where(ratio.isfinite(), ratio, before)
+            self.ratio = torch.where((means < 0) | (self.reference < 0), torch.nan, known)
         self.epochs += 1
 
     def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:

@@ -1,5 +1,6 @@
 """Fast adaptive multi-task optimization."""
 
+import math
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -7,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mtl_bench.errors import BenchError
 from mtl_bench.methods.base import Method
 from mtl_bench.methods.interface import Context, Step
 from mtl_bench.methods.task_scalars import TaskScalars
@@ -26,6 +28,8 @@ class FAMO(Method):
     gives NaN, which is counted and skipped. The second forward replays dropout and leaves norm statistics alone (the
     release redraws and updates them, which makes r noisy).
     Cost: 2 forwards, 1 backward, K scalars. No host copy.
+
+    Raises BenchError for rates that are negative or not finite.
     """
 
     natural_sum: ClassVar[Literal[1]] = 1
@@ -38,6 +42,9 @@ class FAMO(Method):
 
     def setup(self, context: Context) -> None:
         super().setup(context)
+        context.require_repeats()
+        if not 0 <= self.gamma < math.inf:
+            raise BenchError(f"method.gamma is finite and not negative, got {self.gamma}.")
         self.logits = TaskScalars(len(context.tasks), 0.0, self.lr, self.gamma, context.device)
 
     def update(self, step: Step) -> None:

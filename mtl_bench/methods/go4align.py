@@ -44,8 +44,8 @@ class GO4Align(LossWeighting):
 
     def setup(self, context: Context) -> None:
         super().setup(context)
-        if self.groups < 1 or not self.beta >= 0:
-            raise BenchError(f"groups is at least 1 and beta not negative, got {self.groups} and {self.beta}.")
+        if not isinstance(self.groups, int) or self.groups < 1 or not self.beta >= 0:
+            raise BenchError(f"groups is a number from 1 on and beta not negative, got {self.groups} and {self.beta}.")
         # float64: at the default β, what one batch adds drowns in a float32 after some thousand of them
         self.log_risk = torch.zeros(len(context.tasks), dtype=torch.float64, device=context.device)
 

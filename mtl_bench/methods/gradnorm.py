@@ -35,6 +35,7 @@ class GradNorm(Method):
     * `at`: "last_layer", the weight of the last shared layer, or "shared", all of the encoder (LibMTL, which also
       replaces w by K softmax); it needs k encoder backwards and k × P memory.
 
+    A negative loss has no rate and gives NaN, which is counted and skipped.
     Cost: 1 forward, 1 encoder backward and k backwards of the last layer (not counted); 2 K scalars. No host copy.
 
     Raises BenchError for alpha < 0, an unknown choice, and where the gradients are to be taken at a last shared layer
@@ -70,9 +71,9 @@ class GradNorm(Method):
     def update(self, step: Step) -> None:
         losses = step.losses(at=self.at)
         gradients = step.gradients(losses, at=self.at)
-        weights = self.balance.values(losses.tasks)
+        weights = torch.where(losses.values < 0, torch.nan, self.balance.values(losses.tasks))
         gradients.combine(weights, heads=weights if self.scale_heads else None)
-        self.rebalance(gradients.matrix(), losses.values, losses.tasks)
+        self.rebalance(gradients.matrix(), torch.where(losses.values < 0, torch.nan, losses.values), losses.tasks)
         step.apply()
 
     def rebalance(self, rows: Float[Tensor, "k P"], values: Float[Tensor, "k"], tasks: tuple[int, ...]) -> None:

@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from mtl_bench.errors import BenchError
+
 Level = Literal["shared", "feature", "last_layer"]
 
 
@@ -46,8 +48,16 @@ class TaskGradients(Protocol):
     def combine(self, weights: Float[Tensor, "k"], heads: Float[Tensor, "k"] | None = None) -> None:
         """Write Σ w_i g_i to `.grad` of the shared parameters and `heads[i]` (None: 1) times its own to each head."""
 
-    def assign(self, direction: Tensor | Mapping[str, Tensor], heads: Float[Tensor, "k"] | None = None) -> None:
-        """Write a direction: a vector as long as a row, or a mapping that names every layer."""
+    def assign(
+        self,
+        direction: Tensor | Mapping[str, Tensor],
+        heads: Float[Tensor, "k"] | None = None,
+        weights: Float[Tensor, "k"] | None = None,
+    ) -> None:
+        """Write a direction: a vector as long as a row, or a mapping that names every layer.
+
+        `weights`: what the tasks count in it, for the record; None: it is none of weighted rows.
+        """
 
     def finite(self) -> Bool[Tensor, ""]:
         """Whether losses, rows and the heads' own gradients all are, on the device: otherwise the step is skipped."""
@@ -168,3 +178,11 @@ class Context:
     task_norms: Mapping[str, tuple[nn.Parameter, tuple[nn.Module, ...]]] = field(default_factory=dict)
     frozen: bool = False  # no shared parameter requires a gradient
     held_out: bool = False  # whether a step has held-out samples to look at
+    repeatable: bool = True  # whether a second forward on a batch is exact
+
+    def require_repeats(self) -> None:
+        """Raises BenchError, before anything moves, where a method cannot have several forwards on a batch."""
+        if not self.repeatable:
+            raise BenchError(
+                "This method runs several forwards on a batch; give Stepper model=, so that they are exact."
+            )

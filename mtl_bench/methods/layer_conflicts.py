@@ -70,7 +70,7 @@ class LayerConflicts(ComposableMethod):
             gradients.combine(weights, heads=weights)
         else:
             by.write(gradients, step)
-            self.solver_failures = by.solver_failures
+            self.solver_failures = by.missed_residuals()
         (by or self).observe(losses)
         step.apply()
 

@@ -51,8 +51,8 @@ class LinearScalarization(LossWeighting, Prioritised):
             raise BenchError(
                 f"Task weights name {sorted(chosen)}, but the tasks are {sorted(context.tasks)}; name each task once."
             )
-        if not all(0 <= float(weight) < math.inf for weight in chosen.values()):
-            raise BenchError(f"Task weights are finite and not negative, got {dict(chosen)}.")
+        if not all(isinstance(weight, int | float) and 0 <= weight < math.inf for weight in chosen.values()):
+            raise BenchError(f"Task weights are numbers, finite and not negative; got {dict(chosen)}.")
         self.vector = torch.tensor([float(chosen[task]) for task in context.tasks], device=context.device)
 
     def weights(

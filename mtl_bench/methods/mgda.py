@@ -25,7 +25,8 @@ class MGDA(GramianWeighting):
     "loss+" l_k ‖g_k‖; the weights are applied to the gradients as they are, as in released code. `at="feature"` is
     MGDA-UB with all samples of the batch stacked, which its bound needs (LibMTL sums over the batch instead).
     Released solvers iterate Frank–Wolfe to 1e-3; this one is exact, and a gap above 1e-8 of the trace is counted.
-    Raw MGDA follows the smallest gradients. Cost: 1 forward, k encoder backwards (UB: 1).
+    Raw MGDA follows the smallest gradients. With "loss" and "loss+" a negative loss gives NaN, which is counted and
+    skipped. Cost: 1 forward, k encoder backwards (UB: 1).
 
     Raises BenchError for an unknown normalisation, and for one by losses of a Gramian that comes without them.
     """
@@ -42,6 +43,8 @@ class MGDA(GramianWeighting):
         if self.normalise in ("loss", "loss+"):
             if losses is None:
                 raise BenchError(f"normalise={self.normalise} divides by the losses; give weights(gramian, losses=…).")
+            if (losses < 0).any():  # which a sign turned round would hide
+                return torch.full_like(losses, torch.nan)
             scale = scale * losses
         scale = torch.where(scale > 0, scale, 1.0)  # a zero gradient or loss stays as it is
         weights, gap = min_norm((gramian / torch.outer(scale, scale)).numpy())

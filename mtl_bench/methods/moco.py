@@ -27,8 +27,8 @@ class MoCo(ComposableMethod):
 
     The paper: Π is the nearest point of the simplex (`projection="simplex"`), g_k the gradient (`normalise="none"`).
     Code derived from the authors' applies a softmax to λ itself, which draws it towards uniform at every step
-    (`projection="softmax"`), and tracks l_k g_k / ‖g_k‖ (`normalise="loss"`). Heads receive the gradient of their own
-    loss.
+    (`projection="softmax"`), and tracks l_k g_k / ‖g_k‖ (`normalise="loss"`; a negative loss gives NaN, which is
+    counted and skipped). Heads receive the gradient of their own loss.
     Cost: 1 forward, k encoder backwards, 2 k × P memory and as much for each absent task. No host copy.
 
     Raises BenchError for rates out of range and an unknown choice.
@@ -67,13 +67,17 @@ class MoCo(ComposableMethod):
         weights = self.weigh(losses, step)
         gradients = step.gradients(losses, weights=weights)
         values = losses.values * weights.to(losses.values)
-        gradients.assign(self.direction(gradients.matrix(), values, losses.tasks))
+        direction, counted = self.weighed(gradients.matrix(), values, losses.tasks)
+        gradients.assign(direction, weights=counted)
         self.observe(losses)
         step.apply()
 
-    def direction(
+    def weighed(
         self, rows: Float[Tensor, "k P"], values: Float[Tensor, "k"], tasks: tuple[int, ...]
-    ) -> Float[Tensor, "P"]:
+    ) -> tuple[Float[Tensor, "P"], Float[Tensor, "k"]]:
+        """d, and what each tracked gradient counts in it."""
+        if self.normalise == "loss":
+            values = torch.where(values < 0, torch.nan, values)
         sound = is_sound(values, rows)
         if self.normalise == "loss":
             rows = rows * (values.to(rows) / (rows.norm(dim=1) + 1e-8))[:, None]  # 1e-8 as released
@@ -86,7 +90,8 @@ class MoCo(ComposableMethod):
         mass = before.sum()
         after = self.moved(torch.where(mass > 0, before / mass, 1 / len(tasks)), tracked)
         self.shares = placed(self.shares, torch.where(sound, after * mass, before), tasks)
-        return torch.where(sound, self.scaled(after).to(tracked), torch.nan) @ tracked
+        counted = self.scaled(after).to(tracked)
+        return torch.where(sound, counted, torch.nan) @ tracked, counted
 
     def moved(self, shares: Float[Tensor, "k"], tracked: Float[Tensor, "k P"]) -> Float[Tensor, "k"]:
         slope = (tracked @ tracked.T).to(shares) @ shares + self.rho * shares

@@ -32,7 +32,9 @@ class Prioritised(Method):
         given = self.priorities or {}
         if unknown := sorted(set(given) - set(context.tasks)):
             raise BenchError(f"priorities name {unknown[0]}, but the tasks are {', '.join(context.tasks)}.")
-        values = [float(given.get(task, 1.0)) for task in context.tasks]
+        values = [given.get(task, 1.0) for task in context.tasks]
+        if not all(isinstance(value, int | float) for value in values):
+            raise BenchError(f"priorities are numbers by task name, as in {{depth: 3}}; got {dict(given)}.")
         if not all(0 <= value < math.inf for value in values) or not any(values):  # NaN is refused too
             raise BenchError(f"priorities are finite, not negative, and not all 0; got {dict(given)}.")
 

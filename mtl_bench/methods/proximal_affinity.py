@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mtl_bench.errors import BenchError
@@ -21,7 +21,7 @@ class ProximalAffinity:
     A change c_t = (1 − l_t / l_t of the visit before) / |G| is credited to each source s of a group G: to a task t
     outside G as it is; to s itself if it is not negative; to another member t as it is if s and t moved the same way,
     else as −max(c_s, c_t), since within a group nobody can tell who helped whom:
-    A[s, t] ← (1 − decay) A[s, t] + decay · c.
+    A[s, t] ← (1 − decay) A[s, t] + decay · c. It begins at 0; `seen` says which pairs have had a change.
 
     `attribution` says which group caused a change: `previous`, the group whose step lies between the two forwards (the
     definition of proximal affinity); `full`, the same, and `end_batch` takes the losses after the last step;
@@ -38,6 +38,7 @@ class ProximalAffinity:
             raise BenchError(f"attribution is one of {', '.join(ATTRIBUTIONS)}; got {attribution!r}.")
         self.decay, self.attribution = decay, attribution
         self.matrix: Float[np.ndarray, "K K"] = np.zeros((tasks, tasks))
+        self.seen: Bool[np.ndarray, "K K"] = np.zeros((tasks, tasks), dtype=bool)
         self._stepped: tuple[int, ...] = ()
         self._before: Float[np.ndarray, "K"] = np.full(tasks, np.nan)
 
@@ -58,10 +59,10 @@ class ProximalAffinity:
         self._stepped = ()
 
     def state_dict(self) -> dict[str, Any]:
-        return {"matrix": torch.from_numpy(self.matrix.copy())}
+        return {"matrix": torch.from_numpy(self.matrix.copy()), "seen": torch.from_numpy(self.seen.copy())}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.matrix = state["matrix"].numpy().copy()
+        self.matrix, self.seen = state["matrix"].numpy().copy(), state["seen"].numpy().copy()
 
     def _credit(self, group: Sequence[int], losses: Losses) -> None:
         after = np.asarray(losses, dtype=np.float64)
@@ -73,6 +74,7 @@ class ProximalAffinity:
                 seen = _credited(source, target, change, target in group)
                 if seen is not None:
                     former = self.matrix[source, target]
+                    self.seen[source, target] = True
                     self.matrix[source, target] = (1 - self.decay) * former + self.decay * seen
 
 

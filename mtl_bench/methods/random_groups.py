@@ -31,8 +31,9 @@ class RandomGroups(ComposableMethod):
 
     def setup(self, context: Context) -> None:
         super().setup(context)
-        if self.groups < 1:
+        if not isinstance(self.groups, int) or self.groups < 1:
             raise BenchError(f"method.groups is a number of groups per batch from 1 on, got {self.groups}.")
+        context.require_repeats()
 
     def update(self, step: Step) -> None:
         order = torch.randperm(len(step.tasks), generator=step.generator).tolist()

@@ -30,8 +30,10 @@ class Repeated(ComposableMethod):
 
     def setup(self, context: Context) -> None:
         super().setup(context)
-        if self.steps < 1:
+        if not isinstance(self.steps, int) or self.steps < 1:
             raise BenchError(f"method.steps is a number of optimizer steps per batch from 1 on, got {self.steps}.")
+        if self.steps > 1:
+            context.require_repeats()
 
     def update(self, step: Step) -> None:
         weights: Float[Tensor, "k"] = torch.empty(0)

@@ -28,8 +28,9 @@ class SDMGrad(ComposableMethod, Prioritised):
     momentum starts at 0 for every batch (ours).
     In released code the three buffers are one and hold the last part's gradients, so that nothing is independent; it
     also clips d to norm 1 (here the protocol's `clip_norm`). Heads learn from the third part alone. One step sees three
-    times the samples of each gradient: compare at equal samples. A task with fewer than three labels in a batch is
-    left out; a batch without any other takes no step. Nor is any state moved by a batch that is not finite.
+    times the samples of each gradient: compare at equal samples. A task that has no label in one of the parts, as one
+    with fewer than three in the batch, is left out; a batch without any other takes no step. Nor is any state moved by
+    a batch that is not finite.
     Cost: 3 forwards and 3 k encoder backwards of a third of the batch (1 and k passes), up to 2 k × P memory,
     two host copies.
 

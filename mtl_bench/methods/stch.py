@@ -1,5 +1,6 @@
 """Smooth Tchebycheff scalarization."""
 
+import math
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -51,8 +52,8 @@ class STCH(LossWeighting, Prioritised):
     def setup(self, context: Context) -> None:
         super().setup(context)
         check_choices(self, "method.")
-        if self.mu <= 0 or self.warmup < 0:
-            raise BenchError(f"mu must be positive and warmup not negative, got {self.mu} and {self.warmup}.")
+        if not 0 < self.mu < math.inf or self.warmup < 0:
+            raise BenchError(f"mu must be positive and finite, warmup not negative; got {self.mu} and {self.warmup}.")
         if self.form == "log":
             tell_warm_up(context, self.warmup, self.warmup + 1, "scale-invariant weighting")
         count = len(context.tasks)

@@ -75,6 +75,7 @@ class STGU(ComposableMethod):
 
     def setup(self, context: Context) -> None:
         super().setup(context)
+        context.require_repeats()
         if self.warmup < 0 or self.every < 1:
             raise BenchError(f"method.warmup is 0 or more and method.every 1 or more; got {self.warmup}, {self.every}.")
         if self.normalise not in NORMALISATIONS:
@@ -112,12 +113,15 @@ class STGU(ComposableMethod):
         self.examined, self.visits, self.together = [0, 0], [0, 0], [[0] * len(row) for row in self.together]
 
     def findings(self) -> dict[str, Any]:
-        """`affinity` [source][target] and `groups` now; over the epoch `mean_groups`, `together` (share of batches),
-        and of the clusterings `examined` those `undecided`, whose partition depends on the random state.
+        """`affinity` [source][target] (None: no step has told) and `groups` now; over the epoch `mean_groups`,
+        `together` (share of batches), and of the clusterings `examined` those `undecided`, whose partition depends on
+        the random state.
         """
         names = self.context.tasks
         groups = [[names[task] for task in group] for group in self.partition]
-        return {"affinity": self.tracker.matrix.tolist(), "groups": groups, **self.epoch}
+        tracked = zip(self.tracker.matrix.tolist(), self.tracker.seen.tolist(), strict=True)
+        affinity = [[value if seen else None for value, seen in zip(*pair, strict=True)] for pair in tracked]
+        return {"affinity": affinity, "groups": groups, **self.epoch}
 
     def _groups(self, step: Step) -> list[list[int]]:
         """Groups of this batch in the order of their visits; tasks without a label in it are left out."""

@@ -41,9 +41,10 @@ class TAG(ComposableMethod):
     Lookaheads replay dropout, use batch statistics and leave the running ones alone (the release moves them). All
     shared parameters are stepped (the release's Taskonomy network leaves its neck). A batch that is not measured trains
     like `ls` bit for bit; a measured one up to rounding, because it adds k rows where `ls` adds up cotangents. Not
-    measured are pairs of a task without a label in the batch, pairs whose Z is not finite (a loss or a rate of 0), and
-    batches with a loss or gradient that is not finite, whose step is skipped too. Single values are noisy: fp32 losses
-    round at 1e-7 (at lr 1e-4 up to 3 % of a weak pair under sgd), and SegNet's loss jumps where a pooling index flips.
+    measured are pairs of a task without a label in the batch, pairs whose Z is no share of a loss (the target's is 0 or
+    negative, or the rate is 0), and batches with a loss or gradient that is not finite, whose step is skipped too.
+    Single values are noisy: fp32 losses round at 1e-7 (at lr 1e-4 up to 3 % of a weak pair under sgd), and SegNet's
+    loss jumps where a pooling index flips.
 
     Cost of a measured batch: 1 + k forwards, k backwards, 1 + 2k passes (K paths: k + k² and 2k + k²), without
     lookaheads 1 + k passes; k × P memory, a copy of the parameters and of the state that the optimizer's rule moves;
@@ -70,6 +71,8 @@ class TAG(ComposableMethod):
         require_shared(self, context)
         self._check(context)
         self.matrices = MATRICES[self.measure]
+        if "affinity" in self.matrices:
+            context.require_repeats()
         K = len(context.tasks)
         self.total = self.epoch = torch.zeros(2, len(self.matrices), K, K, dtype=torch.float64)
 
@@ -110,6 +113,7 @@ class TAG(ComposableMethod):
         gramian, before, lr = gradients.gramian(), gradients.losses, step.lr
         if not (gramian.isfinite().all() and before.isfinite().all()):
             return
+        before = torch.where(before > 0, before, torch.nan)
         scale = lr if self.divide_by_lr else 1.0
         found = []
         for name in self.matrices:

@@ -35,6 +35,7 @@ class BatchStep:
         self.generator, self.device_generator = self.mover.generator, self.mover.device_generator
         self._dropout: Tensor | None = None  # random state before the last forward with a graph
         self._fresh = True  # norms are switched on at the first forward, also of each part of a split
+        self._told: set[int] = set()  # tasks whose loss here is known
 
     def __getattr__(self, name: str) -> Any:
         """Only for what is not there: `progress` in a loop that has not said how long it is."""
@@ -70,8 +71,10 @@ class BatchStep:
         if not with_graph:
             return TaskLosses(chosen, values)
         self.mover.saw(values)
-        if not self.mover.in_trial:
-            self.ledger.observed(chosen, values)
+        if not self.mover.in_trial and (new := [i for i, task in enumerate(chosen) if task not in self._told]):
+            told = values if len(new) == len(chosen) else torch.stack([values[i] for i in new])
+            self.ledger.observed([chosen[i] for i in new], told, self.share)
+            self._told.update(chosen)
         return TaskLosses(chosen, values, Graph.of(found, with_graph, self.mover.version))
 
     def backward(self, losses: TaskLosses, weights: Float[Tensor, "k"]) -> None:

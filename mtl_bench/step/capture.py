@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +18,7 @@ from mtl_bench.methods.gradient import GramianWeighting
 from mtl_bench.methods.interface import GramianProblem
 from mtl_bench.step.batch_step import BatchStep
 from mtl_bench.step.loop import called
+from mtl_bench.step.snapshot import Snapshot
 from mtl_bench.step.stepper import Stepper
 
 ROUNDING = 1e-3  # between a direction that was written and the same one from a list: rows may be fp32
@@ -46,17 +49,25 @@ class _Written(NamedTuple):
     drew: bool
 
 
-class _Caught(Exception):
-    """The gradients are written."""
+class _Watched(BatchStep):
+    """Moves parameters as any other; `written` gets the gradients of each step but those on trial, by `id`."""
 
-    def __init__(self, gradients: dict[int, Tensor | None]) -> None:
-        super().__init__()
-        self.gradients = gradients  # by `id` of the parameter
+    def __init__(self, written: list[dict[int, Tensor]], *given: Any) -> None:
+        super().__init__(*given)
+        self.written = written
 
-
-class _Catching(BatchStep):
     def apply(self, *given: Any, **options: Any) -> None:
-        raise _Caught({id(parameter): parameter.grad for parameter in self.mover.parameters})
+        if not self.mover.in_trial:
+            self.written.append({id(p): p.grad.clone() for p in self.mover.parameters if p.grad is not None})
+        super().apply(*given, **options)
+
+
+class _Asked(Stepper):
+    """In a loop that is only looked at every forward is as good as the first."""
+
+    @property
+    def _repeatable(self) -> bool:
+        return True
 
 
 def captured(
@@ -135,18 +146,20 @@ def _once(
     **known: Any,
 ) -> _Written:
     stepper = _stepper(method, shared, heads, **known)
-    before = stepper.state_dict()
-    gradients: dict[int, Tensor | None] = {}
+    before, parameters = stepper.state_dict(), Snapshot([*shared, *chain(*heads)])
+    written: list[dict[int, Tensor]] = []
     try:
-        stepper.step(losses_fn, kind=_Catching)
-    except _Caught as caught:
-        gradients = caught.gradients
+        stepper.step(losses_fn, kind=partial(_Watched, written))
     finally:
         stepper.remove_hooks()
+        parameters.restore()
     after = stepper.state_dict()
     drew = any(not torch.equal(before[name], after[name]) for name in ("generator", "device_generator"))
-    if any(all(gradients.get(id(parameter)) is None for parameter in head) for head in heads if len(head)):
-        raise BenchError(f"{type(method).__name__} takes several steps on a batch; check_step compares a single one.")
+    if len(written) != 1:
+        raise BenchError(
+            f"{type(method).__name__} takes {len(written)} steps on a batch; check_step compares a single one."
+        )
+    (gradients,) = written
     groups = [[_or_zero(gradients.get(id(p)), p).reshape(-1) for p in group] for group in (shared, *heads)]
     found = [torch.cat(group) if group else torch.empty(0) for group in groups]
     return _Written(found[0], found[1:], drew)
@@ -157,7 +170,7 @@ def _stepper(
 ) -> Stepper:
     every = [*shared, *(parameter for head in heads for parameter in head)]
     optimizer = torch.optim.SGD([parameter for parameter in every if parameter.requires_grad], lr=1.0)
-    return Stepper(deepcopy(method), optimizer=optimizer, shared=shared, heads=heads, total_steps=1, **known)
+    return _Asked(deepcopy(method), optimizer=optimizer, shared=shared, heads=heads, total_steps=1, **known)
 
 
 def _or_zero(gradient: Tensor | None, parameter: nn.Parameter) -> Tensor:

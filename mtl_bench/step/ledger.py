@@ -20,7 +20,7 @@ class Ledger:
         self.weights: dict[int, tuple[Tensor | None, Tensor | None, int]] = {}
         self._tasks = tasks
         self._missing = torch.full((), torch.nan, dtype=dtype, device=device)
-        self._observed: list[tuple[tuple[int, ...], Tensor]] = []  # losses of this batch's forwards
+        self._observed: list[tuple[tuple[int, ...], Tensor, float]] = []  # losses of this batch's forwards
 
     def forward(self, passes: int, share: float) -> None:
         self.counts.forwards += passes
@@ -38,17 +38,23 @@ class Ledger:
         """Remember the weights that reached each task's gradient (their product), unread."""
         self.weights |= {task: (first, second, i) for i, task in enumerate(tasks)}
 
-    def observed(self, tasks: Sequence[int], values: Float[Tensor, "k"]) -> None:
-        self._observed.append((tuple(tasks), values))
+    def observed(self, tasks: Sequence[int], values: Float[Tensor, "k"], share: float) -> None:
+        """Of a forward of this share of the batch, which no forward before has told losses of these tasks of."""
+        self._observed.append((tuple(tasks), values, share))
 
     def forget(self) -> None:
         """The losses of a batch that came to nothing."""
         self._observed = []
 
     def batch_losses(self) -> Float[Tensor, "K"]:
-        """Raw loss of each task at its first forward of this batch; NaN where it has no label. Forgets them."""
+        """Raw loss of each task at its first forward of this batch, the mean over the parts of a batch that was split;
+        NaN where it has no label. Forgets them."""
         observed, self._observed = self._observed, []
         if len(observed) == 1 and len(observed[0][0]) == self._tasks:
             return observed[0][1]  # the common case: one forward of every task
-        first = {task: values[i] for tasks, values in reversed(observed) for i, task in enumerate(tasks)}
-        return torch.stack([first.get(task, self._missing) for task in range(self._tasks)])
+        total, shares = [self._missing] * self._tasks, [0.0] * self._tasks
+        for tasks, values, share in observed:
+            for task, value in zip(tasks, values.unbind(), strict=True):
+                total[task] = total[task] + share * value if shares[task] else share * value
+                shares[task] += share
+        return torch.stack([value / share if share else value for value, share in zip(total, shares, strict=True)])

@@ -33,7 +33,9 @@ class Means:
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """Around what a method does with a batch. Norms are on afterwards; one that raises leaves nothing behind."""
+        """Around what a method does with a batch: what backwards before it left is dropped. Norms are on afterwards; a
+        method that raises leaves nothing behind."""
+        self.mover.forget()
         try:
             yield
         except BaseException:

@@ -54,7 +54,10 @@ class Mover:
 
     @property
     def lr(self) -> float:
-        return float(self.optimizer.param_groups[0]["lr"])
+        """That of the first shared parameter, else of the first group."""
+        first = next(iter(self.ownership.shared.values()), None)
+        groups = [group for group in self.optimizer.param_groups if any(p is first for p in group["params"])]
+        return float((groups or self.optimizer.param_groups)[0]["lr"])
 
     def saw(self, values: Tensor) -> None:
         """Losses that the next step rests on: it is skipped where one is not finite."""

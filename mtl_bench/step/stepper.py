@@ -1,6 +1,9 @@
 """Any method in anyone's training loop."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import asdict
 from typing import Any, Literal
 
 import torch
@@ -13,19 +16,23 @@ from mtl_bench.methods.interface import Context
 from mtl_bench.methods.layer_names import UNNAMED
 from mtl_bench.step.batch_step import BatchStep
 from mtl_bench.step.contract import check_contract
+from mtl_bench.step.counts import StepCounts
 from mtl_bench.step.engines.engine import engines
 from mtl_bench.step.epoch_means import EpochMeans
 from mtl_bench.step.forward import Forward, Forwarded, Part
 from mtl_bench.step.ledger import Ledger
 from mtl_bench.step.loop import LoopForward, Losses, Taps, called
+from mtl_bench.step.loop_options import check_options
 from mtl_bench.step.means import Means
-from mtl_bench.step.mover import Mover, needs_closure
+from mtl_bench.step.mover import Mover
 from mtl_bench.step.ownership import Ownership, found_ownership, ownership
 from mtl_bench.step.reduce import Reduce, reduce_of_this_run
 from mtl_bench.step.snapshot import RandomState, Snapshot
 from mtl_bench.streams import stream_seed
 
 Parameters = nn.Module | Iterable[nn.Parameter | nn.Module]
+log = logging.getLogger(__name__)
+
 Norms = Mapping[str, tuple[nn.Parameter, tuple[nn.Module, ...]]]
 
 
@@ -74,11 +81,7 @@ class Stepper:
     ) -> None:
         if (shared is None) != (heads is None):
             raise BenchError("Give both shared= and heads=, or neither, and they are found on the first batch.")
-        if needs_closure(optimizer):
-            raise BenchError(
-                f"{type(optimizer).__name__} runs forwards within its step, which methods here do themselves; choose "
-                "one that steps on given gradients, such as torch.optim.AdamW."
-            )
+        check_options(method, optimizer, tasks, likelihoods, clip_norm, bn_updates)
         if held_out is not None and model is None:
             raise BenchError("held_out= needs model=, which is in evaluation mode while those losses are computed.")
         self.method, self.optimizer, self.model, self.held_out = method, optimizer, model, held_out
@@ -90,12 +93,13 @@ class Stepper:
         self.reduce: Reduce = reduce_of_this_run()
         self.taps = Taps(features)
         self.epoch = self.steps = 0
+        self._told = 0  # of the skipped steps
         self.means: Means | None = None
         if shared is not None and heads is not None:
             self._prepare(self._given(shared, heads))
 
     def step(
-        self, losses: Losses, tasks: Sequence[int] | None = None, kind: type[BatchStep] = BatchStep
+        self, losses: Losses, tasks: Sequence[int] | None = None, kind: Callable[..., BatchStep] = BatchStep
     ) -> Float[Tensor, "K"]:
         """One batch; the K raw losses, detached (NaN for a task left out of `tasks`, those with a label in it).
 
@@ -119,8 +123,21 @@ class Stepper:
         means.ledger.counts.batches += 1
         return found
 
+    @property
+    def skipped(self) -> int:
+        """Optimizer steps that moved nothing, because a loss or a gradient was not finite. Waits for the device."""
+        return 0 if self.means is None else int(self.means.ledger.failures.totals[0])
+
     def end_epoch(self) -> dict[str, Any]:
-        """Tells the method the mean losses of the epoch; what it has found out so far."""
+        """Tells the method the mean losses of the epoch; what it has found out so far. Warns of skipped steps."""
+        if skipped := self.skipped - self._told:
+            self._told += skipped
+            log.warning(
+                "%d optimizer steps of this epoch moved nothing, because a loss or a gradient was not finite; lower "
+                "the learning rate, or see whether %s bears such losses.",
+                skipped,
+                type(self.method).__name__,
+            )
         self.method.end_epoch(self.epoch_means.close())
         self.epoch += 1
         return self.method.findings()
@@ -131,30 +148,43 @@ class Stepper:
             return {}
         mover = self.means.mover
         return {
-            "method": self.method.state_dict(),
+            "name": type(self.method).__name__,
+            "method": deepcopy(self.method.state_dict()),
             "generator": mover.generator.get_state(),
             "device_generator": mover.device_generator.get_state(),
             "epoch_means": self.epoch_means.state(),
             "nonfinite": self.means.ledger.failures.totals,
+            "counts": asdict(self.means.ledger.counts),
             "epoch": self.epoch,
             "steps": self.steps,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Raises BenchError where shared= and heads= were left out: they are only known after a batch."""
-        means = self._ready()
+        """Raises BenchError where shared= and heads= were left out, which are only known after a batch, and for the
+        state of another method or of one before its first batch."""
+        means, name = self._ready(), type(self.method).__name__
+        if state.get("name", name) != name:
+            raise BenchError(f"This is the state of {state['name']}, not of {name}; make a stepper of that method.")
+        if "method" not in state:
+            raise BenchError("This is the state of a stepper before its first batch; there is nothing to load.")
         self.method.load_state_dict(state["method"])
         means.mover.generator.set_state(state["generator"])
         means.mover.device_generator.set_state(state["device_generator"])
         self.epoch_means.load(state["epoch_means"])
-        means.ledger.failures.totals = state["nonfinite"]
-        self.epoch, self.steps = state["epoch"], state["steps"]
+        means.ledger.failures.totals = state["nonfinite"].to(self._device())
+        means.ledger.counts = StepCounts(**state.get("counts", {}))
+        self.epoch, self.steps, self._told = state["epoch"], state["steps"], self.skipped
 
     def remove_hooks(self) -> None:
         """Leaves no trace in the model; this stepper is of no use afterwards."""
         self.taps.remove()
         if self.means is not None:
             self.means.mover.norms.remove()
+
+    @property
+    def _repeatable(self) -> bool:
+        """Whether a second forward on a batch is exact."""
+        return self.model is not None
 
     def _given(self, shared: Parameters, heads: Sequence[Parameters]) -> Ownership:
         trained = {id(parameter): name for name, parameter in self.names.items()}
@@ -164,6 +194,13 @@ class Stepper:
             raise BenchError(
                 "The optimizer holds no parameter of shared= and heads=; make it of the model that is trained."
             )
+        for name, group in zip(("shared=", *(f"heads[{k}]" for k in range(len(heads)))), given, strict=True):
+            for place, parameter in enumerate(group):
+                if parameter.requires_grad and id(parameter) not in trained:
+                    raise BenchError(
+                        f"Parameter {place} of {name}, {list(parameter.shape)}, requires a gradient, and the optimizer "
+                        "does not hold it; give it to the optimizer, or freeze it by requires_grad_(False)."
+                    )
         return ownership({trained[id(p)]: p for p in lists[0]}, lists[1:])
 
     def _found(self, losses: Losses) -> Ownership:
@@ -206,6 +243,7 @@ class Stepper:
                 task_norms=self._named_norms(owners),
                 frozen=not owners.shared,
                 held_out=held_out is not None,
+                repeatable=self._repeatable,
             )
         )
         self.epoch_means, self.means, self._owners = EpochMeans(K), means, owners
@@ -243,9 +281,8 @@ class Stepper:
         return self.means
 
     def _forward(self, losses: Losses) -> Forward:
-        repeatable, processes = self.model is not None, self.reduce.processes
-        count = len(self._owners.owned)
-        return LoopForward(losses, count, self.taps, self.per_task_path, self._check, repeatable, processes)
+        count, processes = len(self._owners.owned), self.reduce.processes
+        return LoopForward(losses, count, self.taps, self.per_task_path, self._check, self._repeatable, processes)
 
     def _held_out(self) -> Part:
         assert self.held_out is not None

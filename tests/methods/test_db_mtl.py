@@ -10,6 +10,7 @@ from torch.testing import assert_close
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.db_mtl import DBMTL
+from mtl_bench.training.diagnostics import used_weights
 from tests.methods.toys import context, toy
 
 ALL = (0, 1, 2)
@@ -33,7 +34,7 @@ def test_equals_its_equations(decay: float) -> None:
     method, b = ready(beta_decay=decay), torch.zeros(3, 6, dtype=DOUBLE)
     for t in range(1, 9):
         g, share = rows_of(t), 0.9 / t**decay
-        found = method.direction(g, ONES, ALL)
+        found = method.weighed(g, ONES, ALL)[0]
         b = g + share * (b - g)
         norms = b.norm(dim=1)
         assert_close(found, ((norms.max() / (norms + 1e-8))[:, None] * b).sum(dim=0))
@@ -42,7 +43,7 @@ def test_equals_its_equations(decay: float) -> None:
 def test_all_smoothed_gradients_count_as_long_as_the_longest() -> None:
     method = ready(beta=0.0)
     g = torch.diag(torch.tensor([0.1, 1.0, 5.0], dtype=DOUBLE))
-    assert_close(method.direction(g, ONES, ALL), torch.full((3,), 5.0, dtype=DOUBLE), rtol=1e-6, atol=0)
+    assert_close(method.weighed(g, ONES, ALL)[0], torch.full((3,), 5.0, dtype=DOUBLE), rtol=1e-6, atol=0)
 
 
 def test_gradients_are_those_of_logarithms_heads_included() -> None:
@@ -77,10 +78,10 @@ def test_scales_of_the_losses_do_not_matter() -> None:
 def test_an_absent_task_keeps_its_gradient_and_has_no_say() -> None:
     method = ready()
     for t in range(3):
-        method.direction(rows_of(t), ONES, ALL)
+        method.weighed(rows_of(t), ONES, ALL)[0]
     assert method.smoothed.vectors is not None
     kept = method.smoothed.vectors[1].clone()
-    found = method.direction(rows_of(3)[[0, 2]], ONES[:2], (0, 2))
+    found = method.weighed(rows_of(3)[[0, 2]], ONES[:2], (0, 2))[0]
     assert torch.equal(method.smoothed.vectors[1], kept)
     b = method.smoothed.vectors[[0, 2]]
     assert_close(found, ((b.norm(dim=1).max() / b.norm(dim=1))[:, None] * b).sum(dim=0), rtol=1e-6, atol=1e-8)
@@ -90,16 +91,27 @@ def test_an_absent_task_keeps_its_gradient_and_has_no_say() -> None:
 def test_a_gradient_of_zero() -> None:
     g = rows_of(0)
     g[0] = 0
-    assert ready().direction(g, ONES, ALL).isfinite().all()
-    assert not ready().direction(torch.zeros_like(g), ONES, ALL).any()
+    assert ready().weighed(g, ONES, ALL)[0].isfinite().all()
+    assert not ready().weighed(torch.zeros_like(g), ONES, ALL)[0].any()
 
 
 def test_one_task_is_descent_of_its_logarithm() -> None:
     g = rows_of(0)
-    assert_close(ready(beta=0.0).direction(g[:1], ONES[:1], (0,)), g[0], rtol=1e-6, atol=0)
+    assert_close(ready(beta=0.0).weighed(g[:1], ONES[:1], (0,))[0], g[0], rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("options", [{"beta": 1.0}, {"beta": -0.1}, {"beta_decay": -0.5}])
 def test_ranges(options: dict[str, float]) -> None:
     with pytest.raises(BenchError, match=r"beta lies in \[0, 1\)"):
         ready(**options)
+
+
+def test_a_record_learns_what_gradients_count() -> None:
+    """At β = 0 all are as long as the longest: shares are equal, whatever the scales of the losses."""
+    problem, method = toy(dtype=DOUBLE), DBMTL(beta=0.0)
+    method.setup(problem.context)
+    norms = problem.task_gradients(0).norm(dim=1)
+    problem.train(method, [0])
+    weights = used_weights(problem.machine.ledger, problem.machine.names)
+    felt = torch.tensor(list(weights.values()), dtype=DOUBLE) * norms
+    assert_close(felt, felt.max().expand(3), rtol=1e-5, atol=0)

@@ -102,7 +102,7 @@ def test_small_steps_do_not_drown() -> None:
 
 @pytest.mark.parametrize("options", [{"groups": 0}, {"beta": -1e-4}, {"beta": float("nan")}])
 def test_ranges(options: dict[str, float]) -> None:
-    with pytest.raises(BenchError, match="groups is at least 1 and beta not negative"):
+    with pytest.raises(BenchError, match="groups is a number from 1 on and beta not negative"):
         ready(**options)
 
 

@@ -84,5 +84,5 @@ def test_a_step_is_gradient_descent_on_the_sum() -> None:
 @pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
 def test_a_weight_that_climbs_a_loss_is_refused(weight: float) -> None:
     method = LinearScalarization(fixed={"shape": weight, "depth": 1, "colour": 1})
-    with pytest.raises(BenchError, match="Task weights are finite and not negative"):
+    with pytest.raises(BenchError, match="Task weights are numbers, finite and not negative"):
         method.setup(context())

@@ -37,6 +37,15 @@ def test_the_direction_is_that_of_three_parts() -> None:
     assert not torch.equal(w, p)
 
 
+def test_what_it_tells_of_a_batch_is_the_mean_of_its_parts() -> None:
+    problem, method = toy(dtype=DOUBLE), SDMGrad()
+    method.setup(problem.context)
+    problem.machine.model.eval()
+    values = torch.stack([part.losses(grad=False).values for part in problem.step(0).split(3)])
+    method.update(problem.step(0))
+    assert_close(problem.machine.ledger.batch_losses(), values.mean(dim=0))
+
+
 def test_the_parts_do_not_share_memory() -> None:
     """As in released code, where all three are the last one."""
     problem = toy(dtype=DOUBLE)

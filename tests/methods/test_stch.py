@@ -92,7 +92,7 @@ def test_a_priority_of_zero() -> None:
 
 @pytest.mark.parametrize("options", [{"mu": 0.0}, {"mu": -1.0}, {"warmup": -1}])
 def test_ranges(options: dict[str, float]) -> None:
-    with pytest.raises(BenchError, match="mu must be positive and warmup not negative"):
+    with pytest.raises(BenchError, match="mu must be positive and finite, warmup not negative"):
         ready(**options)
 
 

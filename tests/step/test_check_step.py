@@ -11,14 +11,17 @@ from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods import (
+    FAMO,
     MGDA,
     STGU,
+    TAG,
     GradDrop,
     GradVac,
     LinearScalarization,
     Method,
     PCGrad,
     RandomLossWeighting,
+    Repeated,
     UPGrad,
     WPCGrad,
 )
@@ -380,5 +383,16 @@ def test_what_cannot_be_compared_is_one_sentence() -> None:
         check_step(lambda: torch.stack(loop.losses()).sum(), loop.shared, loop.own, loop.plain)
     with pytest.raises(BenchError, match="plain SGD and give its lr"):
         check_step(loop.losses, loop.shared, loop.own, lambda: loop.plain(step=True))
-    with pytest.raises(BenchError, match="STGU takes several steps on a batch"):
-        check_step(loop.losses, loop.shared, loop.own, loop.plain, method=STGU())
+    for method, steps in ((STGU(), 3), (Repeated(steps=2), 2)):
+        with pytest.raises(BenchError, match=f"takes {steps} steps on a batch"):
+            check_step(loop.losses, loop.shared, loop.own, loop.plain, method=method)
+
+
+def test_methods_that_try_steps_or_look_again_are_compared_too() -> None:
+    loop = Loop()
+    before = copy.deepcopy(loop.encoder.state_dict())
+    for method in (TAG(), Repeated(steps=1)):
+        assert check_step(loop.losses, loop.shared, loop.own, loop.plain, method=method).ok
+    found = check_step(loop.losses, loop.shared, loop.own, loop.plain, method=FAMO())  # weighs by 1 / loss at first
+    assert not found.ok
+    assert all(torch.equal(value, before[name]) for name, value in loop.encoder.state_dict().items())

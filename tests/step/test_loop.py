@@ -222,6 +222,7 @@ def test_a_layer_that_joins_later_is_named() -> None:
 @pytest.mark.parametrize("change", ["freeze", "add"])
 def test_what_trains_does_not_change_behind_its_back(change: str) -> None:
     net = Net()
+    net.second.requires_grad_(False)
     optimizer = torch.optim.SGD([*net.first.parameters(), *net.heads.parameters()], lr=0.1)
     stepper = made(net, optimizer=optimizer, **net.lists())
     stepper.step(net.losses)
@@ -241,6 +242,10 @@ def test_lists_that_cannot_be_meant() -> None:
         (
             "optimizer holds no parameter of shared=",
             {**net.lists(), "optimizer": torch.optim.SGD([nn.Parameter(IMAGE)])},
+        ),
+        (
+            r"Parameter 0 of heads\[0\], \[2, 6\], requires a gradient, and the optimizer does not hold it",
+            {**net.lists(), "optimizer": torch.optim.SGD([*net.first.parameters(), *net.second.parameters()])},
         ),
         ("LBFGS runs forwards within its step", {**net.lists(), "optimizer": torch.optim.LBFGS(net.parameters())}),
         ("No loss reaches a shared parameter", {"shared": net.extra, "heads": list(net.heads)}),

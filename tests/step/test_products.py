@@ -17,6 +17,12 @@ def test_products_are_those_in_double_precision(length: int, tolerance: float) -
         torch.testing.assert_close(products(rows, right).double(), expected, rtol=0, atol=tolerance * length)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_rows_of_half_precision_have_products_of_single(dtype: torch.dtype) -> None:
+    rows = (300 * torch.randn(3, 50)).to(dtype)  # squared norms beyond what fp16 can hold
+    torch.testing.assert_close(products(rows, rows), rows.float() @ rows.float().T)
+
+
 def test_rows_of_a_larger_buffer_may_be_long() -> None:
     buffer = torch.randn(LONG + 1, 4).T  # no row of it lies in one piece
     rows = buffer[1:3]

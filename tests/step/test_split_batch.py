@@ -35,6 +35,18 @@ def test_random_labels_reach_every_part() -> None:
         assert all(labelled[part].any(axis=0).all() for part in parts)
 
 
+def test_few_labels_of_many_tasks_reach_every_part() -> None:
+    labelled = np.array([[1, 0, 0]] * 2 + [[1, 1, 0]] * 2 + [[0, 1, 1]] * 4 + [[0, 0, 1]] * 4, dtype=bool)
+    assert all(labelled[part].any(axis=0).all() for part in parts_by_label(labelled, 12, 3))
+    draw, missed, asked = np.random.default_rng(0), 0, 0
+    for _ in range(100):
+        labelled = draw.random((24, 7)) < 0.3
+        present = np.array([labelled[part].any(axis=0) for part in parts_by_label(labelled, 24, 3)]).all(axis=0)
+        enough = labelled.sum(axis=0) >= 3
+        missed, asked = missed + (enough & ~present).sum(), asked + enough.sum()
+    assert missed < 0.01 * asked  # dealt out by pattern: 0.08
+
+
 def test_more_parts_than_samples_are_refused() -> None:
     with pytest.raises(BenchError, match="2 samples cannot be split into 3 parts; raise batch_size"):
         parts_by_label(None, 2, 3)

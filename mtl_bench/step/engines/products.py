@@ -9,9 +9,11 @@ PIECE = 2**14  # entries of a row that stay in the cache beside those of ten oth
 
 
 def products(rows: Float[Tensor, "k P"], others: Float[Tensor, "j P"]) -> Float[Tensor, "k j"]:
-    """rows · othersᵀ. Of long rows, whose shape matrix products are slow at, as those of pieces, added in double
-    precision: one pass over memory.
+    """rows · othersᵀ, in fp32 at least. Of long rows, whose shape matrix products are slow at, as those of pieces,
+    added in double precision: one pass over memory.
     """
+    if rows.dtype.itemsize < torch.float32.itemsize:  # fp16 ends at 65,504, bf16 has two digits
+        return products(rows.float(), others.float())
     length = rows.shape[1]
     if length < LONG:
         return rows @ others.T

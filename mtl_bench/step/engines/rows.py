@@ -85,7 +85,12 @@ class Rows(ABC):
         rows = self.matrix()
         self._write(weights.to(rows, non_blocking=True) @ rows, weights, heads)
 
-    def assign(self, direction: Tensor | Mapping[str, Tensor], heads: Float[Tensor, "k"] | None = None) -> None:
+    def assign(
+        self,
+        direction: Tensor | Mapping[str, Tensor],
+        heads: Float[Tensor, "k"] | None = None,
+        weights: Float[Tensor, "k"] | None = None,
+    ) -> None:
         if isinstance(direction, Mapping):
             missing = [name for name, _ in self.named if name not in direction]
             if missing:
@@ -93,7 +98,7 @@ class Rows(ABC):
             direction = torch.cat([direction[name].reshape(-1) for name, _ in self.named])
         else:
             direction = direction.clone()  # clipping scales .grad in place, and the vector may be the method's state
-        self._write(direction, None, heads)
+        self._write(direction, weights, heads)
 
     def _write(
         self, direction: Float[Tensor, "P"], weights: Float[Tensor, "k"] | None, heads: Float[Tensor, "k"] | None

@@ -1,0 +1,41 @@
+"""Whether what a loop of one's own hands over can be meant."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from mtl_bench.errors import BenchError
+from mtl_bench.methods.base import Method
+from mtl_bench.step.mover import needs_closure
+
+LIKELIHOODS = ("classification", "regression")
+BN_UPDATES = ("first", "all")
+
+
+def check_options(
+    method: Method,
+    optimizer: torch.optim.Optimizer,
+    tasks: Sequence[str] | None,
+    likelihoods: Sequence[str],
+    clip_norm: float | None,
+    bn_updates: str,
+) -> None:
+    """Raises BenchError for the first option that cannot."""
+    if not isinstance(method, Method):
+        name = method.__name__ if isinstance(method, type) else type(method).__name__
+        raise BenchError(f"Stepper takes a method that was made, with its parentheses; got {name}.")
+    if needs_closure(optimizer):
+        raise BenchError(
+            f"{type(optimizer).__name__} runs forwards within its step, which methods here do themselves; choose "
+            "one that steps on given gradients, such as torch.optim.AdamW."
+        )
+    names = list(tasks or ())
+    if twice := next((name for place, name in enumerate(names) if name in names[:place]), None):
+        raise BenchError(f"tasks= names {twice} twice; give each loss a name of its own.")
+    if unknown := next((kind for kind in likelihoods if kind not in LIKELIHOODS), None):
+        raise BenchError(f"A likelihood is one of {', '.join(LIKELIHOODS)}; got {unknown!r}.")
+    if clip_norm is not None and not 0 < clip_norm < math.inf:
+        raise BenchError(f"clip_norm is positive and finite, or None for no clipping; got {clip_norm}.")
+    if bn_updates not in BN_UPDATES:
+        raise BenchError(f"bn_updates is one of {', '.join(BN_UPDATES)}; got {bn_updates!r}.")
