@@ -200,7 +200,7 @@ def _assembled(
         definition=setting["delta_m"]["definition"],
         selection=setting["selection"],
         columns=judge.columns,
-        rows=_ranked([judge.row(entry) for entry in entries], spread),
+        rows=_ranked([judge.row(entry, spread) for entry in entries], spread),
         spread=spread,
         notes=(*notes, *told),
         kin=kin,
@@ -288,8 +288,7 @@ def _standing(row: Row, best: Row, spread: Spread | None) -> Standing | None:
 
 
 def _gap(best: Row, row: Row, spread: Spread | None) -> Interval | None:
-    """Interval of the difference in Δm; against the single-task row it is the interval of Δm itself."""
-    method = row if best.is_single_task else best if row.is_single_task else None
-    if method is not None:
-        return method.delta_m.interval if method.delta_m else None
+    """Interval of the difference in Δm, which from the single-task row is Δm itself."""
+    if best.is_single_task or row.is_single_task:
+        return (row if best.is_single_task else best).from_single
     return difference(best.per_seed, row.per_seed, spread) if spread else None

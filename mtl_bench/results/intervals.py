@@ -50,6 +50,7 @@ def interval(
     higher_is_better: Directions,
     definition: str,
     terms: Terms,
+    spread: "Spread | None" = None,
 ) -> Interval | None:
     """Delta-method interval of Δm over seeds, the noise of the single-task runs included.
 
@@ -57,12 +58,16 @@ def interval(
     single-task run. With means M̄, B̄ and slopes c_t = 100 ω_t s_t / |B̄_t| the per-seed parts are d_i = Σ_t c_t M_ti of
     the method and e_kj = −Σ_{t in k} c_t M̄_t B_tj / B̄_t of task k; V = var(d)/n + Σ_k var(e_k)/n_k, its degrees of
     freedom follow Welch and Satterthwaite. None when the method or a task has one seed, which tells nothing about the
-    spread.
+    spread. `spread` takes the place of var(d), with its own degrees of freedom.
 
     Raises BenchError as `delta_m` does.
     """
     found = variance_parts(method_runs, baseline_runs, higher_is_better, definition, terms)
-    return _welch(*found) if found else None
+    if found is None:
+        return None
+    centre, (own, *alone) = found
+    share = _share(own) if spread is None else (spread.variance / len(own), spread.df)
+    return _welch(centre, [share, *map(_share, alone)])
 
 
 def variance_parts(
@@ -90,7 +95,7 @@ def variance_parts(
 
 def mean_interval(values: Sequence[float]) -> Interval | None:
     """Student-t interval of the mean of one value per seed; None for one seed."""
-    return _welch(float(np.mean(values)), [np.asarray(values, dtype=float)]) if len(values) > 1 else None
+    return _welch(float(np.mean(values)), [_share(values)]) if len(values) > 1 else None
 
 
 @dataclass(frozen=True)
@@ -152,7 +157,7 @@ def unpaired_difference(first: Sequence[float], second: Sequence[float]) -> Inte
     """Welch's t interval of mean(first) − mean(second) where no seeds are shared; None where one has a single seed."""
     if min(len(first), len(second)) < 2:
         return None
-    return _welch(float(np.mean(first) - np.mean(second)), [np.asarray(first), np.asarray(second)])
+    return _welch(float(np.mean(first) - np.mean(second)), [_share(first), _share(second)])
 
 
 def equivalent(gap: Interval, margin: float) -> bool:
@@ -173,8 +178,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _welch(centre: float, parts: Sequence[np.ndarray]) -> Interval:
-    shares = [(float(part.var(ddof=1)) / len(part), len(part) - 1) for part in parts]
+def _share(values: Sequence[float] | Float[np.ndarray, " seeds"]) -> tuple[float, int]:
+    """Variance of the mean, and its degrees of freedom."""
+    return float(np.var(values, ddof=1)) / len(values), len(values) - 1
+
+
+def _welch(centre: float, shares: Sequence[tuple[float, int]]) -> Interval:
     variance = sum(share for share, _ in shares)
     spread = sum(share**2 / df for share, df in shares)
     df = variance**2 / spread if spread > 0 else inf  # seeds that agree to the last bit: zero width, not 0/0

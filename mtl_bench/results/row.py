@@ -8,8 +8,10 @@ from typing import Literal
 from mtl_bench.records import Shared
 from mtl_bench.results.change import Directions, Term, Terms, Values, delta_m, task_means
 from mtl_bench.results.entries import Cost, Entry
-from mtl_bench.results.intervals import Interval, interval, mean_interval
+from mtl_bench.results.intervals import Interval, Spread, interval, mean_interval
 from mtl_bench.results.plain_sum import Spending
+
+POOLED = 6  # methods of a board from which their pooled spread speaks for each of them
 
 Standing = Literal["best", "tied", "behind", "diverged"]
 
@@ -55,9 +57,10 @@ class Row:
     converged seed, both against the single-task means; `values` are the test values of each converged seed. `hashes`
     name the runs that were read. `is_single_task`: Δm is against this row; a table can hold single-task runs beside it,
     which are no method either. `standing` compares Δm with the best row of two or more seeds: "tied" when the 95 %
-    interval of the difference contains 0 (by the spread pooled over the board's methods; against the single-task row
-    the interval of Δm itself), None where one seed or missing single-task runs allow no judgement. `passes` are those
-    of whole runs. The gains over the plain sum are None where no run of it compares.
+    interval of the difference contains 0, None where one seed or missing single-task runs allow no judgement. The
+    difference is judged by the spread pooled over the board's methods; from the single-task row it is `from_single`, the
+    interval of Δm with that spread, where six methods or more have one, else with the row's own. `passes` are those of
+    whole runs. The gains over the plain sum are None where no run of it compares.
     """
 
     label: str
@@ -74,6 +77,7 @@ class Row:
     parameters: int | None = None  # of all networks that serve
     is_single_task: bool = False
     is_method: bool = True
+    from_single: Interval | None = None
     standing: Standing | None = None
     passes: float = 0.0
     spending: Spending | None = None
@@ -122,7 +126,7 @@ class Judge:
         self.baseline_runs = {task: single.every_seed(task) for task in self.terms} if single and usable else {}
         self.baseline = task_means(self.baseline_runs, self.terms) if self.baseline_runs else {}
 
-    def row(self, entry: Entry) -> Row:
+    def row(self, entry: Entry, spread: Spread | None = None) -> Row:
         """Diverged seeds are never averaged in; the row then has no interval, which would claim to cover every seed."""
         seeds, converged = entry.seeds, entry.converged(self.terms)
         runs = [entry.values(seed) for seed in converged]
@@ -146,6 +150,9 @@ class Judge:
             parameters=entry.parameters,
             is_single_task=own,
             is_method=entry.is_method,
+            from_single=self._interval(runs, self.terms, spread if spread and spread.methods >= POOLED else None)
+            if compare and whole and not own
+            else None,
             passes=entry.passes,
             spending=entry.spending,
         )
@@ -163,8 +170,11 @@ class Judge:
         return Estimate(fmean(values), mean_interval(values) if whole else None)
 
     def _change(self, runs: Sequence[Values], terms: Terms, whole: bool) -> Estimate:
-        span = interval(runs, self.baseline_runs, self.better, self.definition, terms) if whole else None
+        span = self._interval(runs, terms) if whole else None
         return Estimate(self._delta(task_means(self._by_task(runs), self.terms), terms), span)
+
+    def _interval(self, runs: Sequence[Values], terms: Terms, spread: Spread | None = None) -> Interval | None:
+        return interval(runs, self.baseline_runs, self.better, self.definition, terms, spread)
 
     def _delta(self, values: Values, terms: Terms) -> float:
         return delta_m(values, self.baseline, self.better, self.definition, terms)

@@ -90,6 +90,23 @@ def test_another_definition_is_not_compared(runs: Runs, single: Runs) -> None:
         assert DELTA not in {one.metric for one in beside(table, leaderboard(records), records, NAMES)}
 
 
+def test_a_gain_over_another_row_is_not_compared(runs: Runs, single: Runs) -> None:
+    records = [*runs("even", (83, 84), (0.44, 0.46)), *single()]
+    assert TABLE.baseline_name in NAMES.single_task
+    table = replace(TABLE, baseline_name="Even weights")
+    assert DELTA not in {one.metric for one in beside(table, leaderboard(records), records, NAMES)}
+
+
+def test_options_that_the_paper_gave_name_another_row(runs: Runs, single: Runs) -> None:
+    records = [*runs("even", (83, 84), (0.44, 0.46)), *runs("even (c=0.5)", (85, 86), (0.4, 0.4)), *single()]
+    board = leaderboard(records)
+    plain, given = TABLE, replace(TABLE, options={"EVEN": {"C": 0.5}})
+    found = [{one.metric: one.ours for one in beside(t, board, records, NAMES)} for t in (plain, given)]
+    assert [values[LEFT] for values in found] == [83.5, 85.5]
+    trained = Trained(board, records, [])
+    assert rows_to_train(given, trained, NAMES, [0, 1]) == rows_to_train(plain, trained, NAMES, [0, 1])
+
+
 def test_other_units_leave_only_delta(runs: Runs, single: Runs) -> None:
     records = [*runs("even", (83, 84), (0.44, 0.46)), *single()]
     found = beside(replace(TABLE, other_units=True), leaderboard(records), records, NAMES)

@@ -180,6 +180,18 @@ def test_single_task_runs_that_cannot_serve_say_why(runs: Runs, single: Runs) ->
     assert "accuracy of left is zero" in zero.notes[0]
 
 
+@pytest.mark.parametrize(("others", "expected"), [(4, "behind"), (5, "tied")])
+def test_seeds_that_agree_by_luck_beat_nobody_where_six_methods_tell_the_spread(
+    runs: Runs, single: Runs, others: int, expected: str
+) -> None:
+    wide = [runs(f"m{n}", [70.0 - n, 76.0 - n, 82.0 - n], [0.5, 0.5, 0.5]) for n in range(others)]
+    lucky = runs("lucky", [81.0, 81.0, 81.0], [0.495, 0.495, 0.495])
+    close = single((79.9, 80, 80.1), (0.499, 0.50, 0.501))
+    board = leaderboard([*lucky, *(record for found in wide for record in found), *close])
+    assert [row.label for row in board.rows][:2] == ["LUCKY", "single-task"]
+    assert [row.standing for row in board.rows][:2] == ["best", expected]
+
+
 def test_one_seed_has_values_but_no_interval_and_no_standing(runs: Runs, single: Runs) -> None:
     one = leaderboard([*runs("ls", [85], [0.45]), *single(left=[80], right=[0.5])])
     row = one.rows[0]

@@ -32,6 +32,17 @@ def test_two_seeds_by_hand() -> None:
     assert (found.low, found.high) == pytest.approx((10 - half, 10 + half))
 
 
+def test_a_pooled_spread_takes_the_place_of_the_methods_own() -> None:
+    """As above, with variance 18 on 20 degrees of freedom for var(108, 112) = 8 on one."""
+    method, single = [{"t": {"x": 54.0}}, {"t": {"x": 56.0}}], {"t": [{"x": 49.0}, {"x": 51.0}]}
+    found = interval(method, single, {"t": {"x": True}}, "metric_mean", {"t": ["x"]}, Spread(18.0, 20, 7, None))
+    assert found is not None
+    shares = (18 / 2, 9.68 / 2)
+    df = sum(shares) ** 2 / (shares[0] ** 2 / 20 + shares[1] ** 2)
+    assert found.df == pytest.approx(df)
+    assert found.half == pytest.approx(stats.t.ppf(0.975, df) * sqrt(sum(shares)))
+
+
 @pytest.mark.parametrize(("higher_is_better", "centre"), [(True, 80), (False, -80)])
 def test_two_seeds_below_zero_by_hand(higher_is_better: bool, centre: float) -> None:
     """B̄ = −0.5, M̄ = −0.1: d = 100·M/0.5 ∈ {−24, −16}, e = −100·(−0.1)·B/(−0.5·0.5) = −40·B ∈ {24, 16}."""

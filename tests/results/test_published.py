@@ -15,6 +15,7 @@ from mtl_bench.errors import BenchError
 from mtl_bench.results.change import term_weights
 from mtl_bench.results.published import (
     PaperTable,
+    methods_to_train,
     printed_names,
     printed_rows,
     published_folder,
@@ -46,7 +47,7 @@ def line(method: str = "LS", metric: str = "acc", direction: str = "higher", val
 
 def composed(table: PaperTable) -> Mapping:
     with initialize_config_dir(str(configs_folder()), version_base="1.3"):
-        config = compose("train", overrides=[f"experiment={table.experiment}", *table.overrides])
+        config = compose("train", overrides=[f"experiment={table.experiment}", *table.protocols[0]])
     return OmegaConf.to_container(config, resolve=True)  # type: ignore[return-value]
 
 
@@ -65,6 +66,21 @@ def test_the_readme_names_every_file_and_column(path: Path) -> None:
     assert f"| `{path.name}` |" in text
     with path.open(newline="", encoding="utf-8") as file:
         assert set(re.findall(r"^- `(\w+)`", text, re.M)) == set(csv.DictReader(file).fieldnames or ())
+
+
+@pytest.mark.parametrize("table", TRAINED, ids=lambda table: table.name)
+def test_options_are_of_methods_in_the_table_and_not_their_own(table: PaperTable) -> None:
+    for method, options in table.options.items():
+        assert method in methods_to_train(table, NAMES)
+        own = yaml.safe_load((configs_folder() / "method" / f"{method}.yaml").read_text())
+        assert all(own[key] != value for key, value in options.items())
+
+
+def test_tables_of_preprocessed_data_are_trained_on_it() -> None:
+    for name, data in (("nyuv2_famo", "nyuv2"), ("nyuv2_deeplab_dbmtl", "nyuv2"), ("cityscapes_cso", "cityscapes")):
+        table = TABLES[name]
+        assert [one[0] for one in table.protocols] == [f"dataset={data}_npy", f"dataset={data}_parquet"]
+        assert composed(table)["dataset"]["name"] == f"{data}_npy"
 
 
 @pytest.mark.parametrize("table", TRAINED, ids=lambda table: table.name)

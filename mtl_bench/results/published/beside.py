@@ -52,7 +52,7 @@ def beside(table: PaperTable, board: Board, records: Iterable[Record], names: Pr
     for printed_as, cells in printed_rows(table).items():
         row = board_row(table, board, names, printed_as)
         if row is not None and not row.diverged:
-            found += list(_row(table, board, row, runs, printed_as, cells))
+            found += list(_row(table, board, row, runs, names, printed_as, cells))
     return found
 
 
@@ -63,15 +63,20 @@ def printed_rows(table: PaperTable) -> dict[str, Mapping[str, Printed]]:
 
 
 def board_row(table: PaperTable, board: Board, names: PrintedNames, printed_as: str) -> Row | None:
-    """The row of the method with its options as they come; variants of it are other rows, which `report` shows."""
+    """The row of the method with its options as they come, or as the table says that the paper had them; variants of it
+    are other rows, which `report` shows."""
     if printed_as in names.single_task:
         return next((row for row in board.rows if row.is_single_task), None)
     method = names.method(table.name, printed_as)
-    return next((row for row in board.rows if row.label == method and row.is_method), None)
+    label = None if method is None else table.label(method)
+    return next((row for row in board.rows if row.label == label and row.is_method), None)
 
 
-def same_delta(table: PaperTable, board: Board, metric: str) -> bool:
-    """Whether the printed Δm weighs the same metrics as the board's. Where no cells are printed, its name says it."""
+def same_delta(table: PaperTable, board: Board, names: PrintedNames, metric: str) -> bool:
+    """Whether the printed Δm is over single-task runs and weighs the same metrics as the board's. Where no cells are
+    printed, its name says it."""
+    if table.baseline_name is not None and table.baseline_name not in names.single_task:
+        return False
     definition = table.deltas[metric]
     if definition in table.judged or not table.judged:
         return definition == board.definition
@@ -87,12 +92,13 @@ def _row(
     board: Board,
     row: Row,
     runs: Mapping[str, Mapping[int, Record]],
+    names: PrintedNames,
     printed_as: str,
     cells: Mapping[str, Printed],
 ) -> Iterator[Beside]:
     for metric, cell in cells.items():
         if metric in table.deltas:
-            if row.delta_m is not None and not row.is_single_task and same_delta(table, board, metric):
+            if row.delta_m is not None and not row.is_single_task and same_delta(table, board, names, metric):
                 span = row.delta_m.interval
                 error = span.half / float(stats.t.ppf((1 + LEVEL) / 2, span.df)) if span else None
                 values = list(row.per_seed.values())

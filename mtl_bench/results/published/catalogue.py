@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -24,12 +24,14 @@ Metrics = Mapping[str, Mapping[str, str]]  # task → printed name of the metric
 class Demand:
     """What a table's experiment needs: the data, and processor hours of one run as `results/experiments` has them.
 
-    `page` of the documentation says where the data come from.
+    `page` of the documentation says where the data come from. `data`: the datasets that hold what printed numbers of
+    this experiment rest on, where that is not its own one; any of them will do, and the first is trained on.
     """
 
     needs: str
     page: str
     hours: float | None = None
+    data: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,9 @@ class PaperTable:
     are relative changes already. `baseline` is the row that Δm is taken against, kept out of `rows`; `baseline_name` is
     None where it is quoted from another table. `complete` False: rows of the printed table are missing here, so its
     ranks cannot be checked. `spread` says what ± is. `experiment` with `overrides` trains it, but for what `differs`
-    says. `other_units`: our cells do not compare with its cells, only Δm does. `needs` where the overrides need other
-    data than the experiment. `order`: its methods' order is compared with our boards.
+    says, and `options` are those that the paper gave a method of ours, where they are not the method's own.
+    `other_units`: our cells do not compare with its cells, only Δm does. `needs` where the overrides need other data
+    than the experiment. `order`: its methods' order is compared with our boards.
     """
 
     name: str
@@ -61,6 +64,7 @@ class PaperTable:
     spread: str = "unknown"
     experiment: str | None = None
     overrides: Sequence[str] = ()
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     other_units: bool = False
     needs: str | None = None
     differs: str | None = None
@@ -71,6 +75,17 @@ class PaperTable:
     def terms(self) -> Terms:
         """Task → the printed names of its judged metrics."""
         return {task: list(metrics) for task, metrics in self.judged.items()}
+
+    @property
+    def protocols(self) -> list[list[str]]:
+        """Overrides of the experiment for each dataset that will do; the first are trained."""
+        data = self.demand.data if self.demand else ()
+        return [[f"dataset={one}", *self.overrides] for one in data] or [list(self.overrides)]
+
+    def label(self, method: str) -> str:
+        """Of the board's row of one of our methods, with the options that the paper gave it."""
+        given = self.options.get(method)
+        return f"{method} ({', '.join(f'{key}={value}' for key, value in given.items())})" if given else method
 
     @property
     def hours(self) -> float | None:

@@ -63,7 +63,8 @@ def rows_to_train(table: PaperTable, trained: Trained, names: PrintedNames, seed
     alone = {seed for row in rows.values() if row.is_single_task for seed in row.seeds}
     if not any(row.delta_m for row in rows.values()) or not set(seeds) <= alone:
         return methods
-    return [method for method in methods if method not in rows or not set(seeds) <= set(rows[method].seeds)]
+    labels = {method: table.label(method) for method in methods}
+    return [one for one in methods if labels[one] not in rows or not set(seeds) <= set(rows[labels[one]].seeds)]
 
 
 def _audited(table: PaperTable) -> str:
@@ -80,7 +81,7 @@ def _audited(table: PaperTable) -> str:
 def _computed(table: PaperTable) -> str:
     if table.experiment is None:
         return "Not computed: no experiment here has its protocol."
-    how = " ".join([f"experiment={table.experiment}", *table.overrides])
+    how = " ".join([f"experiment={table.experiment}", *table.protocols[0]])
     if table.differs:
         return f"Computed by `{how}`, but not exactly: {table.differs}."
     return f"Computed exactly (selection, Δm) by `{how}`."
