@@ -59,6 +59,17 @@ def test_a_mix_up_of_the_two_datasets_is_noticed(shared_data: Path) -> None:
         read_official("fashion", [shared_data / "mnist"])
 
 
+@pytest.mark.parametrize("labels", ["fashion/train", "mnist/t10k"])
+def test_images_with_the_labels_of_others_are_noticed(tmp_path: Path, shared_data: Path, labels: str) -> None:
+    for file in (shared_data / "mnist").glob("*.gz"):
+        (tmp_path / file.name).symlink_to(file)
+    mixed = tmp_path / "train-labels-idx1-ubyte.gz"
+    mixed.unlink()
+    mixed.symlink_to(shared_data / f"{labels}-labels-idx1-ubyte.gz")
+    with pytest.raises(BenchError, match=r"train-labels.* is not the official file"):
+        read_official("mnist", [tmp_path])
+
+
 def test_real_files(shared_data: Path) -> None:
     images, labels = read_official("mnist", [shared_data])["test"]
     assert images.shape == (10000, 28, 28)

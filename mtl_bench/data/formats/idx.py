@@ -19,12 +19,12 @@ FILES = {
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
 CLASSES = {"mnist": "MNIST", "fashion": "FashionMNIST"}  # torchvision's names, of classes and of download folders
-# Published sums of the uncompressed images: both datasets use the same file names, so a mix-up would go unnoticed.
+# Of the uncompressed images and labels: both datasets use the same file names, so a mix-up would go unnoticed.
 SUMS = {
-    ("mnist", "train"): "md5:6bbc9ace898e44ae57da46a324031adb",
-    ("mnist", "test"): "md5:2646ac647ad5339dbf082846283269ea",
-    ("fashion", "train"): "md5:f4a8712d7a061bf5bd6d2ca38dc4d50a",
-    ("fashion", "test"): "md5:8181f5470baa50b63fa0f6fddb340f0a",
+    ("mnist", "train"): ("md5:6bbc9ace898e44ae57da46a324031adb", "md5:a25bea736e30d166cdddb491f175f624"),
+    ("mnist", "test"): ("md5:2646ac647ad5339dbf082846283269ea", "md5:27ae3e4e09519cfbb04c329615203637"),
+    ("fashion", "train"): ("md5:f4a8712d7a061bf5bd6d2ca38dc4d50a", "md5:9018921c3c673c538a1fc5bad174d6f9"),
+    ("fashion", "test"): ("md5:8181f5470baa50b63fa0f6fddb340f0a", "md5:15d484375f8d13e6eb1aabb0c3f46965"),
 }
 Official = dict[str, tuple[UInt8[np.ndarray, "_ 28 28"], UInt8[np.ndarray, "_"]]]
 
@@ -52,10 +52,11 @@ def read_idx(path: Path, digest: str | None = None) -> UInt8[np.ndarray, "..."]:
 def read_official(name: str, folders: Sequence[Path]) -> Official:
     """Images and labels of "train" and "test" of `mnist` or `fashion`, found in `folders` or downloaded to the last."""
     folder = find_or_download(name, folders)
-    return {
-        part: (read_idx(existing(folder, images), SUMS.get((name, part))), read_idx(existing(folder, labels)))
-        for part, (images, labels) in FILES.items()
-    }
+    read: Official = {}
+    for part, (images, labels) in FILES.items():
+        of_images, of_labels = SUMS.get((name, part), (None, None))
+        read[part] = (read_idx(existing(folder, images), of_images), read_idx(existing(folder, labels), of_labels))
+    return read
 
 
 def find_or_download(name: str, folders: Sequence[Path]) -> Path:
