@@ -21,6 +21,8 @@ SHEET, ROWS = "contact.png", 3  # samples of every split on it
 
 def prepare_as_asked(plain: Mapping[str, Any], root: Path) -> None:
     """`plain` is the configuration of the verb. Raises BenchError for whatever is missing, damaged or wrong in it."""
+    if not isinstance(plain["verify"], bool):  # `no` is text to Hydra, and any text would count as true
+        raise BenchError(f"verify is true or false, got {plain['verify']!r}.")
     dataset = build(_limited(plain), "dataset", Dataset)
     source = None if plain["source"] is None else Path(str(plain["source"]))
     if source is not None and not source.is_dir():
@@ -61,6 +63,8 @@ def _summary(packed: Packed, verified: bool) -> list[str]:
     sizes = ", ".join(f"{name} {size}" for name, size in manifest.splits.items())
     lines = [f"{manifest.name}: {sizes} in {packed.folder} (digest {packed.digest[:12]})"]
     lines += [f"What records and boards will say of these data: {manifest.label}."] if manifest.label else []
-    lines += shortened([sentence for sentences in manifest.skipped.values() for sentence in sentences])
+    if manifest.skipped:
+        lines.append(f"When it was packed this stood in the way; delete {packed.folder} to look again:")
+        lines += shortened([sentence for sentences in manifest.skipped.values() for sentence in sentences])
     lines += [f"Checksums of {len(manifest.files)} files are right."] if verified else []
     return lines + ([f"Look at {packed.folder / SHEET}."] if (packed.folder / SHEET).is_file() else [])

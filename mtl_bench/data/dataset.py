@@ -77,4 +77,8 @@ def prepare(dataset: Dataset, root: Path, source: Path | None = None, pack: Pack
     if not folder.is_dir():  # a warning, so that it is seen wherever logging was not set up
         log.warning("Packing dataset %s into %s, once …", dataset.name, folder)
         (pack or dataset.pack)(folder, root / "raw", source)
+    elif source is not None:
+        log.warning(
+            "Dataset %s was packed earlier; %s is not read; delete %s to pack anew.", dataset.name, source, folder
+        )
     return Packed.open(folder)
