@@ -74,13 +74,21 @@ def mismatch(place: str, arrays: Arrays, fields: Mapping[str, Field], count: int
 
 
 def strange(place: str, name: str, field: Field, array: np.ndarray) -> str:
-    """Which stored number of a field has no meaning in its encoding; empty when all have one."""
-    if (number := field.encoding.foreign(array)) is None:
+    """Which stored number of a field has no meaning in its encoding, or none in an image; empty when all have one."""
+    number = field.encoding.foreign(array)
+    if name == "image" and array.dtype.kind == "f" and np.isnan(array).any():
+        number = np.nan
+    if number is None:
         return ""
-    return (
-        f"field `{name}` of {place} holds the label {number:g}; classes count from 0, and -1 is no label: let "
-        'its encoding `ignore` other numbers that mean none ({"name": "class", "ignore": [-100, 255]})'
-    )
+    holds = f"field `{name}` of {place} holds"
+    if name == "image":
+        return f"{holds} {number:g}; every pixel of an image is a finite number: fill those that are none"
+    if field.encoding.categorical:
+        return (
+            f"{holds} the label {number:g}; classes count from 0, and -1 is no label: let "
+            'its encoding `ignore` other numbers that mean none ({"name": "class", "ignore": [-100, 255]})'
+        )
+    return f"{holds} {number:g}; labels are finite: store {field.encoding.blank:g} where there is none"
 
 
 def unfit(place: str, arrays: Arrays, fields: Mapping[str, Field], count: int) -> str:

@@ -18,7 +18,7 @@ from mtl_bench.data.stream import file_name
 from mtl_bench.errors import BenchError
 from mtl_bench.records.atomic import write_atomic
 
-FORMAT = 1  # of the kept file: another number makes all of them anew
+FORMAT = 2  # of the kept file, and of what a look refuses: another number makes all of them anew
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,10 @@ def test_classes_know_what_is_no_label(written: Written, stored: np.ndarray, exp
         ({"name": "class", "ignore": [-100]}, np.array([-100, -2]), -2),
         ({"name": "class", "ids": [0, 1]}, np.array([2, 1], "u1"), 2),
         ({"name": "class", "ids": [0, 1], "ignore": [2]}, np.array([2, 1], "u1"), None),
-        ("float", np.array([-100.0]), None),
+        ("float", np.array([-100.0, np.nan]), None),
+        ("float", np.array([1, -np.inf], "f2"), -np.inf),
+        ({"name": "number", "invalid": np.inf}, np.array([1, np.inf]), None),
+        (TASKONOMY, np.array([1], "u2"), None),
     ],
 )
 def test_numbers_without_a_meaning_are_found(written: Written, stored: np.ndarray, foreign: float | None) -> None:

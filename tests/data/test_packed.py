@@ -147,6 +147,27 @@ def test_class_numbers_without_a_meaning_are_refused(packed: Packed, tmp_path: P
     assert manifest.targets == packed.manifest.targets
 
 
+@pytest.mark.parametrize(
+    ("field", "number", "says"),
+    [
+        ("depth", np.inf, "`depth` of split `val` holds inf; labels are finite: store nan where there is none"),
+        ("image", -np.inf, "`image` of split `val` holds -inf; every pixel of an image is a finite number"),
+        ("image", np.nan, "`image` of split `val` holds nan; every pixel of an image is a finite number"),
+    ],
+)
+def test_numbers_without_a_value_are_refused(
+    packed: Packed, tmp_path: Path, field: str, number: float, says: str
+) -> None:
+    arrays = copies(packed)
+    for split in arrays.values():
+        split["image"] = split["image"].astype(np.float32)
+    arrays["val"][field][3, 0, 1] = number
+    fields = {**packed.manifest.fields, "image": Field("float32", (3, 4, 5), "float")}
+    with pytest.raises(BenchError, match=says):
+        write_packed(tmp_path / "new", "tiny", arrays, fields, "rewritten", {})
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_field_is_stored_in_the_type_of_its_encoding(packed: Packed) -> None:
     with pytest.raises(BenchError, match="'int8/127' is stored as int8, got uint8"):
         Field("uint8", (3, 4, 5), "int8/127")

@@ -56,6 +56,11 @@ class Numbers(Encoding):
         known = ~np.isnan(stored) if stored.dtype.kind == "f" else np.ones(stored.shape, bool)
         return known if self.invalid is None else known & (stored != self.invalid)
 
+    def foreign(self, stored: Shaped[np.ndarray, "samples *shape"]) -> float | None:
+        """Infinity, unless it is `invalid`: one such label makes a loss infinite."""
+        odd = stored[np.isinf(stored) & self.labelled(stored)] if stored.dtype.kind == "f" else ()
+        return float(odd[0]) if len(odd) else None
+
     def encode(self, values: Shaped[Tensor, "samples *shape"]) -> Shaped[Tensor, "samples *shape"]:
         if (self.scale, self.offset) != (1, 0):
             values = (values * self.scale + self.offset).round()
