@@ -13,6 +13,7 @@ from mtl_bench.data.packed import Field, Manifest, Packed, is_target
 from mtl_bench.errors import BenchError
 from mtl_bench.records.identity import source_of
 
+SEEDS = 2**32  # of NumPy's RandomState
 log = logging.getLogger(__name__)
 Pack: TypeAlias = Callable[[Path, Path, Path | None], Manifest]
 
@@ -72,7 +73,12 @@ def prepare(dataset: Dataset, root: Path, source: Path | None = None, pack: Pack
 
     Official files are looked for in `source`, then in root/raw, then downloaded to root/raw where that is possible.
     `pack` is the dataset's own unless it is given.
+
+    Raises BenchError for a `data_seed` that no frozen stream of random numbers starts from.
     """
+    seed = getattr(dataset, "data_seed", 0)
+    if isinstance(seed, int) and not 0 <= seed < SEEDS:
+        raise BenchError(f"Dataset {dataset.name}: data_seed is from 0 to {SEEDS - 1}, got {seed}.")
     folder = root / "packed" / dataset.folder_name
     if not folder.is_dir():  # a warning, so that it is seen wherever logging was not set up
         log.warning("Packing dataset %s into %s, once …", dataset.name, folder)

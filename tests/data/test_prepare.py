@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from mtl_bench.data.dataset import Dataset, prepare
+from mtl_bench.data.digits import MultiDigits
 from mtl_bench.data.packed import Field, Manifest, write_packed
+from mtl_bench.errors import BenchError
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,13 @@ def test_other_parameters_and_revisions_lie_elsewhere(tmp_path: Path, monkeypatc
     names.add(Grey().folder_name)
     assert len(names) == 3
     assert all(name.startswith("grey-") for name in names)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_seeds_without_a_stream_are_refused(tmp_path: Path, seed: int) -> None:
+    with pytest.raises(BenchError, match=f"Dataset multidigits: data_seed is from 0 to 4294967295, got {seed}"):
+        prepare(MultiDigits(data_seed=seed), tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_image_and_the_targets_are_known_before_packing() -> None:
