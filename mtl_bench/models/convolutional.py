@@ -57,6 +57,12 @@ class ConvolutionalModel(EncoderModel):
             super().reset_module(module)
 
 
+def check_widths(argument: str, *widths: int | None) -> None:
+    """Raises `BenchError` for a layer without channels or features, behind which predictions are constant."""
+    if empty := [width for width in widths if width is not None and width < 1]:
+        raise BenchError(f"`model.{argument}` counts channels or features: give at least 1, got {empty[0]}.")
+
+
 def check_size(model: str, input_shape: tuple[int, int, int], least: int) -> None:
     """Raises `BenchError` for an image with a side below `least` pixels."""
     if min(input_shape[1:]) < least:

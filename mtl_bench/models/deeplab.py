@@ -7,8 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mtl_bench.errors import BenchError
-from mtl_bench.models.convolutional import ConvolutionalModel, check_size
+from mtl_bench.models.convolutional import ConvolutionalModel, check_size, check_widths
 from mtl_bench.models.dense_head import Readout, enlarge
 from mtl_bench.models.heads import build_heads
 from mtl_bench.models.resnet_encoder import ResNetEncoder, load_timm_weights
@@ -48,8 +47,8 @@ class DeepLabV3Plus(ConvolutionalModel):
         task_norm: bool = False,
     ) -> None:
         check_size("DeepLabV3Plus", input_shape, output_stride + 1)
-        if head_width < 1 or (low_level is not None and low_level < 1):
-            raise BenchError("`model.head_width` and `model.low_level` are channels: give at least 1.")
+        check_widths("head_width", head_width)
+        check_widths("low_level", low_level)
         encoder = TwoScales(ResNetEncoder(input_shape[0], depth, width, output_stride), low_level is not None)
         if pretrained:
             load_timm_weights(encoder.backbone, input_shape[0], depth)

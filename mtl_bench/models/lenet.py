@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from torch import nn
 
 from mtl_bench.errors import BenchError
-from mtl_bench.models.convolutional import EncoderModel
+from mtl_bench.models.convolutional import EncoderModel, check_widths
 from mtl_bench.models.heads import build_heads
 
 KERNEL = 5
@@ -21,7 +21,8 @@ class LeNet(EncoderModel):
     released code has and later users dropped, is left out. `norm` puts a BatchNorm after every convolution, `task_norm`
     one per task; the paper has none.
 
-    Raises `BenchError` when an image vanishes in the poolings; two convolutions need 16×16 pixels.
+    Raises `BenchError` for a width below 1, and when an image vanishes in the poolings; two convolutions need 16×16
+    pixels.
     """
 
     def __init__(
@@ -33,6 +34,8 @@ class LeNet(EncoderModel):
         norm: bool = False,
         task_norm: bool = False,
     ) -> None:
+        check_widths("channels", *channels)
+        check_widths("embedding", embedding)
         layers: list[nn.Module] = []
         width, *size = input_shape
         for out in channels:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mtl_bench.errors import BenchError
-from mtl_bench.models.convolutional import EncoderModel
+from mtl_bench.models.convolutional import EncoderModel, check_widths
 from mtl_bench.models.heads import build_heads
 
 ELEMENTS = (1, 6, 7, 8, 9)  # hydrogen, carbon, nitrogen, oxygen, fluorine
@@ -26,13 +26,14 @@ class MessagePassing(EncoderModel):
     hydrogens are bound, four zeros (aromaticity and hybridisation, never told); of a pair the kind of bond (the fourth,
     aromatic, does not occur) and the distance.
 
-    Raises `BenchError` for images of another form.
+    Raises `BenchError` for images of another form, and a width below 1.
     """
 
     def __init__(self, outputs: Mapping[str, int], input_shape: tuple[int, int, int], width: int = 64) -> None:
         channels, rows, columns = input_shape
         if (channels, columns) != (1, rows + 4):
             raise BenchError(f"MessagePassing takes molecules of n atoms as 1 × n × (4 + n), got {input_shape}.")
+        check_widths("width", width)
         super().__init__(MoleculeEncoder(width), build_heads(outputs, lambda n: nn.Linear(width, n)), task_norm=False)
 
 

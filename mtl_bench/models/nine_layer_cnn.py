@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from torch import nn
 
-from mtl_bench.models.convolutional import EncoderModel, check_size
+from mtl_bench.errors import BenchError
+from mtl_bench.models.convolutional import EncoderModel, check_size, check_widths
 from mtl_bench.models.heads import build_heads
 
 STAGES = (1, 2, 2, 2)  # convolutions, each stage but the last one followed by a max-pool
@@ -19,7 +20,7 @@ class NineLayerCNN(EncoderModel):
     stage; no biases but in the heads, weights as torch draws them. Norms per task are left out: those after linear
     layers are of a kind that `with_task_norms` does not take.
 
-    Raises `BenchError` for an image that vanishes in the poolings.
+    Raises `BenchError` for an image that vanishes in the poolings, and for other than four widths of at least 1.
     """
 
     def __init__(
@@ -29,6 +30,9 @@ class NineLayerCNN(EncoderModel):
         widths: Sequence[int] = (64, 128, 256, 512),
     ) -> None:
         check_size("This CNN", input_shape, 2 ** (len(STAGES) - 1))
+        if len(widths) != len(STAGES):
+            raise BenchError(f"`model.widths` holds one width per stage: give {len(STAGES)}, got {len(widths)}.")
+        check_widths("widths", *widths)
         layers: list[nn.Module] = []
         inputs = input_shape[0]
         for stage, (count, width) in enumerate(zip(STAGES, widths, strict=True)):

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-from mtl_bench.models.convolutional import ConvolutionalModel
+from mtl_bench.models.convolutional import ConvolutionalModel, check_widths
 from mtl_bench.models.heads import build_heads
 from mtl_bench.models.resnet_encoder import ResNetEncoder, Stem
 
@@ -20,7 +20,7 @@ class ResNet18(ConvolutionalModel):
     that width (None: none). Starts untrained: convolutions Kaiming normal with fan-out, linear layers as torch draws
     them. `task_norm` gives every task encoder norms of its own.
 
-    Raises `BenchError` for another stem.
+    Raises `BenchError` for another stem, and an embedding below 1.
     """
 
     def __init__(
@@ -31,6 +31,7 @@ class ResNet18(ConvolutionalModel):
         task_norm: bool = False,
         embedding: int | None = None,
     ) -> None:
+        check_widths("embedding", embedding)
         encoder = PooledResNet(input_shape[0], stem, embedding)
         features = embedding or encoder.features
         super().__init__(encoder, build_heads(outputs, lambda n: nn.Linear(features, n)), task_norm)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from mtl_bench.models.convolutional import EncoderModel, check_size
+from mtl_bench.models.convolutional import EncoderModel, check_size, check_widths
 from mtl_bench.models.heads import build_heads
 from mtl_bench.models.resnet_encoder import BasicBlock
 
@@ -17,7 +17,7 @@ class ShallowResNet(EncoderModel):
     features. Weights of convolutions and heads are Glorot uniform and biases 0, as Keras draws them, and norms follow
     Keras too (ε 0.001, momentum 0.99). `task_norm` gives every task norms of its own.
 
-    Raises `BenchError` for an image that vanishes in the poolings.
+    Raises `BenchError` for an image that vanishes in the poolings, and a width below 1.
     """
 
     def __init__(
@@ -28,6 +28,7 @@ class ShallowResNet(EncoderModel):
         task_norm: bool = False,
     ) -> None:
         check_size("This network", input_shape, 5)
+        check_widths("width", width)
         encoder = nn.Sequential(
             nn.Conv2d(input_shape[0], width, 3, padding=1, bias=False),
             nn.BatchNorm2d(width),

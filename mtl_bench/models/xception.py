@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
-from mtl_bench.models.convolutional import ConvolutionalModel, check_size
+from mtl_bench.models.convolutional import ConvolutionalModel, check_size, check_widths
 from mtl_bench.models.dense_head import Readout
 from mtl_bench.models.heads import build_heads
 from mtl_bench.models.separable import XceptionBlock, separable
@@ -28,7 +28,8 @@ class Xception(ConvolutionalModel):
     decoder of 128, 64, 48, 32. Inferred: two separable convolutions in blocks that stride and three in others, a ReLU
     behind the shared features, 4×4 transposed kernels, the last 3×3 convolution.
 
-    Raises `BenchError` for lists of other lengths, no block, and images of a single position in the last map.
+    Raises `BenchError` for lists of other lengths, widths below 1, no block, and images of a single position in the
+    last map.
     """
 
     def __init__(
@@ -43,6 +44,8 @@ class Xception(ConvolutionalModel):
     ) -> None:
         if len(widths) != 5 or len(decoder) != 4 or blocks < 1:
             raise BenchError("An Xception here has five model.widths, four widths in model.decoder, and a block.")
+        for name, given in (("widths", widths), ("features", [features]), ("decoder", decoder)):
+            check_widths(name, *given)
         check_size("Xception", input_shape, STRIDE + 1)
         first, second, *narrow, wide = widths
         stem = _convolution(input_shape[0], first, 2), _convolution(first, second, 1)

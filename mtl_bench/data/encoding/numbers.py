@@ -58,8 +58,10 @@ class Numbers(Encoding):
 
     def foreign(self, stored: Shaped[np.ndarray, "samples *shape"]) -> float | None:
         """Infinity, unless it is `invalid`: one such label makes a loss infinite."""
-        odd = stored[np.isinf(stored) & self.labelled(stored)] if stored.dtype.kind == "f" else ()
-        return float(odd[0]) if len(odd) else None
+        if stored.dtype.kind != "f":
+            return None
+        odd = stored[np.isinf(stored) & self.labelled(stored)]
+        return float(odd[0]) if odd.size else None
 
     def encode(self, values: Shaped[Tensor, "samples *shape"]) -> Shaped[Tensor, "samples *shape"]:
         if (self.scale, self.offset) != (1, 0):
