@@ -9,6 +9,8 @@ import numpy as np
 from mtl_bench.data.encoding import Encoding, NormalBytes, Written, parse, write
 from mtl_bench.errors import BenchError
 
+# Torch picks rows of nothing else (of 16 bits without a sign as if they had one); text is no number.
+TYPES = ("bool", "uint8", "uint16", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
 KINDS = ("", "map", "depth", "normal")
 Arrays = Mapping[str, np.ndarray]  # by field, each [samples, *shape], as stored
 
@@ -27,8 +29,8 @@ class Field:
     image; `map` they move with their pixels; `depth` they move and are distances from the camera or their inverse;
     `normal` they move and are unit vectors in the camera's frame (x right, y down, z away).
 
-    Raises BenchError for another kind, for normals that are not three channels, for an unknown encoding, and for a
-    type that it is not stored in.
+    Raises BenchError for another kind, for normals that are not three channels, for an unknown encoding, for a type
+    that it is not stored in, and for one that no batch can be made of (but for bookkeeping, which never is in one).
     """
 
     dtype: str
@@ -47,6 +49,8 @@ class Field:
             raise BenchError(f"The kind of a field is one of {', '.join(map(repr, KINDS))}, got {kind!r}.")
         if (kind == "normal" or isinstance(encoding, NormalBytes)) and (len(shape) != 3 or shape[0] != 3):
             raise BenchError(f"A field of kind 'normal' has the shape (3, height, width), got {shape}.")
+        if encoding.target and dtype not in TYPES:
+            raise BenchError(f"A field of images or labels is stored as one of {', '.join(TYPES)}, got {dtype!r}.")
         if encoding.dtype not in ("", dtype):
             raise BenchError(f"The encoding {write(encoding)!r} is stored as {encoding.dtype}, got {dtype}.")
 

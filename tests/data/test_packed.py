@@ -175,6 +175,10 @@ def test_a_field_is_stored_in_the_type_of_its_encoding(packed: Packed) -> None:
         Field("uint8", (3, 4, 5), "uint9")
     with pytest.raises(BenchError, match=r"has the shape \(3, height, width\)"):
         Field("uint8", (4, 5), {"name": "normal"})
+    for unsigned in ("uint32", "uint64"):
+        with pytest.raises(BenchError, match=f"labels is stored as one of .*int64, .*, got '{unsigned}'"):
+            Field(unsigned, (), "class")
+        assert Field(unsigned, (), "index").dtype == unsigned
     assert Field(**packed.manifest.fields["depth"].written) == packed.manifest.fields["depth"]
 
 
