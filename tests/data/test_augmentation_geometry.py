@@ -199,10 +199,17 @@ def test_nothing_given_is_changed() -> None:
 
 
 def test_impossible_arguments_are_refused() -> None:
-    for scales in ([], [1, 0.5]):
+    for scales in ([], [1, 0.5], [1, float("nan")], [1, float("inf")]):
         with pytest.raises(BenchError, match="needs scales of at least 1"):
             RandomScaleCrop(scales=scales)
     with pytest.raises(BenchError, match="`divide`, `multiply` or `keep`, got 'times'"):
         RandomScaleCrop(divide_depth="times")  # type: ignore[arg-type]
     with pytest.raises(BenchError, match="a probability p from 0 to 1, got 2"):
         HorizontalFlip(p=2)
+
+
+def test_scales_that_leave_no_pixel_are_refused() -> None:
+    fields = {"image": Field("uint8", (3, 8, 12), "uint8/255")}
+    RandomScaleCrop(scales=[1, 8]).check(fields)
+    with pytest.raises(BenchError, match="leaves no pixel of 8×12 at a scale of 9"):
+        RandomScaleCrop(scales=[1, 9]).check(fields)

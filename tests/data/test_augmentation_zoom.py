@@ -109,12 +109,14 @@ def test_one_sampling_shows_what_one_after_another_does(parts: list) -> None:
 
 
 def test_what_cannot_be_is_refused() -> None:
-    for scales in ([], [0.5, 0]):
+    for scales in ([], [0.5, 0], [1, float("nan")], [1, float("inf")]):
         with pytest.raises(BenchError, match="needs scales above 0"):
             zoom(*scales)
     with pytest.raises(BenchError, match=r"between two ends are \[low, high\], got \[2, 1\]"):
         zoom(2, 1, drawn="between")
     with pytest.raises(BenchError, match="`random` place or the `centre`; got among, left"):
         zoom(1, place="left")
+    with pytest.raises(BenchError, match=r"fills with values of images, from 0 to 1, got \[300, 0, 0\]"):
+        RandomZoom([1], "among", "centre", [300, 0, 0])
     with pytest.raises(BenchError, match="Images have 3 channels; give RandomZoom a fill of as many"):
         Chain([RandomZoom([1], "among", "centre", [0.5])], FIELDS, 0, "cpu")

@@ -1,5 +1,6 @@
 """Augmentations that move pixels."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -9,7 +10,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from mtl_bench.data.augmentation.base import Geometric
+from mtl_bench.data.augmentation.base import Fields, Geometric
 from mtl_bench.data.augmentation.view import View
 from mtl_bench.errors import BenchError
 
@@ -26,7 +27,8 @@ class RandomScaleCrop(Geometric):
     `align_corners: true` resizes as the releases do (bilinear by align_corners=True, nearest by rounding positions
     down, which lets image and labels part by up to a pixel); the default keeps pixel centres where they are.
 
-    Raises BenchError for scales below 1, another `divide_depth`, and what Geometric refuses.
+    Raises BenchError for scales below 1 or that leave no pixel of an image, another `divide_depth`, and what Geometric
+    refuses.
     """
 
     revision: ClassVar[int] = 1
@@ -40,12 +42,18 @@ class RandomScaleCrop(Geometric):
         keeps_labels: bool = False,
     ) -> None:
         super().__init__(keeps_labels)
-        if not scales or min(scales) < 1:
-            raise BenchError(f"RandomScaleCrop needs scales of at least 1, got {list(scales)}.")
+        if not scales or not all(1 <= scale < math.inf for scale in scales):
+            raise BenchError(f"RandomScaleCrop needs scales of at least 1, and finite, got {list(scales)}.")
         if divide_depth not in ("divide", "multiply", "keep"):
             raise BenchError(f"divide_depth is `divide`, `multiply` or `keep`, got {divide_depth!r}.")
         self.scales, self.divide_depth = tuple(map(float, scales)), divide_depth
         self.renormalise_normals, self.align_corners = renormalise_normals, align_corners
+
+    def check(self, fields: Fields) -> None:
+        super().check(fields)
+        _, height, width = fields["image"].shape
+        if max(self.scales) > min(height, width):
+            raise BenchError(f"RandomScaleCrop leaves no pixel of {height}×{width} at a scale of {max(self.scales):g}.")
 
     def view(self, view: View, generator: torch.Generator) -> View:
         (batch, height), width, device = view.rows.shape, view.cols.shape[1], view.rows.device

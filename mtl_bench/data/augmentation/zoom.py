@@ -1,5 +1,6 @@
 """Scales on both sides of 1."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -44,14 +45,16 @@ class RandomZoom(Geometric):
         keeps_labels: bool = False,
     ) -> None:
         super().__init__(keeps_labels)
-        if not scales or min(scales) <= 0:
-            raise BenchError(f"RandomZoom needs scales above 0, got {list(scales)}.")
+        if not scales or not all(0 < scale < math.inf for scale in scales):
+            raise BenchError(f"RandomZoom needs scales above 0, and finite, got {list(scales)}.")
         if drawn not in ("between", "among") or place not in ("random", "centre"):
             raise BenchError(
                 f"RandomZoom is drawn `between` or `among`, at a `random` place or the `centre`; got {drawn}, {place}."
             )
         if drawn == "between" and (len(scales) != 2 or scales[0] > scales[1]):
             raise BenchError(f"Scales drawn between two ends are [low, high], got {list(scales)}.")
+        if not all(0 <= value <= 1 for value in fill):
+            raise BenchError(f"RandomZoom fills with values of images, from 0 to 1, got {list(fill)}.")
         self.scales, self.drawn, self.place = tuple(map(float, scales)), drawn, place
         self.fill = tuple(map(float, fill))
 
