@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from mtl_bench.errors import BenchError
 
 # What readers raise about a file of another structure. h5py and gzip have an OSError for it, which has no number;
@@ -43,6 +45,11 @@ class SourceFile:
         with self.structure("truncated or damaged"):
             content = self.path.read_bytes()
             return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+
+    def array(self) -> np.ndarray:
+        """Of an `.npy` file; NumPy's own `load` would take an archive or a pickle of that name for one as well."""
+        with self.structure("no NumPy file"), self.path.open("rb") as file:
+            return np.lib.format.read_array(file)
 
     @contextmanager
     def structure(self, otherwise: str) -> Iterator[None]:

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mtl_bench.data.sources import SourceFile, existing, holding
@@ -48,9 +49,22 @@ def test_a_file_is_uncompressed(file: SourceFile) -> None:
         file.content()
 
 
+def test_an_array_is_no_archive(tmp_path: Path) -> None:
+    file = SourceFile(tmp_path / "official.npy")
+    np.save(file.path, np.arange(6).reshape(2, 3))
+    np.testing.assert_array_equal(file.array(), [[0, 1, 2], [3, 4, 5]])
+    with file.path.open("wb") as archive:
+        np.savez(archive, np.arange(6))
+    whole = file.path.read_bytes()
+    for content in (whole, whole[:20], b"PK\x03\x04", b""):
+        file.path.write_bytes(content)
+        with pytest.raises(BenchError, match=r"official\.npy is no NumPy file \(.*\); download it again"):
+            file.array()
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     absent = SourceFile(tmp_path / "absent")
-    for action in (absent.verify, absent.content):
+    for action in (absent.verify, absent.content, absent.array):
         with pytest.raises(BenchError) as refusal:
             action()
         assert str(refusal.value) == f"{absent.path} cannot be read (No such file or directory); check the folder."

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int8, Shaped
+from numpy.lib.format import open_memmap
 
 from mtl_bench.data.official import Sample
 from mtl_bench.data.sources import SourceFile
@@ -15,7 +16,7 @@ REMEDY = "download the preprocessed folder again that the MTAN repository (githu
 def is_mtan_folder(folder: Path, size: tuple[int, int]) -> bool:
     """Whether the first image of both parts is of that size; NYUv2 and Cityscapes have the same folders."""
     try:
-        shapes = [np.load(folder / part / "image" / "0.npy", mmap_mode="r").shape for part in ("train", "val")]
+        shapes = [open_memmap(folder / part / "image" / "0.npy", mode="r").shape for part in ("train", "val")]
     except (OSError, ValueError, EOFError):
         return False
     return all(shape[:2] == size for shape in shapes)
@@ -35,8 +36,7 @@ def npy_samples(folder: Path, kinds: Mapping[str, str], sizes: Mapping[str, int]
 def read_planes(path: Path, shape: tuple[int, int, int]) -> Float[np.ndarray, "channels height width"]:
     """One file as float32, which is what every loader of this folder makes of it, channels first."""
     file = SourceFile(path, REMEDY)
-    with file.structure("no NumPy file"):
-        stored = np.load(path)
+    stored = file.array()
     channels, height, width = shape
     allowed = [(height, width, channels)] + ([(height, width)] if channels == 1 else [])
     file.require(stored.shape in allowed, f"holds an array of shape {stored.shape} instead of {allowed[-1]}")
