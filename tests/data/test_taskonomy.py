@@ -270,6 +270,9 @@ def test_class_18_is_none(tmp_path: Path) -> None:
         {"far": 3, "mask": "none"},
         {"views": {"all": 3}},
         {"test_share": 0},
+        {"building": "hanson", "skip": ["hanson"]},
+        {"building": "hanson", "views": {"val": 9}},
+        {"building": "hanson", "test_share": 0.1},
     ],
 )
 def test_other_arguments_are_refused(wrong: dict) -> None:

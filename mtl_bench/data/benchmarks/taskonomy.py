@@ -78,6 +78,11 @@ class Taskonomy(OfficialDataset):
             raise BenchError(
                 f"Dataset {self.name}: views counts from 1 on, for {', '.join(PARTS)}; got {dict(self.views)}."
             )
+        if self.building is not None and (self.building in self.skip or self.views or self.test_share != 1):
+            raise BenchError(
+                f"Dataset {self.name}: building={self.building} packs all views of that building; leave dataset.views "
+                "and dataset.test_share as they are, and the building out of dataset.skip."
+            )
         if not 0 < self.test_share <= 1:
             raise BenchError(f"Dataset {self.name}: test_share is above 0 and at most 1, got {self.test_share}.")
 
