@@ -1,6 +1,6 @@
 """What `mtl-bench cost` does: build the model, measure, and print one row per step."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -25,30 +25,46 @@ COUNTS = ("k", "outputs", "batch", "rounds")
 def cost_as_asked(plain: Mapping[str, Any]) -> None:
     """`plain` is the configuration of the verb. Raises BenchError for whatever is wrong in it."""
     for name in COUNTS:
-        if not isinstance(plain[name], int) or plain[name] < 1:
+        if not _counts(plain[name]):
             raise BenchError(f"{name} is a number from 1 on, got {plain[name]!r}.")
+    shape = plain["shape"]
+    if not isinstance(shape, list) or len(shape) != 3 or not all(map(_counts, shape)):
+        raise BenchError(f"shape is [channels, height, width], each from 1 on, got {shape!r}.")
+    names, peers = _names(plain, "methods"), _names(plain, "peers")
     device = choose_device(plain["device"])
     configure(device, plain["threads"], "fp32", deterministic=False)
     outputs = {f"task_{k}": plain["outputs"] for k in range(plain["k"])}
-    model = build_model(plain["model"], outputs, plain["shape"])
+    model = build_model(plain["model"], outputs, shape)
     initialise(model, 0)
-    image = torch.randn(plain["batch"], *plain["shape"], generator=torch.Generator().manual_seed(0))
+    image = torch.randn(plain["batch"], *shape, generator=torch.Generator().manual_seed(0))
     workload = Workload(model.to(device), image.to(device))
-    methods, refused = _methods(plain["methods"])
-    costs, further = measure(workload, methods, plain["rounds"], torchjd_steps(workload, tuple(plain["peers"])))
+    methods, refused = _methods(names)
+    costs, further = measure(workload, methods, plain["rounds"], torchjd_steps(workload, tuple(peers)))
     console = Console(highlight=False)
     console.print(_table(costs, _title(plain, device)))
     for name, sentence in sorted({**refused, **further}.items()):
         console.print(f"{name}: {sentence}", markup=False)
 
 
-def _methods(chosen: str | list[str]) -> tuple[dict[str, Callable[[], Method]], dict[str, str]]:
+def _counts(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _names(plain: Mapping[str, Any], key: str) -> list[str]:
+    """One name alone is a list of one."""
+    names = [plain[key]] if isinstance(plain[key], str) else plain[key]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise BenchError(f"{key} is a name or a list of names, as in {key}=[one,another]; got {plain[key]!r}.")
+    return names
+
+
+def _methods(chosen: Sequence[str]) -> tuple[dict[str, Callable[[], Method]], dict[str, str]]:
     """How to make each method, and which ones need a choice that nobody made.
 
     `mgda@feature` is `mgda` at=feature, and `cso@phase=2` is `cso` with that option.
     """
     paths = {path.stem: path for path in sorted((configs_folder() / "method").glob("*.yaml"))}
-    names = list(paths) if chosen == "all" else [chosen] if isinstance(chosen, str) else list(chosen)
+    names = list(paths) if chosen == ["all"] else chosen
     if unknown := [name for name in names if name.partition("@")[0] not in paths]:
         raise BenchError(f"There is no method {unknown[0]!r}; `mtl-bench list method` names all.")
     made: dict[str, Callable[[], Method]] = {}

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from mtl_bench.cost.memory import peak_bytes
 from mtl_bench.cost.rounds import ratio, timed
 from mtl_bench.cost.workload import Workload
-from mtl_bench.errors import BenchError
+from mtl_bench.errors import BenchError, unforeseen
 from mtl_bench.methods import Method
 
 PLAIN, K_BACKWARD = "plain sum", "K backwards"
@@ -32,9 +32,15 @@ def measure(
 ) -> tuple[dict[str, StepCost], dict[str, str]]:
     """Costs by name, the two that all are compared with first; and why a method has none.
 
-    `others` are steps on the same workload that are measured along.
+    `others` are steps on the same workload that are measured along. Raises BenchError where no step can be taken.
     """
-    workload.plain()()  # what libraries allocate once is nobody's
+    try:
+        workload.plain()()  # what libraries allocate once is nobody's
+    except Exception as error:  # torch says "Expected more than 1 value per channel", a user's layer anything
+        shape, name = "×".join(map(str, workload.image.shape)), type(workload.model).__name__
+        raise BenchError(
+            f"{name} cannot train on a batch of {shape} ({unforeseen(error)}); choose another batch or shape."
+        ) from error
     steps = {PLAIN: workload.plain(), K_BACKWARD: workload.k_backward(), **(others or {})}
     memory = {name: peak_bytes(step, workload.image.device) for name, step in steps.items()}
     refused = {}

@@ -94,11 +94,24 @@ def test_options_of_a_method_on_a_model_with_a_path_per_task(capsys: pytest.Capt
     ("typed", "said"),
     [
         ("k=0", "k is a number from 1 on, got 0"),
+        ("k=true", "k is a number from 1 on, got True"),
+        ("shape=[8,8]", r"shape is \[channels, height, width\], each from 1 on, got \[8, 8\]"),
+        ("shape=[1,0,8]", r"each from 1 on, got \[1, 0, 8\]"),
         ("methods=[mgdda]", "There is no method 'mgdda'"),
+        ("methods=null", "methods is a name or a list of names, .*; got None"),
         ("peers=[Nothing]", "no aggregator Nothing|TorchJD is not installed"),
+        ("peers=Nothing", "no aggregator Nothing|TorchJD is not installed"),
+        ("peers=null", "peers is a name or a list of names, .*; got None"),
     ],
 )
 def test_bad_input(typed: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["cost", "model=mlp", "shape=[1,8,8]", "device=cpu", "rounds=1", "methods=[ls]", typed])
+    assert re.search(said, capsys.readouterr().err)
+
+
+def test_a_batch_that_the_model_cannot_train_on(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["cost", "model=nine_layer_cnn", "model.widths=[2,2,2,2]", "shape=[1,8,8]", "batch=1", "device=cpu"])
+    said = r"NineLayerCNN cannot train on a batch of 1×1×8×8 \(ValueError.*\); choose another batch or shape\.\n$"
     assert re.search(said, capsys.readouterr().err)
