@@ -28,7 +28,8 @@ class Normals(DenseTask):
     2v/255 - 1 and made unit again; 0.34° away on average, 0.77° at most.
 
     Deviation: a prediction shorter than 0.001 is divided by 0.001 in the loss, so that the gradient stays finite at 0
-    (‖∂(x/‖x‖)/∂x‖ = 1/‖x‖); the metrics take its direction, and 90° for none.
+    (‖∂(x/‖x‖)/∂x‖ = 1/‖x‖); the metrics take its direction, and 90° for none. MTAN's code takes for no target what sums
+    to 0 over its components, and so the few vectors like (0.707, -0.707, 0), which count here.
     """
 
     likelihood: ClassVar[Literal["regression"]] = "regression"
