@@ -58,6 +58,23 @@ def test_held_out_rows_are_those_of_the_split(tmp_path: Path) -> None:
         np.testing.assert_array_equal(packed.arrays(split)["image"], written["train"]["image"][rows])
 
 
+@pytest.mark.parametrize("gone", [[0], [1], [0, 2]])
+def test_what_is_missing_changes_no_row_that_is_held_out(tmp_path: Path, gone: list[int]) -> None:
+    written = write_copy(tmp_path, "nyuv2", {"train": 5, "val": 2}, shards=3)
+    whole = {
+        split: [one.name for one in samples] for split, samples in NYUv2Parquet(val=3).find(tmp_path).splits.items()
+    }
+    for shard in gone:
+        (tmp_path / "data" / f"train-{shard:05d}-of-00003.parquet").unlink()
+    lost = {f"train/{row}" for shard in gone for row in range(5)[2 * shard : 2 * shard + 2]}
+    NYUv2Parquet(val=3).pack(tmp_path / "packed", tmp_path, tmp_path, Packing(on_error="skip"))
+    packed = Packed.open(tmp_path / "packed")
+    for split in ("train", "val"):
+        frames = packed.arrays(split)["frame"].tolist()
+        assert [f"train/{frame}" for frame in frames] == [name for name in whole[split] if name not in lost]
+        np.testing.assert_array_equal(packed.arrays(split)["image"], written["train"]["image"][frames])
+
+
 def test_rows_are_read_in_any_order(tmp_path: Path) -> None:
     """Forwards within a group, over the edge of one, back, and the same again."""
     values = np.arange(7 * 3 * 4, dtype=np.int64).reshape(7, 3, 4)

@@ -53,5 +53,11 @@ class HeldOut(HubDataset):
     data_seed: int = 0
 
     def find(self, folder: Path) -> Inventory:
+        """Rows are drawn among all that the copy has: which ones does not depend on what is missing here."""
         stock = super().find(folder)
-        return stock if stock.fatal else replace(stock, splits=nyuv2_held_out(stock.splits, self.val, self.data_seed))
+        if stock.fatal:
+            return stock
+        there = {sample.name: sample for samples in stock.splits.values() for sample in samples}
+        held = nyuv2_held_out(self.owner.every, self.val, self.data_seed)
+        splits = {part: [there[one.name] for one in samples if one.name in there] for part, samples in held.items()}
+        return replace(stock, splits=splits)

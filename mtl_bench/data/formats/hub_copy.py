@@ -29,6 +29,11 @@ class HubCopy:
     def remedy(self) -> str:
         return f"download it again from huggingface.co/datasets/{self.repository}"
 
+    @property
+    def every(self) -> dict[str, list[Sample]]:
+        """All samples by their names, without a file."""
+        return {split: [Sample(f"{split}/{at}", {}) for at in range(count)] for split, count in self.counts.items()}
+
     def stock(self, folder: Path, columns: Sequence[str]) -> Inventory:
         """The samples in their order; `row` counts in a parquet file, the name in the split.
 
@@ -57,10 +62,22 @@ class HubCopy:
                 there = column_names(path, self.remedy)
                 for column in set(columns) - set(there):
                     SourceFile(path, self.remedy).require(False, f"has no column `{column}` but {', '.join(there)}")
-            rows = [(path, row) for path in present for row in range(count_rows(path, self.remedy))]
-            splits[split] = [Sample(f"{split}/{at}", {ROWS: path}, row) for at, (path, row) in enumerate(rows)]
+            sizes = {path: count_rows(path, self.remedy) for path in present}
+            rows = enumerate(
+                (path, row) for path, size in self._whole(split, files, sizes).items() for row in range(size)
+            )
+            splits[split] = [Sample(f"{split}/{at}", {ROWS: path}, row) for at, (path, row) in rows if path in sizes]
             tallies.append(Tally(split, ROWS, len(present), len(files) - len(present) or int(not files)))
         return Inventory(self.variant, splits, tallies)
+
+    def _whole(self, split: str, files: Sequence[Path], sizes: Mapping[Path, int]) -> dict[Path, int]:
+        """How many rows every file has, so that those behind a missing one keep their places: what is lacking is shared
+        by the missing files as the hub cuts a split, evenly and the first ones one more.
+        """
+        missing = [path for path in files if path not in sizes]
+        lacking = max(0, self.counts[split] - sum(sizes.values()))
+        shares = {path: len(range(at, lacking, len(missing))) for at, path in enumerate(missing)}
+        return {path: sizes[path] if path in sizes else shares[path] for path in files}
 
     def _lacking(self, folder: Path, split: str) -> str:
         missing = [path for path in shards(folder, self.spellings[split]) if not path.is_file()]
