@@ -80,8 +80,8 @@ class Taskonomy(OfficialDataset):
             )
         if self.building is not None and (self.building in self.skip or self.views or self.test_share != 1):
             raise BenchError(
-                f"Dataset {self.name}: building={self.building} packs all views of that building; leave dataset.views "
-                "and dataset.test_share as they are, and the building out of dataset.skip."
+                f"Dataset {self.name}: building={self.building} packs all views of that building; give "
+                "dataset.test_share=1.0 and dataset.views={}, and leave the building out of dataset.skip."
             )
         if not 0 < self.test_share <= 1:
             raise BenchError(f"Dataset {self.name}: test_share is above 0 and at most 1, got {self.test_share}.")
