@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
 from jaxtyping import Float
@@ -34,11 +34,11 @@ class Method(ABC):
     def setup(self, context: Context) -> None:
         """Called before training; one that has trained before begins anew. Raises BenchError for a model that the
         method cannot serve."""
-        for each in fields(self):
-            if not each.init and each.default is not MISSING:
-                setattr(self, each.name, each.default)
-            elif not each.init and each.default_factory is not MISSING:
-                setattr(self, each.name, each.default_factory())
+        if not hasattr(self, "_begun"):
+            made = [each.name for each in fields(self) if not each.init and hasattr(self, each.name)]
+            self._begun = {name: deepcopy(getattr(self, name)) for name in made}
+        for name, value in self._begun.items():
+            setattr(self, name, deepcopy(value))
         self.context = context
 
     @abstractmethod

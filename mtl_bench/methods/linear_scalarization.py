@@ -12,7 +12,7 @@ from torch import Tensor
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.interface import Context
 from mtl_bench.methods.loss_weighting import LossWeighting, pick
-from mtl_bench.methods.priorities import Prioritised
+from mtl_bench.methods.priorities import Prioritised, is_number
 
 
 @dataclass(kw_only=True, eq=False)
@@ -51,7 +51,7 @@ class LinearScalarization(LossWeighting, Prioritised):
             raise BenchError(
                 f"Task weights name {sorted(chosen)}, but the tasks are {sorted(context.tasks)}; name each task once."
             )
-        if not all(isinstance(weight, int | float) and 0 <= weight < math.inf for weight in chosen.values()):
+        if not all(is_number(weight) and 0 <= weight < math.inf for weight in chosen.values()):
             raise BenchError(f"Task weights are numbers, finite and not negative; got {dict(chosen)}.")
         self.vector = torch.tensor([float(chosen[task]) for task in context.tasks], device=context.device)
 

@@ -13,6 +13,15 @@ from mtl_bench.methods.base import Method
 from mtl_bench.methods.interface import Context
 
 
+def is_number(value: object) -> bool:
+    """Of Python, NumPy or torch; no text."""
+    try:
+        float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RuntimeError):
+        return False
+    return not isinstance(value, str)
+
+
 @dataclass(kw_only=True, eq=False)
 class Prioritised(Method):
     """Takes `priorities`: numbers by task name, of which only the ratios count; a task that is not named has 1.
@@ -32,9 +41,9 @@ class Prioritised(Method):
         given = self.priorities or {}
         if unknown := sorted(set(given) - set(context.tasks)):
             raise BenchError(f"priorities name {unknown[0]}, but the tasks are {', '.join(context.tasks)}.")
-        values = [given.get(task, 1.0) for task in context.tasks]
-        if not all(isinstance(value, int | float) for value in values):
+        if not all(map(is_number, given.values())):
             raise BenchError(f"priorities are numbers by task name, as in {{depth: 3}}; got {dict(given)}.")
+        values = [float(given.get(task, 1.0)) for task in context.tasks]
         if not all(0 <= value < math.inf for value in values) or not any(values):  # NaN is refused too
             raise BenchError(f"priorities are finite, not negative, and not all 0; got {dict(given)}.")
 

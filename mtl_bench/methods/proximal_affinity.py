@@ -62,7 +62,8 @@ class ProximalAffinity:
         return {"matrix": torch.from_numpy(self.matrix.copy()), "seen": torch.from_numpy(self.seen.copy())}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.matrix, self.seen = state["matrix"].numpy().copy(), state["seen"].numpy().copy()
+        self.matrix = state["matrix"].numpy().copy()
+        self.seen = state["seen"].numpy().copy() if "seen" in state else self.matrix != 0  # as older states tell it
 
     def _credit(self, group: Sequence[int], losses: Losses) -> None:
         after = np.asarray(losses, dtype=np.float64)

@@ -1,6 +1,7 @@
 """A control: groups of tasks updated in turn, drawn at random."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import ClassVar, Literal
 
 import torch
@@ -31,7 +32,7 @@ class RandomGroups(ComposableMethod):
 
     def setup(self, context: Context) -> None:
         super().setup(context)
-        if not isinstance(self.groups, int) or self.groups < 1:
+        if not isinstance(self.groups, Integral) or self.groups < 1:
             raise BenchError(f"method.groups is a number of groups per batch from 1 on, got {self.groups}.")
         context.require_repeats()
 

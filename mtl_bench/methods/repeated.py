@@ -1,6 +1,7 @@
 """A control: more steps, nothing else."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import ClassVar, Literal
 
 import torch
@@ -30,7 +31,7 @@ class Repeated(ComposableMethod):
 
     def setup(self, context: Context) -> None:
         super().setup(context)
-        if not isinstance(self.steps, int) or self.steps < 1:
+        if not isinstance(self.steps, Integral) or self.steps < 1:
             raise BenchError(f"method.steps is a number of optimizer steps per batch from 1 on, got {self.steps}.")
         if self.steps > 1:
             context.require_repeats()

@@ -38,6 +38,7 @@ class SDMGrad(ComposableMethod, Prioritised):
     """
 
     natural_sum: ClassVar[Literal[1]] = 1
+    revision: ClassVar[int] = 2
     parts: ClassVar[int] = 3
     state: ClassVar[tuple[str, ...]] = ("simplex",)
 

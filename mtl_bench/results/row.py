@@ -58,9 +58,9 @@ class Row:
     name the runs that were read. `is_single_task`: Δm is against this row; a table can hold single-task runs beside it,
     which are no method either. `standing` compares Δm with the best row of two or more seeds: "tied" when the 95 %
     interval of the difference contains 0, None where one seed or missing single-task runs allow no judgement. The
-    difference is judged by the spread pooled over the board's methods; from the single-task row it is `from_single`, the
-    interval of Δm with that spread, where six methods or more have one, else with the row's own. `passes` are those of
-    whole runs. The gains over the plain sum are None where no run of it compares.
+    difference is judged by the spread pooled over the board's methods; from the single-task row it is `from_single`,
+    the interval of Δm with that spread, where six methods or more have one, else with the row's own. `passes` are those
+    of whole runs. The gains over the plain sum are None where no run of it compares.
     """
 
     label: str

@@ -64,6 +64,7 @@ def run_cell(plan: Plan, place: Place, options: Options, logger: Logger) -> Outc
             RunInfo.of(plan.names.experiment, plan.method, plan.hash, plan.seed, folder.path, plan.config)
         )
         trainer.resume(place.resume)
+        trainer.logger.resumed(trainer.machine.ledger.counts.batches)
         failure: Diverged | None = None
         try:
             trainer.run()

@@ -138,9 +138,24 @@ def test_a_resumed_run_draws_no_point_twice(info: RunInfo) -> None:
     time.sleep(1.1)  # readers order event files by their name, which counts in whole seconds
     resumed = TensorBoardLogger()
     resumed.start(info)
+    resumed.resumed(10)
     resumed.log({"train/left/loss": 0.25}, 20)
     resumed.finish({})
     assert points(info.folder / "tensorboard", "train/left/loss") == [(10, 1.0), (20, 0.25)]
+
+
+@pytest.mark.parametrize("pictures", [False, True])
+def test_a_run_that_only_ends_after_it_was_resumed_keeps_its_points(info: RunInfo, pictures: bool) -> None:
+    run(TensorBoardLogger(), info)
+    time.sleep(1.1)
+    resumed = TensorBoardLogger()
+    resumed.start(info)
+    resumed.resumed(20)
+    if pictures:
+        resumed.images(draw, "input", 20)
+    resumed.finish({"test/left/accuracy": 0.75})
+    assert points(info.folder / "tensorboard", "train/left/loss") == [(10, 1.0), (20, 0.5)]
+    assert points(info.folder / "tensorboard", "test/left/accuracy")[-1] == (20, 0.75)
 
 
 def draw() -> dict[str, np.ndarray]:

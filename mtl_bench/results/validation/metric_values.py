@@ -21,10 +21,10 @@ def check_values(record: Record) -> Remarks:
     for split, values in (("test", record["test"]), ("val", record["val"])):
         for task, metrics in values.items():
             infos = record["metrics"].get(task, {})
-            for name, value in metrics.items():
-                if name in infos:
-                    yield from _range(f"{split} {name} of {task}", value, infos[name])
-            yield from _impossible(f"{split} {task}", metrics, infos)
+            known = {name: value for name, value in metrics.items() if name in infos}
+            for name, value in known.items():
+                yield from _range(f"{split} {name} of {task}", value, infos[name])
+            yield from _impossible(f"{split} {task}", known, infos)
     losses = [loss for one in record["evaluations"] for loss in one["train"].values()]
     if not all(map(isfinite, losses)):
         yield False, "a training loss is not finite, though the run converged"
@@ -60,5 +60,7 @@ def _impossible(what: str, metrics: Mapping[str, float], infos: Mapping[str, Met
 
 
 def _perfect(record: Record, task: str, name: str) -> bool:
-    info, value = record["metrics"][task][name], record["test"][task][name]
+    info, value = record["metrics"].get(task, {}).get(name), record["test"][task][name]
+    if info is None:  # a fault of its own
+        return False
     return value == (100 if info["unit"] == "%" else 1) if info["higher_is_better"] else value == 0

@@ -1,6 +1,7 @@
 """What a record says of itself must fit together; nothing is compared with other records here."""
 
 import re
+from math import inf, isnan, nan
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,25 @@ from mtl_bench.results.validation.fault import Remarks
 
 ONCE = ("last", "best_val")  # selection rules that look at the test split once, at the end
 NEEDED = ("identity.content", "identity.training.budget.amount", "identity.method", "config.protocol.training")
-MEAN_LAST = re.compile(r"mean_last_(\d+)")
+MEAN_LAST, BEST_VAL = re.compile(r"mean_last_(\d+)"), re.compile(r"best_val\((\w+)\)")
+UNITS = ("epochs", "batches", "passes", "optimizer_steps")  # of a budget
 
 
 def check_record(record: Record, path: Path) -> Remarks:
     """Everything but its values, for which there is `check_values`."""
     yield from _names(record, path)
-    yield from _parts(record)
+    parts = list(_parts(record))
+    yield from parts
     if lacking := [place for place in NEEDED if not _holds(record, place)]:
         yield True, f"does not hold {lacking[0]}"
+        return
+    budget = record["identity"]["training"]["budget"]
+    if budget.get("unit", "epochs") not in UNITS or not isinstance(budget["amount"], int | float):
+        yield True, f"its budget is none: {budget['amount']!r} {budget.get('unit', 'epochs')}"
+        return
+    if record["counts"]["batches"] < 1:
+        yield True, "counts no batch"
+    if parts or record["counts"]["batches"] < 1:  # nothing that follows can be asked of what is not there
         return
     if not has_converged(record):
         yield False, "did not converge; boards rank its row last"
@@ -88,19 +99,45 @@ def _selected(record: Record) -> Remarks:
     rule, looks = record["selection"], record["test_evaluations"]
     if looks != max(1, len(tests)):
         yield True, f"says that test was evaluated {looks} times and holds {len(tests)} such evaluations"
-    averaged = MEAN_LAST.fullmatch(rule)
-    allowed = min(int(averaged[1]), len(record["evaluations"])) if averaged else 1
-    if (averaged or rule.startswith(ONCE)) and looks > allowed:
-        yield True, f"test was evaluated {looks} times, where {rule!r} needs {allowed}"
-    elif looks > allowed:
-        yield False, f"test was evaluated {looks} times under the rule {rule!r}"
-    last = record["evaluations"][-1]
-    if rule == "last" and has_converged(record) and (record["test"], record["val"]) != (last["test"], last["val"]):
+    if averaged := MEAN_LAST.fullmatch(rule):
+        yield from _averaged(record, min(int(averaged[1]), len(record["evaluations"])))
+        return
+    if looks > 1:
+        yield rule.startswith(ONCE), f"test was evaluated {looks} times, where {rule!r} needs 1"
+    last, reported = record["evaluations"][-1], (record["test"], record["val"])
+    if rule == "last" and has_converged(record) and reported != (last["test"], last["val"]):
         yield True, "its values are not those of the last evaluation"
-    if rule.startswith("best_val") and record["val"] not in [one["val"] for one in record["evaluations"]]:
-        yield True, "its validation values are those of no evaluation"
-    if averaged and tests and not _is_mean(record["test"], tests):
-        yield True, f"its test values are not the mean of the last {len(tests)} evaluations"
+    if rule.startswith("best_val") and has_converged(record):
+        if reported not in [(one["test"], one["val"]) for one in record["evaluations"]]:
+            yield True, "its values are those of no evaluation"
+        elif (best := BEST_VAL.fullmatch(rule)) and record["val"] != _best(record, best[1]):
+            yield True, f"its evaluation is not the one with the best validation {best[1]}"
+
+
+def _averaged(record: Record, needed: int) -> Remarks:
+    """The last evaluations have test values, perhaps more of them than are reported: where a method gets cheaper while
+    it trains, how many were to come was a guess."""
+    tests = [one["test"] for one in record["evaluations"]]
+    looks = [test for test in tests if test is not None]
+    if len(looks) < needed and has_converged(record):
+        yield True, f"test was evaluated {len(looks)} times, where {record['selection']!r} needs {needed}"
+    elif any(test is None for test in tests[len(tests) - len(looks) :]):
+        yield True, "test was not evaluated at its last evaluations, of which it is the mean"
+    elif looks and not _is_mean(record["test"], looks[-needed:]):
+        yield True, f"its test values are not the mean of the last {len(looks[-needed:])} evaluations"
+    elif len(looks) > needed:
+        yield False, f"test was evaluated {len(looks)} times under the rule {record['selection']!r}"
+
+
+def _best(record: Record, metric: str) -> dict[str, dict[str, float]] | None:
+    """Validation values of the first evaluation with the best mean of this metric; what has none is never the best."""
+    higher = all(metrics[metric]["higher_is_better"] for metrics in record["metrics"].values() if metric in metrics)
+
+    def score(val: dict[str, dict[str, float]]) -> float:
+        mean = sum(values.get(metric, nan) for values in val.values()) / len(val) if val else nan
+        return -inf if isnan(mean) else mean if higher else -mean
+
+    return max((one["val"] for one in record["evaluations"]), key=lambda val: score(val or {}))
 
 
 def _is_mean(values: dict[str, dict[str, float]], found: list[dict[str, dict[str, float]]]) -> bool:

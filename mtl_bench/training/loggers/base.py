@@ -45,6 +45,10 @@ class Logger(ABC):
     def start(self, info: RunInfo) -> None:
         """Before the first batch, and again when the run is resumed; raises `BenchError` if a package is missing."""
 
+    def resumed(self, batch: int) -> None:
+        """After `start`: training goes on behind this batch (0: begins); what was told of later ones is void."""
+        return
+
     @abstractmethod
     def log(self, values: Mapping[str, float], batch: int) -> None:
         """Scalars such as `train/left/loss` or `val/left/accuracy`, after `batch` batches; never decreasing."""
@@ -82,6 +86,10 @@ class Guarded(Logger):
         with self._guard(BenchError):
             self._logger.start(info)
             self._started = True
+
+    def resumed(self, batch: int) -> None:
+        with self._guard():
+            self._logger.resumed(batch)
 
     def log(self, values: Mapping[str, float], batch: int) -> None:
         with self._guard():

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class TensorBoardLogger(Logger):
     """Writes `<run folder>/tensorboard`, with the batch as step and the configuration as text.
 
-    A resumed run goes back to its checkpoint. Its file therefore opens at the first batch it logs and tells readers to
-    drop what an earlier file says about that batch and later ones (`purge_step`), so no point is drawn twice.
+    A resumed run goes back to its checkpoint. Its file therefore tells readers to drop what an earlier file says about
+    later batches (`purge_step`), so no point is drawn twice, and none is lost.
     """
 
     def start(self, info: RunInfo) -> None:
@@ -27,7 +27,10 @@ class TensorBoardLogger(Logger):
         self._open = partial(SummaryWriter, str(info.folder / "tensorboard"))
         self._writer: SummaryWriter | None = None
         self._config = json.dumps(info.config, indent=2)
-        self._batch = 0
+        self._batch = self._resumed = 0
+
+    def resumed(self, batch: int) -> None:
+        self._batch = self._resumed = batch
 
     def log(self, values: Mapping[str, float], batch: int) -> None:
         writer = self._at(batch)
@@ -49,6 +52,6 @@ class TensorBoardLogger(Logger):
 
     def _at(self, batch: int) -> "SummaryWriter":
         if self._writer is None:
-            self._writer = self._open(purge_step=batch)
+            self._writer = self._open(purge_step=self._resumed + 1)
             self._writer.add_text("config", f"```json\n{self._config}\n```", batch)
         return self._writer
