@@ -91,8 +91,7 @@ def _fill_wandb(folders: list[Path], damaged: list[Damaged]) -> None:
     if not found:
         raise BenchError(f"No run below {', '.join(map(str, folders))} was logged to W&B; train with logger=wandb.")
     for folder, change in found:
-        what = "its single-task baselines are missing or did not converge" if change is None else f"Δm {change:+.2f} %"
-        print(f"{folder}: {what}", file=sys.stderr)
+        print(f"{folder}: {change if isinstance(change, str) else f'Δm {change:+.2f} %'}", file=sys.stderr)
 
 
 def _check_pictures(parsed: argparse.Namespace) -> None:

@@ -11,37 +11,39 @@ from mtl_bench.training.loggers import RunInfo, WandbLogger
 from mtl_bench.training.loggers.wandb import logged_to
 
 
-def late_delta_m(roots: Sequence[Path], damaged: list[Damaged] | None = None) -> list[tuple[Path, float | None]]:
+def late_delta_m(roots: Sequence[Path], damaged: list[Damaged] | None = None) -> list[tuple[Path, float | str]]:
     """Continues every finished run below the roots that was logged to W&B, and gives its summary `delta_m`.
 
     A run goes where it went, under its id; offline ones leave another folder beside their first, which `wandb sync`
-    merges. Returns each run's folder and Δm, None for one whose baselines are missing or did not converge.
+    merges. Returns each run's folder and Δm, or why there is none.
     """
-    found: list[tuple[Path, float | None]] = []
+    found: list[tuple[Path, float | str]] = []
     for path in sorted({path.resolve() for root in roots for path in root.rglob(RECORD_NAME)}):
         folder = path.parent
-        logger = logged_to(folder)
-        if logger is None:
-            continue
         with noting(damaged):
+            logger = logged_to(folder)
+            if logger is None:
+                continue
             record = load_record(path)
             if record["method"]["name"] == SINGLE:
                 continue
             change = _change(record, find_baselines(record, roots, damaged))
-            if change is not None:
+            if isinstance(change, float):
                 _write(logger, record, folder, change)
             found.append((folder, change))
     return found
 
 
-def _change(record: Record, singles: Sequence[Record]) -> float | None:
+def _change(record: Record, singles: Sequence[Record]) -> float | str:
+    if not has_converged(record):
+        return "it did not converge"
     means = single_task_means(record, singles)
-    if not has_converged(record) or set(record["baselines"]) - set(means):
-        return None
+    if set(record["baselines"]) - set(means):
+        return "its single-task baselines are missing or did not converge"
     try:
         return delta_m_of(record, means)
-    except BenchError:  # a baseline of zero
-        return None
+    except BenchError as error:  # a baseline of zero
+        return str(error)
 
 
 def _write(logger: WandbLogger, record: Record, folder: Path, change: float) -> None:

@@ -290,5 +290,5 @@ def _standing(row: Row, best: Row, spread: Spread | None) -> Standing | None:
 def _gap(best: Row, row: Row, spread: Spread | None) -> Interval | None:
     """Interval of the difference in Δm, which from the single-task row is Δm itself."""
     if best.is_single_task or row.is_single_task:
-        return (row if best.is_single_task else best).from_single
+        return (row if best.is_single_task else best).verdict
     return difference(best.per_seed, row.per_seed, spread) if spread else None

@@ -96,7 +96,7 @@ def draw_findings(run: RunFindings, path: Path) -> None:
     if "groups" in last:
         rows.append([partial(_groups_panel, epochs=epochs, tasks=tasks)])
     for name, value in last.items():
-        if isinstance(value, Mapping):
+        if are_shares(value, len(tasks)) and all(are_shares(one.get(name), len(tasks)) for one in epochs):
             rows.append(
                 [partial(_share_panel, epochs=epochs, name=name, task=t, number=n) for n, t in enumerate(tasks)]
             )
@@ -113,6 +113,16 @@ def draw_findings(run: RunFindings, path: Path) -> None:
         for axes in line[len(panels) :]:
             axes.axis("off")
     save_figure(figure, path)
+
+
+def are_shares(value: Any, count: int) -> bool:
+    """Whether a finding is layer → a number for each of `count` tasks, which is drawn; others are for readers."""
+    return (
+        isinstance(value, Mapping)
+        and bool(value)
+        and all(isinstance(layer, list) and len(layer) == count for layer in value.values())
+        and all(isinstance(share, int | float) for layer in value.values() for share in layer)
+    )
 
 
 def _matrices(found: Mapping[str, Any], K: int) -> list[tuple[str, Float[np.ndarray, "K K"]]]:

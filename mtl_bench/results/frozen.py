@@ -98,11 +98,12 @@ def _files(one: Frozen) -> list[Path]:
 
 
 def _digests(records: Sequence[Record]) -> dict[str, dict[str, str]]:
-    """Run → seed → head of the digest of what its record says, clocks and machines left out."""
+    """Experiment and run → seed → head of the digest of what its record says, clocks and machines left out."""
     found: dict[str, dict[str, str]] = {}
     for record in sorted(records, key=lambda one: (one["hash"], one["seed"])):
         told = json.dumps(reproducible(record), sort_keys=True)
-        found.setdefault(record["hash"][:12], {})[str(record["seed"])] = _digest(told.encode())[:16]
+        run = f"{record['experiment']['name']}/{record['hash'][:12]}"  # a single-task run may lie under several
+        found.setdefault(run, {})[str(record["seed"])] = _digest(told.encode())[:16]
     return found
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from itertools import groupby
+from unicodedata import name
 
 from mtl_bench.results.board import Board
 from mtl_bench.results.render import DELTA, NOTHING, cells, headers, is_relative, lines, metric_header, title
@@ -11,6 +12,10 @@ from mtl_bench.results.row import Column
 ESCAPED = {**{sign: f"\\{sign}" for sign in "&%$#_{}"}, "\\": "\\textbackslash{}", "~": "\\textasciitilde{}"}
 ESCAPED |= {"^": "\\textasciicircum{}", "–": "--", "°": "$^\\circ$", "Δ": "$\\Delta$", "±": "$\\pm$", "−": "$-$"}
 ESCAPED |= {"·": "$\\cdot$", "²": "$^2$", "³": "$^3$", "µ": "$\\mu$", "↑": "$\\uparrow$", "↓": "$\\downarrow$"}
+ESCAPED |= {sign: f"$_{n}$" for n, sign in enumerate("₀₁₂₃₄₅₆₇₈₉")} | {sign: f"${sign}$" for sign in "<>|"}
+ESCAPED |= {sign: f"$^{n}$" for n, sign in zip("01456789-", "⁰¹⁴⁵⁶⁷⁸⁹⁻", strict=True)}
+ESCAPED |= {sign: f"$\\{name(sign).split()[-1].lower()}$" for sign in "αβγδεζηθικμνξπρστυφχψω"}
+ESCAPED |= {"λ": "$\\lambda$", "Ω": "$\\Omega$", "Å": "\\r{A}"}
 EXPONENT = re.compile(r"e([+-]\d+)")
 
 

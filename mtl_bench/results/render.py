@@ -7,7 +7,7 @@ from statistics import median
 from mtl_bench.results.board import Board
 from mtl_bench.results.entries import Cost
 from mtl_bench.results.intervals import Spread
-from mtl_bench.results.row import Column, Estimate, Row
+from mtl_bench.results.row import POOLED, Column, Estimate, Row
 from mtl_bench.results.worth_text import worth_cells, worth_headers, worth_lines
 
 FEW = 5  # seeds below which a warning stands under the table: a mean of three has twice the interval of one of five
@@ -15,6 +15,7 @@ NOTHING = "–"
 DELTA = "Δm % ↑"
 SIZE = "Parameters"
 CONVERGED = "Con-\nverged"
+WORST = "Worst\ntask %"
 HURT = "Tasks\nhurt"
 COSTS = ["Forwards\n/ batch", "Back-\nwards\n/ batch", "Steps\n/ batch", "Seconds\n/ batch"]
 SHARES = (
@@ -50,7 +51,7 @@ def title(board: Board) -> str:
 
 def headers(board: Board) -> list[str]:
     metrics = [metric_header(column) for column in board.columns]
-    relative = [DELTA, "vs best", "Worst\ntask %", HURT] if is_relative(board) else []
+    relative = [DELTA, "vs best", WORST, HURT] if is_relative(board) else []
     sizes = [SIZE] if differ_in_size(board) else []
     shares = [f"{task}\nshare\n%" for task in _shared_among(board)]
     return ["Method", CONVERGED, *relative, *worth_headers(board), *metrics, *shares, *sizes, *COSTS]
@@ -122,10 +123,11 @@ def _shared_among(board: Board) -> list[str]:
 
 def _pooled(spread: Spread) -> str:
     equal = f"; equal variances, Brown–Forsythe: p = {spread.equal:.2g}" if spread.equal is not None else ""
+    single = ", from single-task too," if spread.methods >= POOLED else ""
     return (
-        f"Differences between rows use the spread of Δm over seeds pooled over {spread.methods} "
+        f"Differences between rows{single} use the spread of Δm over seeds pooled over {spread.methods} "
         f"{'methods' if spread.methods > 1 else 'method'}: standard deviation {spread.variance**0.5:.2f} % with "
-        f"{spread.df} degrees of freedom{equal}."
+        f"{spread.df} degrees of freedom{equal}. The ± beside a Δm is of its own seeds."
     )
 
 

@@ -89,6 +89,11 @@ class Row:
         return len(self.converged) < len(self.seeds)
 
     @property
+    def verdict(self) -> Interval | None:
+        """Of Δm, by which the row is told from the single-task one."""
+        return self.from_single or (self.delta_m.interval if self.delta_m else None)
+
+    @property
     def worst_task(self) -> str | None:
         """The task that lost most against its single-task run, or gained least."""
         return min(self.changes, key=lambda task: self.changes[task].mean) if self.changes else None

@@ -127,6 +127,11 @@ def draw_trade_off(board: Board, found: Sequence[Traded], favoured: str, path: P
     from matplotlib.figure import Figure  # late: half a second
 
     curves = _curves(found)
+    if not curves:
+        raise BenchError(
+            f"Nothing on {board.experiment} that was told what {favoured} counts has a result of every seed, so there is "
+            "no curve to draw; `mtl-bench report` says which diverged."
+        )
     plain = [one for one in found if one.priority is None]
     columns = min(MOST, len(curves))
     rows = -(-len(curves) // columns)

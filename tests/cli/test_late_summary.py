@@ -1,6 +1,7 @@
 """`mtl-bench report --wandb`: Δm reaches W&B runs that ended before the single-task runs were there."""
 
 import re
+import shutil
 import time
 from pathlib import Path
 
@@ -31,8 +32,14 @@ def test_delta_m_is_filled_in_later(mtl_bench: Type, folder: Path) -> None:
     assert len(list(run.glob("wandb/offline-run-*"))) == 1, "nothing to say, nothing written"
     assert mtl_bench("train", "-m", *FAST, "only=[left],[right]", "options.progress=false").status == 0
     time.sleep(1)  # wandb names its folders by the second
+    other = run.parent / "seed-1"  # another run, whose note of where it went cannot be read
+    shutil.copytree(run, other, ignore=shutil.ignore_patterns("wandb"))
+    for note in run.rglob("target.json"):
+        (other / note.relative_to(run)).parent.mkdir(exist_ok=True)
+        (other / note.relative_to(run)).write_text("{")
     typed = mtl_bench("report", "--wandb")
-    assert typed.status == 0, typed.err
+    assert typed.status == 1
+    assert "is damaged" in typed.err
     after = written(run, 1, parts=2)
     assert (after["id"], after["project"], after["name"]) == (before["id"], before["project"], before["name"])
     said = re.search(r"uw\S*: Δm ([+−-][\d.]+) %", typed.err.replace("\n", " "))

@@ -137,3 +137,14 @@ def test_what_it_refuses() -> None:
         ProximalAffinity(2, 0.0)
     with pytest.raises(BenchError, match="attribution"):
         ProximalAffinity(2, 0.1, "next")  # type: ignore[arg-type]
+
+
+def test_a_state_from_before_pairs_were_told_apart_goes_on() -> None:
+    one, other = ProximalAffinity(2, 0.5), ProximalAffinity(2, 0.5)
+    one.visit([0], [1.0, 1.0])
+    one.visit([0], [0.9, 0.8])
+    state = one.state_dict()
+    del state["seen"]
+    other.load_state_dict(state)
+    assert (other.seen == one.seen).all()
+    assert other.seen.tolist() == [[True, True], [False, False]]

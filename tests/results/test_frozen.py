@@ -38,7 +38,7 @@ def test_a_version_holds_a_page_and_one_csv_per_filter(records: list[Record], tm
     assert not list(tmp_path.glob(".*"))
     manifest = json.loads(made.manifest.read_text())
     assert set(manifest["files"]) == names | {"README.md"}
-    assert set(manifest["records"]["ls-hash"]) == {"0", "1", "2"}
+    assert set(manifest["records"]["digits/ls-hash"]) == {"0", "1", "2"}
     page = (made.folder / f"{stem}.md").read_text()
     assert "#### Places by Δm" in page
     assert "MR of 2 ↓" in page

@@ -83,6 +83,7 @@ def test_two_boards_of_one_name_have_two_labels(board: Board) -> None:
 def test_signs_that_latex_reads_are_escaped() -> None:
     assert escaped("a_b & 5 % {c} #1") == r"a\_b \& 5 \% \{c\} \#1"
     assert escaped("° ↑ – \\") == r"$^\circ$ $\uparrow$ -- \textbackslash{}"
+    assert escaped("a₀³ α λ cm⁻¹ <x>") == r"a$_0$$^3$ $\alpha$ $\lambda$ cm$^-$$^1$ $<$x$>$"
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex is installed here")

@@ -80,6 +80,15 @@ def test_a_row_that_lost_a_seed_is_left_out(records: list[Record]) -> None:
     assert 4 not in [one.priority for one in trade_off(board, records, "left")]
 
 
+def test_without_any_row_that_kept_its_seeds_nothing_is_drawn(records: list[Record], tmp_path: Path) -> None:
+    for one in records:
+        one["converged"] = one["converged"] and "-left-" not in one["hash"]
+    (board,) = leaderboards(records)
+    left = [one for one in trade_off(board, records, "left") if one.priority is None]
+    with pytest.raises(BenchError, match="has a result of every seed"):
+        draw_trade_off(board, left, "left", tmp_path / "a.svg")
+
+
 def test_without_priorities_or_single_task_runs(records: list[Record], runs: Runs, single: Runs) -> None:
     plain = [*runs("ls", [80, 81], [0.5, 0.5]), *single()]
     with pytest.raises(BenchError, match="No run here was given priorities for left alone; train some"):

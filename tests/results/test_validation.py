@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,6 +16,7 @@ from mtl_bench.records.identity import canonical_text
 from mtl_bench.records.record import find_records
 from mtl_bench.results import leaderboard
 from mtl_bench.results.validation import Fault, Remarks, credited, faults_below, submitted_runs
+from mtl_bench.results.validation.one_record import check_record
 
 ROOT = Path(__file__).parents[2]
 ROW = "multimnist/ls/*/seed-*"
@@ -117,6 +118,10 @@ EDITS: dict[str, tuple[Edit, str]] = {
     "quick": (put("measured|seconds", 0.5), "its seconds are not those per step times its batches"),
     "no version": (lambda record: record["environment"]["versions"].pop("torch"), "which version of torch"),
     "another term": (put("delta_m|definition", "metric_mean"), "delta_m are not those of"),
+    "no such unit": (put("identity|training|budget|unit", "minutes"), "its budget is none: 10 minutes"),
+    "no number of epochs": (put("identity|training|budget|amount", "12"), "its budget is none: '12'"),
+    "no batch": (put("counts|batches", 0), "counts no batch"),
+    "a metric that nobody described": (lambda record: record["metrics"]["left"].popitem(), "values are not those of"),
     "no content": (lambda record: record["identity"].pop("content"), "does not hold identity.content"),
 }
 
@@ -127,6 +132,48 @@ def test_an_edit_is_named(change: Edit, says: str, results: Path) -> None:
     faults = [fault for fault in found_in(results) if fault.wrong and says in fault.text]
     assert faults
     assert path.is_relative_to(faults[0].path) or faults[0].path.is_relative_to(path.parents[2])
+
+
+def selected(record: dict[str, Any], rule: str, tested: Sequence[int], reported: Sequence[int], best: int = 1) -> None:
+    """Three evaluations of which the `tested` have test values; the mean of the `reported` is the run's."""
+    last = record["evaluations"][-1]
+    every = []
+    for n in range(3):
+        one = json.loads(json.dumps(last)) | {
+            "batch": last["batch"] * (n + 1) // 3,
+            "epoch": last["epoch"] * (n + 1) / 3,
+        }
+        for split in ("test", "val"):
+            for metrics in one[split].values():
+                metrics["accuracy"] = 60.0 + n + (10 if n == best else 0)
+        every.append(one | ({} if n in tested else {"test": None}))
+    record |= {"evaluations": every, "selection": rule, "test_evaluations": max(1, len(tested))}
+    for split in ("test", "val"):
+        for metrics in record[split].values():
+            metrics["accuracy"] = sum(60.0 + n + (10 if n == best else 0) for n in reported) / len(reported)
+
+
+@pytest.mark.parametrize(
+    ("rule", "tested", "reported", "says"),
+    [
+        ("best_val(accuracy)", [1], [1], None),
+        ("best_val(accuracy)", [2], [2], "its evaluation is not the one with the best validation accuracy"),
+        ("best_val(accuracy)", [0], [1], "its values are those of no evaluation"),
+        ("mean_last_2", [1, 2], [1, 2], None),
+        ("mean_last_2", [0, 1, 2], [1, 2], "test was evaluated 3 times under the rule"),
+        ("mean_last_2", [1], [1], "test was evaluated 1 times, where 'mean_last_2' needs 2"),
+        ("mean_last_2", [0, 1], [0, 1], "test was not evaluated at its last evaluations"),
+        ("mean_last_2", [1, 2], [1], "its test values are not the mean of the last 2 evaluations"),
+    ],
+)
+def test_what_is_reported_is_what_the_rule_selects(
+    rule: str, tested: list[int], reported: list[int], says: str | None, results: Path
+) -> None:
+    path = edit(results, lambda record: selected(record, rule, tested, reported))
+    record = json.loads(path.read_text())
+    found = [text for _, text in check_record(record, path)]
+    told = [text for text in found if "evaluat" in text]
+    assert told == [] if says is None else any(says in text for text in told)
 
 
 def given_up(record: dict[str, Any]) -> None:

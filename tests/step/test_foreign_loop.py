@@ -2,8 +2,10 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -81,6 +83,32 @@ def test_a_method_that_trained_before_begins_anew(make: Callable[[], Method]) ->
     again, fresh = trained(used), trained(make())
     assert torch.equal(vector(again[0]), vector(fresh[0]))
     assert str(again[1].end_epoch()) == str(fresh[1].end_epoch())
+
+
+@dataclass(kw_only=True, eq=False)
+class Halving(LinearScalarization):
+    """What follows from its options is made with it."""
+
+    half_life: float = 10.0
+    decay: float = field(default=0.0, init=False)
+
+    def __post_init__(self) -> None:
+        self.decay = 0.5 ** (1 / self.half_life)
+
+
+def test_what_a_method_made_of_its_options_stays() -> None:
+    method = Halving()
+    for _ in range(2):
+        stepper(Net(), method)
+        assert method.decay == pytest.approx(0.933, abs=1e-3)
+        method.decay = 0.0
+
+
+def test_numbers_of_numpy_and_torch_are_numbers() -> None:
+    for half in (np.float32(0.5), torch.tensor(0.5), np.array([0.5, 1.0])[0]):
+        trained(LinearScalarization(fixed={"task_0": half, "task_1": 1}), 1)  # type: ignore[dict-item]
+        trained(WPCGrad(priorities={"task_0": half}), 1)  # type: ignore[dict-item]
+    trained(Repeated(steps=np.int64(2)), 1)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -83,12 +83,12 @@ class BoardPage:
 
     @property
     def above(self) -> list[Row]:
-        """Methods whose interval lies above single-task training."""
-        return [row for row in self.methods if row.delta_m and row.delta_m.interval and row.delta_m.interval.low > 0]
+        """Methods that are told from single-task training as better."""
+        return [row for row in self.methods if row.verdict and row.verdict.low > 0]
 
     @property
     def below(self) -> list[Row]:
-        return [row for row in self.methods if row.delta_m and row.delta_m.interval and row.delta_m.interval.high < 0]
+        return [row for row in self.methods if row.verdict and row.verdict.high < 0]
 
     @property
     def moved(self) -> int:
@@ -108,7 +108,9 @@ class BoardPage:
     def printed_in(self) -> list[PaperTable]:
         """Published tables that this experiment trains."""
         tables = {row.table.name: row.table for row in self.material.printed}
-        return [one for one in tables.values() if one.experiment == self.board.experiment and not one.overrides]
+        mine = [one for one in tables.values() if one.experiment == self.board.experiment and not one.overrides]
+        dataset = self._config.get("dataset", {}).get("name")
+        return [one for one in mine if not (one.demand and one.demand.data) or dataset in one.demand.data]
 
     @property
     def origins(self) -> list[str]:
@@ -182,7 +184,7 @@ def page_names(boards: Sequence[Board]) -> list[str]:
 def _anchors(labels: Sequence[str]) -> list[str]:
     found: list[str] = []
     for label in labels:
-        slug = _slug(label)
+        slug = f"row-{_slug(label)}"  # a name that nothing else of the page has
         found.append(slug if slug not in found else f"{slug}-{len(found)}")
     return found
 

@@ -86,7 +86,7 @@ def as_yaml(node: Mapping[str, Any]) -> str:
 def _strip(row: Row, scale: Scale) -> dict[str, Any]:
     assert row.delta_m
     estimate, span = row.delta_m, row.delta_m.interval
-    sure = span is not None and 0 not in span
+    sure = row.verdict is not None and 0 not in row.verdict
     return {
         "zero": scale.at(0),
         "mean": scale.at(estimate.mean),

@@ -1,6 +1,6 @@
 """What runs tell of their gradients: conflicts that diagnostics measured, and what the method found out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from mtl_bench.errors import Damaged, noting
 from mtl_bench.records import Record
 from mtl_bench.records.folder import HISTORY_NAME
 from mtl_bench.results.entries import Run
-from mtl_bench.results.findings_pictures import read_conflicts
+from mtl_bench.results.findings_pictures import are_shares, read_conflicts
 from mtl_bench.results.page.curve_data import short
 from mtl_bench.results.page.material import Material
 
@@ -47,7 +47,7 @@ def _add_findings(found: dict[str, list[Any]], record: Record) -> None:
             found["matrices"].append(_matrix(name.replace("_", " "), np.array(value, dtype=float)))
         elif name == "groups":
             found["groups"] = [[one["epoch"], one["groups"]] for one in some]
-        elif isinstance(value, Mapping) and (told := [one for one in some if one.get(name)]):
+        elif are_shares(value, count) and (told := [one for one in some if are_shares(one.get(name), count)]):
             means = [np.mean(list(one[name].values()), axis=0) for one in told]  # over layers
             series = [[short(float(mean[task])) for mean in means] for task in range(count)]
             found["shares"].append({"name": name, "x": [one["epoch"] for one in told], "series": series})

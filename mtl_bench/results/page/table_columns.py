@@ -6,18 +6,31 @@ A column that `render` learns enters here by itself.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Literal
 
 from mtl_bench.results.board import Board
 from mtl_bench.results.page.definitions import Ranking
-from mtl_bench.results.render import CONVERGED, COSTS, DELTA, HURT, NOTHING, cells, headers, metric_header, signed
-from mtl_bench.results.row import Row
+from mtl_bench.results.render import (
+    CONVERGED,
+    COSTS,
+    DELTA,
+    HURT,
+    NOTHING,
+    SIZE,
+    WORST,
+    cells,
+    headers,
+    metric_header,
+    signed,
+)
+from mtl_bench.results.row import Column, Row
 from mtl_bench.results.worth_text import AT_PASSES, AT_TRIALS
 
 Group = Literal["always", "definitions", "metrics", "costs"]
 KINDS = {DELTA: "delta", "vs best": "standing", CONVERGED: "seeds", AT_PASSES: "number", AT_TRIALS: "number"}
 STANDINGS = ("best", "tied", "behind", "diverged")
-NUMBER = re.compile(r"[+\-−]?\d+(?:\.\d+)?(?:e[+\-]?\d+)?")
+NUMBER = re.compile(r"[+\-−]?\d+(?:\.\d+)?(?:e[+\-−]?\d+)?")
 SIGNED = re.compile(r"[+−]\d+(?:\.\d+)?")
 
 
@@ -77,19 +90,26 @@ def sort_value(text: str) -> float | str | None:
 
 def _column(board: Board, header: str, texts: Sequence[str]) -> PageColumn:
     metric = next((column for column in board.columns if metric_header(column) == header), None)
+    numbers = [_number(row, header, metric) for row in board.rows]
     group: Group = "metrics" if metric else "costs" if header in COSTS else "always"
     kind = KINDS.get(header, "number" if _numeric(texts) else "text")
     up = metric.higher_is_better if metric else group != "costs" and kind != "text"
-    made = tuple(PageCell(text, _count(text) if header == HURT else sort_value(text)) for text in texts)
+    read = [sort_value(text) if number is None else number for text, number in zip(texts, numbers, strict=True)]
+    made = tuple(starmap(PageCell, zip(texts, read, strict=True)))
     words = header.replace("-\n", "")  # words that the terminal breaks are whole again
     return PageColumn(words if metric else words.replace("\n", " "), group, kind, up, made)
 
 
-def _count(text: str) -> float | str | None:
-    """Of the tasks that a cell names or counts."""
-    return (
-        0.0 if text == "none" else sort_value(text) if NUMBER.match(text) or text == NOTHING else text.count(",") + 1.0
-    )
+def _number(row: Row, header: str, metric: Column | None) -> float | None:
+    """What stands behind a cell whose text begins with another number (a task named 5_o_clock) or a part of it."""
+    if metric:
+        found = row.metrics.get((metric.task, metric.metric))
+        return found.mean if found else None
+    if header == WORST:
+        return row.changes[row.worst_task].mean if row.worst_task else None
+    if header == HURT:
+        return None if row.tasks_hurt is None or row.is_single_task else float(len(row.tasks_hurt))
+    return float(row.parameters) if header == SIZE and row.parameters is not None else None
 
 
 def _numeric(texts: Sequence[str]) -> bool:

@@ -119,7 +119,7 @@ def logged_to(folder: Path) -> WandbLogger | None:
         return None
     try:
         return WandbLogger(**json.loads(path.read_text()))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, BenchError) as error:
         raise Damaged(f"{path} is damaged ({error}); delete it.") from error
 
 

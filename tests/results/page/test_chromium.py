@@ -155,10 +155,10 @@ def test_the_index_leads_to_rows(site: Path) -> None:
     return [found, one, document.getElementById("count").textContent];
     """
     links, one, none = visit(site / "index.html", steps)
-    assert links == ["toys.html", "toys.html#even"]
+    assert links == ["toys.html", "toys.html#row-even"]
     assert (one, none) == ("1 board", "0 of 1 board")
     unfolded = 'return document.querySelector("tr.details").previousElementSibling.id'
-    assert visit(site / "toys.html", unfolded, anchor="#even") == "even"
+    assert visit(site / "toys.html", unfolded, anchor="#row-even") == "row-even"
 
 
 def test_on_a_phone_nothing_but_tables_and_pictures_scrolls(site: Path) -> None:

@@ -37,9 +37,11 @@ def test_signs_are_turned_and_verdicts_are_the_audits(printed: list[PrintedRow])
 def test_a_board_leads_to_the_tables_that_its_experiment_trains(
     printed: list[PrintedRow], toys: Board, material: Material
 ) -> None:
-    pages = pages_with(printed, [replace(toys, experiment="nyuv2_mtan")], material)
-    assert 'href="published.html#nyuv2_famo"' in pages["nyuv2_mtan.html"]
+    pages = pages_with(printed, [replace(toys, experiment="qm9")], material)
+    assert 'href="published.html#qm9_famo"' in pages["qm9.html"]
     assert 'id="nyuv2_famo"' in pages["published.html"]
+    official = pages_with(printed, [replace(toys, experiment="nyuv2_mtan")], material)
+    assert "published.html#" not in official["nyuv2_mtan.html"]  # other data than those that are printed of
     assert "published.html#" not in pages_with(printed, [toys], material)["toys.html"]
     assert f"{len(printed)} numbers of" in unescape(pages["index.html"])
 

@@ -1,5 +1,7 @@
 """The page's table holds the terminal's, text for text."""
 
+from dataclasses import replace
+
 import pytest
 
 from mtl_bench.results import Board
@@ -60,6 +62,7 @@ def test_a_column_that_render_learns_enters_by_itself(toys: Board, monkeypatch: 
         ("reference", 0.0),
         ("left, right", "left, right"),
         ("0.0417", 0.0417),
+        ("5.2e−05", 5.2e-05),
     ],
 )
 def test_what_sorts(text: str, value: float | str | None) -> None:
@@ -71,6 +74,26 @@ def test_hurt_tasks_sort_by_their_number(toys: Board, columns: list[PageColumn])
     counts = [None if row.tasks_hurt is None else len(row.tasks_hurt) for row in toys.rows]
     assert [cell.value for cell in column.cells] == counts
     assert len({count for count in counts if count is not None}) > 1
+
+
+def test_cells_sort_by_the_rows_own_numbers(toys: Board) -> None:
+    """Of a task whose name begins with a digit, and of counts with thousands apart."""
+    renamed = [
+        replace(
+            row,
+            changes={f"5_{task}": change for task, change in row.changes.items()},
+            parameters=1_000_000 + n if n else 900_000,
+        )
+        for n, row in enumerate(toys.rows)
+    ]
+    board = replace(toys, rows=tuple(renamed))
+    columns = {one.header: one for one in page_columns(board, rankings(toys), {})}
+    sizes = [cell.value for cell in columns["Parameters"].cells]
+    assert sizes == [float(row.parameters or 0) for row in renamed]
+    for row, cell in zip(renamed, columns["Worst task %"].cells, strict=True):
+        assert cell.value == (row.changes[row.worst_task].mean if row.worst_task else None)
+    hurt = [cell.value for cell in columns["Tasks hurt"].cells]
+    assert hurt == [None if row.tasks_hurt is None else len(row.tasks_hurt) for row in renamed]
 
 
 def test_standings_sort_from_best_to_diverged() -> None:

@@ -34,11 +34,12 @@ function panelOf(task, width, height) {
   const x = linear(Math.min(...epochs), Math.max(...epochs), left, width - 6), y = linear(low, high, bottom, 24);
   const lines = found.map(({ label, colour, curve }) => {
     const [mean, least = mean, most = mean] = curve[kind.key], points = curve.x.map((epoch, n) => [epoch, mean[n], least[n], most[n]]).filter((one) => one.every((value) => value !== null));
+    if (!points.length) return null;  /* no epoch that all seeds know */
     const path = (at, from) => at.map(([epoch, value], n) => `${n ? "L" : from}${x(epoch).toFixed(1)},${y(value).toFixed(1)}`).join("");
     const band = path(points.map((p) => [p[0], p[3]]), "M") + path(points.map((p) => [p[0], p[2]]).reverse(), "L");
     return svg("g", { class: `c${colour}`, "data-tip": `${label}\n${title}\nlast: ${told(points.at(-1)[1])}` }, svg("path", { class: "band", d: `${band}Z` }), svg("path", { class: "line", d: path(points, "M") }),
       svg("circle", { class: "point", cx: x(points.at(-1)[0]), cy: y(points.at(-1)[1]), r: 3.2 }));
-  });
+  }).filter((line) => line);
   return svg("svg", { width, height, role: "img", "aria-label": title }, svg("text", { x: 0, y: 12, class: "strong" }, title),
     ...ticks(low, high, 4).flatMap((value) => [svg("line", { class: "grid", x1: left, x2: width, y1: y(value), y2: y(value) }), svg("text", { x: left - 7, y: y(value) + 4, "text-anchor": "end" }, told(value))]),
     ...ticks(Math.min(...epochs), Math.max(...epochs), 4).map((value) => svg("text", { x: Math.min(x(value), width - 12), y: height - 6, "text-anchor": "middle" }, told(value))), ...lines);
