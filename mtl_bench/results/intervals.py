@@ -15,6 +15,7 @@ from scipy import stats
 from mtl_bench.results.change import Directions, Term, Terms, Values, at, term_slopes
 
 LEVEL = 0.95
+OUTLYING = 0.01  # level of Cochran's test, as in ISO 5725-2
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def interval(
     single-task run. With means M̄, B̄ and slopes c_t = 100 ω_t s_t / |B̄_t| the per-seed parts are d_i = Σ_t c_t M_ti of
     the method and e_kj = −Σ_{t in k} c_t M̄_t B_tj / B̄_t of task k; V = var(d)/n + Σ_k var(e_k)/n_k, its degrees of
     freedom follow Welch and Satterthwaite. None when the method or a task has one seed, which tells nothing about the
-    spread. `spread` takes the place of var(d), with its own degrees of freedom.
+    spread. `spread` takes the place of var(d), with its degrees of freedom, where it holds for the method.
 
     Raises BenchError as `delta_m` does.
     """
@@ -66,7 +67,7 @@ def interval(
     if found is None:
         return None
     centre, (own, *alone) = found
-    share = _share(own) if spread is None else (spread.variance / len(own), spread.df)
+    share = _share(own) if spread is None else spread.share(own)
     return _welch(centre, [share, *map(_share, alone)])
 
 
@@ -103,24 +104,57 @@ class Spread:
     """Variance of Δm over seeds, pooled over several methods: Σ (n_i − 1) s_i² / Σ (n_i − 1), `df` its denominator.
 
     `equal` is the p-value of Brown and Forsythe's test (1974) that all have one variance; None below three seeds each.
+    `out` methods more had a variance so much larger that it speaks for nobody else's, and stand on their own.
     """
 
     variance: float
     df: int
     methods: int
     equal: float | None
+    out: int = 0
+
+    def holds(self, values: Sequence[float] | Float[np.ndarray, " seeds"]) -> bool:
+        """Whether it speaks for a method with these Δm."""
+        return not _outlying(values, self.variance, self.df, self.methods + self.out)
+
+    def share(self, values: Sequence[float] | Float[np.ndarray, " seeds"]) -> tuple[float, int]:
+        """Variance of their mean, and its degrees of freedom."""
+        return (self.variance / len(values), self.df) if self.holds(values) else _share(values)
 
 
 def pooled_spread(per_seed: Sequence[Mapping[int, float]]) -> Spread | None:
-    """The spread of methods given as seed → Δm, those with one seed left out; None where none has two."""
-    tables = [list(table.values()) for table in per_seed if len(table) > 1]
-    df = sum(len(table) - 1 for table in tables)
+    """The spread of methods given as seed → Δm, those with one seed left out; None where none has two.
+
+    Cochran's test (1941), as ISO 5725-2 has it for the laboratories of a trial, takes out a method with a variance far
+    above all others', and asks again: one that nearly diverged would otherwise hide every difference.
+    """
+    tables = sorted((list(table.values()) for table in per_seed if len(table) > 1), key=lambda one: float(np.var(one)))
+    kept, every = list(tables), len(tables)
+    while len(kept) > 2:
+        apart = [n for n in range(len(kept)) if _outlying(kept[n], *_pooled([*kept[:n], *kept[n + 1 :]]), every)]
+        if not apart:
+            break
+        del kept[apart[-1]]
+    variance, df = _pooled(kept)
     if not df:
         return None
+    testable = len(kept) > 1 and min(map(len, kept)) > 2 and variance > 0
+    equal = float(stats.levene(*kept, center="median").pvalue) if testable else None
+    return Spread(variance, df, len(kept), equal, every - len(kept))
+
+
+def _pooled(tables: Sequence[Sequence[float]]) -> tuple[float, int]:
+    df = sum(len(table) - 1 for table in tables)
     squares = sum(float(np.var(table, ddof=1)) * (len(table) - 1) for table in tables)
-    testable = len(tables) > 1 and min(map(len, tables)) > 2 and squares > 0
-    equal = float(stats.levene(*tables, center="median").pvalue) if testable else None
-    return Spread(squares / df, df, len(tables), equal)
+    return squares / max(1, df), df
+
+
+def _outlying(values: Sequence[float] | Float[np.ndarray, " seeds"], variance: float, df: int, methods: int) -> bool:
+    """Cochran's test in the form that takes unequal numbers: F of one variance over the others', times their number."""
+    if variance <= 0 or len(values) < 2:
+        return False
+    ratio = float(np.var(values, ddof=1)) / variance
+    return methods * float(stats.f.sf(ratio, len(values) - 1, df)) < OUTLYING
 
 
 def merged(spreads: Sequence[Spread]) -> Spread:
@@ -128,12 +162,13 @@ def merged(spreads: Sequence[Spread]) -> Spread:
     df = sum(spread.df for spread in spreads)
     variance = sum(spread.variance * spread.df for spread in spreads) / df
     alone = spreads[0].equal if len(spreads) == 1 else None
-    return Spread(variance, df, sum(spread.methods for spread in spreads), alone)
+    methods, out = sum(spread.methods for spread in spreads), sum(spread.out for spread in spreads)
+    return Spread(variance, df, methods, alone, out)
 
 
 def difference(first: Mapping[int, float], second: Mapping[int, float], spread: Spread) -> Interval | None:
-    """t interval of mean(first) − mean(second) (seed → Δm) by the spread pooled over a board; None where one has a
-    single seed.
+    """t interval of mean(first) − mean(second) (seed → Δm) by the spread pooled over a board, or a method's own where
+    that does not hold for it; None where one has a single seed.
 
     Both Δm must be taken against the same single-task means: their noise then cancels and rightly stays out. Seeds are
     not paired: on our boards the Δm of two methods at one seed do not correlate, and the two to four degrees of freedom
@@ -143,6 +178,9 @@ def difference(first: Mapping[int, float], second: Mapping[int, float], spread: 
     if min(len(first), len(second)) < 2:
         return None
     centre = float(np.mean(list(first.values())) - np.mean(list(second.values())))
+    tables = [list(first.values()), list(second.values())]
+    if not all(map(spread.holds, tables)):
+        return _welch(centre, [spread.share(table) for table in tables])
     deviation = sqrt(spread.variance * (1 / len(first) + 1 / len(second)))
     half = float(stats.t.ppf((1 + LEVEL) / 2, spread.df)) * deviation
     return Interval(centre - half, centre + half, spread.df)

@@ -88,7 +88,7 @@ def lines(board: Board, worth: bool = True) -> list[str]:
         COVERAGE,
         *([TIES] if any(row.standing == "tied" for row in board.rows) else []),
         *([SHARES] if _shared_among(board) else []),
-        *([_pooled(board.spread)] if board.spread and is_relative(board) else []),
+        *([_pooled(board, board.spread)] if board.spread and is_relative(board) else []),
         *(worth_lines(board) if worth else []),
         *([f"Warning: {_few(few, len(board.rows))}"] if few else []),
         *([f"Ranked last: not every seed of {', '.join(lost)} converged; shown are those that did."] if lost else []),
@@ -121,13 +121,24 @@ def _shared_among(board: Board) -> list[str]:
     return list(dict.fromkeys(task for row in board.rows for task in row.shares))
 
 
-def _pooled(spread: Spread) -> str:
+def _pooled(board: Board, spread: Spread) -> str:
     equal = f"; equal variances, Brown–Forsythe: p = {spread.equal:.2g}" if spread.equal is not None else ""
     single = ", from single-task too," if spread.methods >= POOLED else ""
     return (
         f"Differences between rows{single} use the spread of Δm over seeds pooled over {spread.methods} "
         f"{'methods' if spread.methods > 1 else 'method'}: standard deviation {spread.variance**0.5:.2f} % with "
-        f"{spread.df} degrees of freedom{equal}. The ± beside a Δm is of its own seeds."
+        f"{spread.df} degrees of freedom{equal}. The ± beside a Δm is of its own seeds.{_apart(board, spread)}"
+    )
+
+
+def _apart(board: Board, spread: Spread) -> str:
+    rows = [row for row in board.rows if row.is_method and not row.diverged]
+    wild = [row.label for row in rows if not spread.holds(list(row.per_seed.values()))]
+    if not wild:
+        return ""
+    return (
+        f" Far more spread than any other has {', '.join(wild)} (Cochran's test at 1 %): left out there, and judged by "
+        "its own seeds."
     )
 
 

@@ -129,7 +129,7 @@ def draw_trade_off(board: Board, found: Sequence[Traded], favoured: str, path: P
     curves = _curves(found)
     if not curves:
         raise BenchError(
-            f"Nothing on {board.experiment} that was told what {favoured} counts has a result of every seed, so there is "
+            f"Nothing on {board.experiment} that was told what {favoured} counts has a result of every seed: there is "
             "no curve to draw; `mtl-bench report` says which diverged."
         )
     plain = [one for one in found if one.priority is None]

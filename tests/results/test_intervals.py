@@ -32,6 +32,35 @@ def test_two_seeds_by_hand() -> None:
     assert (found.low, found.high) == pytest.approx((10 - half, 10 + half))
 
 
+def wild_and_tame() -> tuple[dict[int, float], list[dict[int, float]]]:
+    rng = np.random.default_rng(5)
+    tame = [dict(enumerate(rng.normal(-2, 0.2, seeds))) for seeds in (3, 3, 3, 5, 3, 3, 4)]
+    return {0: -3.0, 1: -57.0, 2: -30.0}, tame
+
+
+def test_one_wild_method_is_left_out_of_the_pool_and_stands_on_its_own_seeds() -> None:
+    wild, tame = wild_and_tame()
+    alone, both = pooled_spread(tame), pooled_spread([tame[0], wild, *tame[1:]])
+    assert alone is not None
+    assert both is not None
+    assert (both.variance, both.df, both.methods, both.equal) == (alone.variance, alone.df, alone.methods, alone.equal)
+    assert (alone.out, both.out) == (0, 1)
+    assert not both.holds(list(wild.values()))
+    found = difference(tame[0], wild, both)
+    assert found is not None
+    shares = both.variance / 3, float(np.var(list(wild.values()), ddof=1)) / 3
+    df = sum(shares) ** 2 / (shares[0] ** 2 / both.df + shares[1] ** 2 / 2)
+    assert found.half == pytest.approx(stats.t.ppf(0.975, df) * sqrt(sum(shares)))
+    assert difference(tame[0], tame[1], both) == difference(tame[0], tame[1], alone)
+
+
+def test_equal_spreads_lose_a_method_in_one_board_of_a_hundred() -> None:
+    rng, draws = np.random.default_rng(1), 400
+    found = [pooled_spread([dict(enumerate(rng.normal(size=3))) for _ in range(20)]) for _ in range(draws)]
+    lost = sum(one.out > 0 for one in found if one)
+    assert lost < 0.025 * draws  # 0.01 and three standard errors
+
+
 def test_a_pooled_spread_takes_the_place_of_the_methods_own() -> None:
     """As above, with variance 18 on 20 degrees of freedom for var(108, 112) = 8 on one."""
     method, single = [{"t": {"x": 54.0}}, {"t": {"x": 56.0}}], {"t": [{"x": 49.0}, {"x": 51.0}]}
