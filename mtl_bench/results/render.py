@@ -123,11 +123,11 @@ def _shared_among(board: Board) -> list[str]:
 
 def _pooled(board: Board, spread: Spread) -> str:
     equal = f"; equal variances, Brown–Forsythe: p = {spread.equal:.2g}" if spread.equal is not None else ""
-    single = ", from single-task too," if spread.methods >= POOLED else ""
+    single = " (single-task too)" if spread.methods >= POOLED else ""
     return (
-        f"Differences between rows{single} use the spread of Δm over seeds pooled over {spread.methods} "
-        f"{'methods' if spread.methods > 1 else 'method'}: standard deviation {spread.variance**0.5:.2f} % with "
-        f"{spread.df} degrees of freedom{equal}. The ± beside a Δm is of its own seeds.{_apart(board, spread)}"
+        f"Differences between rows{single} use Δm's spread over seeds pooled over {spread.methods} "
+        f"{'methods' if spread.methods > 1 else 'method'}: standard deviation {spread.variance**0.5:.2f} %, "
+        f"{spread.df} degrees of freedom{equal}.{_apart(board, spread)}"
     )
 
 

@@ -11,6 +11,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from mtl_bench.configuration.configs_folder import configs_folder
+from mtl_bench.configuration.suite_grid import suites_of
 from mtl_bench.records.entry import find_entries
 from mtl_bench.records.record import find_records
 from mtl_bench.results import Board, leaderboards
@@ -82,11 +83,21 @@ def test_the_reference_grid_is_complete(experiment: str) -> None:
     } == set()
 
 
+@pytest.mark.parametrize("experiment", ["rooms", "multifashion_mnist"])
+def test_boards_of_all_methods_hold_them_all(experiment: str) -> None:
+    (suite,) = (grid for grid in suites_of(experiment) if grid.name == "all_methods")
+    (board,) = (board for board in BOARDS if board.experiment == experiment)
+    found = {row.label.partition(" (")[0]: row for row in board.rows if row.is_method}
+    assert set(found) == {*suite.methods} - {"cso"}  # which needs norms per task, and says so
+    assert all(len(row.seeds) >= 3 for row in found.values())
+    assert all(row.seeds == row.converged for row in found.values())
+
+
 def test_single_task_multimnist_reaches_the_literature() -> None:
     records = [r for r in find_records([RESULTS / "reference" / "multimnist" / "single"]) if "left" in r["test"]]
     accuracies = [record["test"]["left"]["accuracy"] for record in records]
-    assert len(accuracies) == 5
-    assert sum(accuracies) / 5 >= 97.0
+    assert len(accuracies) >= 5
+    assert sum(accuracies) / len(accuracies) >= 97.0
 
 
 @pytest.mark.parametrize("command", TRAININGS)
