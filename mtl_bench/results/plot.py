@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtl_bench.errors import BenchError
+from mtl_bench.results.axis_scale import Scale, delta_scale
 from mtl_bench.results.board import Board
 from mtl_bench.results.grouping_pictures import save_figure
+from mtl_bench.results.render import signed
 from mtl_bench.results.row import Estimate, Row
 
 if TYPE_CHECKING:
@@ -32,10 +34,14 @@ def plot_delta_m(boards: Sequence[Board], path: Path) -> None:
     panels = figure.subplots(len(shown), squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
     for board, axes in zip(shown, panels, strict=True):
         rows = _rows(board)
+        scale = delta_scale(rows)
         dress(axes, board.experiment, [_label(row) for row in rows])
+        axes.set_xlim(scale.low, scale.high)
         for place, row in enumerate(rows):
-            if row.delta_m:
+            if row.delta_m and scale.holds(row.delta_m):
                 _dot(axes, place, row.delta_m)
+            elif row.delta_m:
+                _beyond(axes, place, row.delta_m, scale)
     figure.supxlabel("Δm (%): right of 0 is better than single-task; lines: 95 % intervals over seeds", fontsize=9)
     save_figure(figure, path, dpi=200)
 
@@ -61,6 +67,24 @@ def _dot(axes: "Axes", place: int, change: Estimate) -> None:
     colour = OPEN if 0 in span else BETTER if span.low > 0 else WORSE
     axes.plot([span.low, span.high], [place, place], color=colour, linewidth=2, solid_capstyle="round")
     axes.plot(change.mean, place, "o", markersize=6, color=colour)
+
+
+def _beyond(axes: "Axes", place: int, change: Estimate, scale: Scale) -> None:
+    """An arrow at the edge and the number: drawn to scale, what nearly diverged would press all others into a line."""
+    left = change.mean < scale.low
+    inside = 0.01 * (scale.high - scale.low)
+    edge, side, head = (scale.low + inside, 9, "<") if left else (scale.high - inside, -9, ">")
+    axes.plot(edge, place, head, markersize=6, color=OPEN)
+    axes.annotate(
+        signed(change),
+        (edge, place),
+        xytext=(side, 0),
+        textcoords="offset points",
+        ha="left" if left else "right",
+        va="center",
+        fontsize=8,
+        color=OPEN,
+    )
 
 
 def _label(row: Row) -> str:

@@ -1,6 +1,8 @@
 """The Δm plot is written, whatever its rows hold, and refuses when there is nothing to draw."""
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,3 +47,17 @@ def test_no_delta_m_and_no_place_to_write_are_refused(runs: Runs, single: Runs, 
     for path in (tmp_path / "file" / "a.png", tmp_path / "a.nonsense"):
         with pytest.raises(BenchError, match="cannot be written"):
             plot_delta_m([board], path)
+
+
+def test_what_lies_far_off_stands_at_the_edge_with_its_number(runs: Runs, single: Runs, tmp_path: Path) -> None:
+    near = [runs(f"m{n}", [80 - n, 81 - n, 82 - n], [0.5] * 3) for n in range(4)]
+    far = runs("far", [10, 11, 12], [0.5] * 3)
+    board = leaderboard([*far, *(record for found in near for record in found), *single()])
+    texts, ends = [], []
+    for shown in (board, replace(board, rows=tuple(row for row in board.rows if row.label != "FAR"))):
+        plot_delta_m([shown], tmp_path / "a.svg")
+        drawing = (tmp_path / "a.svg").read_text()
+        texts.append("−43" in drawing)
+        ends.append(re.findall(r"<!-- (−?\d+)\.?\d* -->", drawing)[0])
+    assert texts == [True, False]
+    assert int(ends[0].replace("−", "-")) > -15  # the axis is that of the others

@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import Any
 
 from mtl_bench.errors import Damaged
+from mtl_bench.results.axis_scale import Scale, delta_scale
 from mtl_bench.results.board import Board
-from mtl_bench.results.page.axis_scale import Scale, delta_scale
 from mtl_bench.results.page.behind import methods_of, plain_row, runs_behind, time_ratio
 from mtl_bench.results.page.definitions import Ranking, rankings
 from mtl_bench.results.page.drawn_row import DrawnRow, as_yaml, drawn_row, row_data

@@ -7,9 +7,9 @@ from typing import Any
 import yaml
 
 from mtl_bench.errors import Damaged
+from mtl_bench.results.axis_scale import Scale
 from mtl_bench.results.board import Board
 from mtl_bench.results.entries import Run
-from mtl_bench.results.page.axis_scale import Scale
 from mtl_bench.results.page.behind import Provenance, provenance, record_paths, runs_behind
 from mtl_bench.results.page.curve_data import curves, short
 from mtl_bench.results.page.definitions import Ranking

@@ -8,10 +8,10 @@ import pytest
 
 from mtl_bench.errors import Damaged
 from mtl_bench.results import Board, Row
+from mtl_bench.results.axis_scale import delta_scale
 from mtl_bench.results.entries import Cost
 from mtl_bench.results.intervals import Interval
 from mtl_bench.results.page import Material
-from mtl_bench.results.page.axis_scale import delta_scale
 from mtl_bench.results.page.curve_data import POINTS, curves
 from mtl_bench.results.page.gradient_data import gradients_of
 from mtl_bench.results.row import Estimate
