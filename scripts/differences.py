@@ -61,7 +61,11 @@ def _table(board: Board, other: Board, against: Row, margin: float) -> Table:
     found = [(row, gap) for row in compared if (gap := difference(row.per_seed, against.per_seed, spread))]
     adjusted = holm([gap.p_value for _, gap in found])
     table = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
-    table.caption = f"Δm in %, less that of {against.label} on {other.experiment}; pooled over {spread.methods} methods"
+    wild = [row.label for row in compared if not spread.holds(list(row.per_seed.values()))]
+    apart = f", {', '.join(wild)} by their own seeds" if wild else ""
+    table.caption = (
+        f"Δm in %, less that of {against.label} on {other.experiment}; pooled over {spread.methods} methods{apart}"
+    )
     for name in ("Row", "Difference", "Said of it", "Paired"):
         table.add_column(name, justify="right" if name in ("Difference", "Paired") else "left", no_wrap=True)
     for (row, gap), p in zip(found, adjusted, strict=True):

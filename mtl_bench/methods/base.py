@@ -34,11 +34,11 @@ class Method(ABC):
     def setup(self, context: Context) -> None:
         """Called before training; one that has trained before begins anew. Raises BenchError for a model that the
         method cannot serve."""
-        if not hasattr(self, "_begun"):
+        if "_begun" in vars(self):
+            vars(self).update(deepcopy(self._begun))
+        else:  # as a whole: what belongs together (an optimizer and its parameters) stays together
             made = [each.name for each in fields(self) if not each.init and hasattr(self, each.name)]
-            self._begun = {name: deepcopy(getattr(self, name)) for name in made}
-        for name, value in self._begun.items():
-            setattr(self, name, deepcopy(value))
+            self._begun: dict[str, Any] = deepcopy({name: getattr(self, name) for name in made})
         self.context = context
 
     @abstractmethod

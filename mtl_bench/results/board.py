@@ -31,7 +31,8 @@ from mtl_bench.results.worth import with_gains
 class Board:
     """One table: one experiment under one protocol. `notes` says what the reader must know beside the numbers.
 
-    `spread` is that of Δm over seeds, pooled over the converged methods: what differences between rows are judged by.
+    `spread` is that of Δm over seeds, pooled over the converged methods that it holds for: what differences between
+    rows are judged by.
     `kin` is shared by boards that differ in their budget alone (None: not known). `tuned_from` is what
     was searched, where Δm is against tuned single-task runs. `entries` are what the rows were made of, by their labels.
     """

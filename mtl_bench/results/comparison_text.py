@@ -53,7 +53,7 @@ def remarks(found: Comparison) -> list[str]:
         *([f"Seeds without a partner are left out: {', '.join(extra)}."] if extra else []),
         f"P: how often a seed of {found.first.label} is ahead of a seed of {found.second.label}, 0.5 is a coin; "
         f"over all seeds and metrics {found.better:.2f}.",
-        *([_pooled(found.board.spread, found.pooled)] if found.board.spread and found.pooled else []),
+        *([_pooled(found, found.board.spread, found.pooled)] if found.board.spread and found.pooled else []),
         *([f"Warning: fewer than {FEW} seeds; the interval of three is twice as wide as that of five."] if few else []),
         *([] if found.delta_m else found.board.notes[:1]),
         COVERAGE,
@@ -103,9 +103,11 @@ def _compared(found: Comparison, row: Row) -> Sequence[int]:
     return found.shared if found.paired else row.converged
 
 
-def _pooled(spread: Spread, gap: Interval) -> str:
+def _pooled(found: Comparison, spread: Spread, gap: Interval) -> str:
     told = "cannot be told apart" if 0 in gap else "are told apart"
+    wild = [row.label for row in (found.first, found.second) if not spread.holds(list(row.per_seed.values()))]
+    own = f" ({' and '.join(wild)} by its own, which is far larger)" if wild else ""
     return (
-        f"By the spread pooled over {spread.methods} methods, which judges the rows of the board, the two {told} in "
-        f"Δm: {signed_interval(gap)} %."
+        f"By the spread pooled over {spread.methods} methods{own}, which judges the rows of the board, the two {told} "
+        f"in Δm: {signed_interval(gap)} %."
     )

@@ -15,7 +15,7 @@ from scipy import stats
 from mtl_bench.results.change import Directions, Term, Terms, Values, at, term_slopes
 
 LEVEL = 0.95
-OUTLYING = 0.01  # level of Cochran's test, as in ISO 5725-2
+OUTLYING, LEAST = 0.01, 3  # level of Cochran's test, as in ISO 5725-2, and the methods it needs
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,8 @@ class Spread:
 
     def holds(self, values: Sequence[float] | Float[np.ndarray, " seeds"]) -> bool:
         """Whether it speaks for a method with these Δm."""
-        return not _outlying(values, self.variance, self.df, self.methods + self.out)
+        every = self.methods + self.out
+        return every < LEAST or not _outlying(values, self.variance, self.df, every)
 
     def share(self, values: Sequence[float] | Float[np.ndarray, " seeds"]) -> tuple[float, int]:
         """Variance of their mean, and its degrees of freedom."""
@@ -130,7 +131,7 @@ def pooled_spread(per_seed: Sequence[Mapping[int, float]]) -> Spread | None:
     """
     tables = sorted((list(table.values()) for table in per_seed if len(table) > 1), key=lambda one: float(np.var(one)))
     kept, every = list(tables), len(tables)
-    while len(kept) > 2:
+    while len(kept) >= LEAST:
         apart = [n for n in range(len(kept)) if _outlying(kept[n], *_pooled([*kept[:n], *kept[n + 1 :]]), every)]
         if not apart:
             break
@@ -151,8 +152,10 @@ def _pooled(tables: Sequence[Sequence[float]]) -> tuple[float, int]:
 
 def _outlying(values: Sequence[float] | Float[np.ndarray, " seeds"], variance: float, df: int, methods: int) -> bool:
     """Cochran's test in the form that takes unequal numbers: F of one variance over the others', times their number."""
-    if variance <= 0 or len(values) < 2:
+    if len(values) < 2:
         return False
+    if variance <= 0:  # the others agree to the last bit
+        return float(np.ptp(values)) > 0
     ratio = float(np.var(values, ddof=1)) / variance
     return methods * float(stats.f.sf(ratio, len(values) - 1, df)) < OUTLYING
 

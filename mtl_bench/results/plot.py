@@ -39,7 +39,7 @@ def plot_delta_m(boards: Sequence[Board], path: Path) -> None:
         axes.set_xlim(scale.low, scale.high)
         for place, row in enumerate(rows):
             if row.delta_m and scale.holds(row.delta_m):
-                _dot(axes, place, row.delta_m)
+                _dot(axes, place, row.delta_m, scale)
             elif row.delta_m:
                 _beyond(axes, place, row.delta_m, scale)
     figure.supxlabel("Δm (%): right of 0 is better than single-task; lines: 95 % intervals over seeds", fontsize=9)
@@ -59,7 +59,7 @@ def dress(axes: "Axes", title: str, labels: Sequence[str]) -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
 
 
-def _dot(axes: "Axes", place: int, change: Estimate) -> None:
+def _dot(axes: "Axes", place: int, change: Estimate, scale: Scale) -> None:
     span = change.interval
     if span is None:
         axes.plot(change.mean, place, "o", markersize=6, markerfacecolor="white", color=OPEN)
@@ -67,6 +67,11 @@ def _dot(axes: "Axes", place: int, change: Estimate) -> None:
     colour = OPEN if 0 in span else BETTER if span.low > 0 else WORSE
     axes.plot([span.low, span.high], [place, place], color=colour, linewidth=2, solid_capstyle="round")
     axes.plot(change.mean, place, "o", markersize=6, color=colour)
+    inside = 0.01 * (scale.high - scale.low)
+    if span.low < scale.low:  # an interval that goes on behind the edge says so
+        axes.plot(scale.low + inside, place, "<", markersize=6, color=colour)
+    if span.high > scale.high:
+        axes.plot(scale.high - inside, place, ">", markersize=6, color=colour)
 
 
 def _beyond(axes: "Axes", place: int, change: Estimate, scale: Scale) -> None:

@@ -137,8 +137,8 @@ def _apart(board: Board, spread: Spread) -> str:
     if not wild:
         return ""
     return (
-        f" Far more spread than any other has {', '.join(wild)} (Cochran's test at 1 %): left out there, and judged by "
-        "its own seeds."
+        f" Left out there, and judged by their own seeds, for far more spread than all others (Cochran's test at 1 %): "
+        f"{', '.join(wild)}."
     )
 
 

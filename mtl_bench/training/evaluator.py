@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 
 from mtl_bench.data.packed import Field
 from mtl_bench.data.split import Split
@@ -67,8 +68,9 @@ class Evaluator:
 
     def _selected(self, state: RunState) -> tuple[Metrics, Metrics]:
         rule = self.reporting.selection
-        # more are tested where a method gets cheaper while it trains: how many are to come was a guess
-        tests = [one["test"] for one in state.evaluations if one["test"] is not None][-rule.averaged :]
+        # where batches cost unlike more are tested, or earlier ones: how many are to come was a guess
+        tested = takewhile(lambda test: test is not None, (one["test"] for one in reversed(state.evaluations)))
+        tests = [test for test in tested if test is not None][: rule.averaged][::-1]
         if state.kept is not None:
             val = state.validations[state.kept_at]
             if rule.scalar(val) == -math.inf:

@@ -258,7 +258,7 @@ class Trainer:
         names = [self.machine.names[task] for task in tasks]
         found = describe_gradients(names, gramian, used_weights(self.machine.ledger, self.machine.names))
         self.history.append({"batch": batch, "diagnostics": found})
-        self.logger.log(found, batch)
+        self.logger.log(found, batch + 1)  # a logger counts the batches that are over
 
     def _watch(self, bar: ProgressBar) -> None:
         seen = self.monitor.latest()

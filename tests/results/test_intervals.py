@@ -54,6 +54,20 @@ def test_one_wild_method_is_left_out_of_the_pool_and_stands_on_its_own_seeds() -
     assert difference(tame[0], tame[1], both) == difference(tame[0], tame[1], alone)
 
 
+def test_of_two_methods_none_is_far_above_all_others() -> None:
+    calm, wild = dict(enumerate(np.linspace(-0.3, 0.3, 20))), {0: 0.0, 1: 10.0}
+    spread = pooled_spread([calm, wild])
+    assert spread is not None
+    assert (spread.methods, spread.out) == (2, 0)
+    assert spread.holds(list(wild.values()))
+
+
+def test_what_varies_beside_what_does_not_stands_on_its_own() -> None:
+    spread = pooled_spread([{0: 1.0, 1: 1.0, 2: 1.0}, {0: 2.0, 1: 2.0, 2: 2.0}, {0: 0.0, 1: -30.0, 2: -60.0}])
+    assert spread is not None
+    assert (spread.variance, spread.methods, spread.out) == (0.0, 2, 1)
+
+
 def test_equal_spreads_lose_a_method_in_one_board_of_a_hundred() -> None:
     rng, draws = np.random.default_rng(1), 400
     found = [pooled_spread([dict(enumerate(rng.normal(size=3))) for _ in range(20)]) for _ in range(draws)]

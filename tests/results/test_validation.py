@@ -161,8 +161,9 @@ def selected(record: dict[str, Any], rule: str, tested: Sequence[int], reported:
         ("best_val(accuracy)", [0], [1], "its values are those of no evaluation"),
         ("mean_last_2", [1, 2], [1, 2], None),
         ("mean_last_2", [0, 1, 2], [1, 2], "test was evaluated 3 times under the rule"),
-        ("mean_last_2", [1], [1], "test was evaluated 1 times, where 'mean_last_2' needs 2"),
+        ("mean_last_2", [2], [2], "test was evaluated 1 times, where 'mean_last_2' needs 2"),
         ("mean_last_2", [0, 1], [0, 1], "test was not evaluated at its last evaluations"),
+        ("mean_last_2", [0, 2], [2], "test was evaluated 2 times, where 'mean_last_2' needs 2"),
         ("mean_last_2", [1, 2], [1], "its test values are not the mean of the last 2 evaluations"),
     ],
 )

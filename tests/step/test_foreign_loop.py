@@ -104,6 +104,23 @@ def test_what_a_method_made_of_its_options_stays() -> None:
         method.decay = 0.0
 
 
+@dataclass(kw_only=True, eq=False)
+class Learning(LinearScalarization):
+    net: nn.Linear = field(init=False)
+    optimizer: torch.optim.SGD = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.net = nn.Linear(1, 1)
+        self.optimizer = torch.optim.SGD(self.net.parameters(), lr=0.1)
+
+
+def test_what_belongs_together_stays_together() -> None:
+    method = Learning()
+    for _ in range(2):
+        stepper(Net(), method)
+        assert method.optimizer.param_groups[0]["params"][0] is method.net.weight
+
+
 def test_numbers_of_numpy_and_torch_are_numbers() -> None:
     for half in (np.float32(0.5), torch.tensor(0.5), np.array([0.5, 1.0])[0]):
         trained(LinearScalarization(fixed={"task_0": half, "task_1": 1}), 1)  # type: ignore[dict-item]

@@ -1,6 +1,7 @@
 """What a record says of itself must fit together; nothing is compared with other records here."""
 
 import re
+from itertools import takewhile
 from math import inf, isnan, nan
 from pathlib import Path
 from typing import Any
@@ -115,18 +116,20 @@ def _selected(record: Record) -> Remarks:
 
 
 def _averaged(record: Record, needed: int) -> Remarks:
-    """The last evaluations have test values, perhaps more of them than are reported: where a method gets cheaper while
-    it trains, how many were to come was a guess."""
+    """The last evaluations have test values. Where batches cost unlike, how many were to come was a guess: there may be
+    more of them, earlier ones too, or fewer."""
     tests = [one["test"] for one in record["evaluations"]]
-    looks = [test for test in tests if test is not None]
-    if len(looks) < needed and has_converged(record):
-        yield True, f"test was evaluated {len(looks)} times, where {record['selection']!r} needs {needed}"
-    elif any(test is None for test in tests[len(tests) - len(looks) :]):
+    looks = sum(test is not None for test in tests)
+    last = [test for test in takewhile(lambda one: one is not None, reversed(tests)) if test is not None][:needed]
+    known = record["identity"]["training"]["budget"].get("unit", "epochs") in ("epochs", "batches")
+    if looks and not last and has_converged(record):
         yield True, "test was not evaluated at its last evaluations, of which it is the mean"
-    elif looks and not _is_mean(record["test"], looks[-needed:]):
-        yield True, f"its test values are not the mean of the last {len(looks[-needed:])} evaluations"
-    elif len(looks) > needed:
-        yield False, f"test was evaluated {len(looks)} times under the rule {record['selection']!r}"
+    elif len(last) < needed and has_converged(record):
+        yield known, f"test was evaluated {looks} times, where {record['selection']!r} needs {needed}"
+    if last and not _is_mean(record["test"], last):
+        yield True, f"its test values are not the mean of the last {len(last)} evaluations"
+    elif looks > needed:
+        yield False, f"test was evaluated {looks} times under the rule {record['selection']!r}"
 
 
 def _best(record: Record, metric: str) -> dict[str, dict[str, float]] | None:
