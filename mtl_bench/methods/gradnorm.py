@@ -13,7 +13,7 @@ from mtl_bench.methods.gradient import require_shared
 from mtl_bench.methods.interface import Context, Step
 from mtl_bench.methods.loss_weighting import pick
 from mtl_bench.methods.task_scalars import TaskScalars
-from mtl_bench.methods.task_values import is_sound, placed
+from mtl_bench.methods.task_values import is_sound, not_negative, placed
 
 LEAST = 1e-3  # of a weight; ours, the paper only wants them positive
 
@@ -71,9 +71,10 @@ class GradNorm(Method):
     def update(self, step: Step) -> None:
         losses = step.losses(at=self.at)
         gradients = step.gradients(losses, at=self.at)
-        weights = torch.where(losses.values < 0, torch.nan, self.balance.values(losses.tasks))
+        values = not_negative(losses.values)
+        weights = torch.where(values.isnan(), torch.nan, self.balance.values(losses.tasks))
         gradients.combine(weights, heads=weights if self.scale_heads else None)
-        self.rebalance(gradients.matrix(), torch.where(losses.values < 0, torch.nan, losses.values), losses.tasks)
+        self.rebalance(gradients.matrix(), values, losses.tasks)
         step.apply()
 
     def rebalance(self, rows: Float[Tensor, "k P"], values: Float[Tensor, "k"], tasks: tuple[int, ...]) -> None:

@@ -12,7 +12,7 @@ from mtl_bench.methods.composable import ComposableMethod
 from mtl_bench.methods.gradient import require_shared
 from mtl_bench.methods.interface import Context, Step
 from mtl_bench.methods.loss_weighting import pick
-from mtl_bench.methods.task_values import is_sound, placed
+from mtl_bench.methods.task_values import is_sound, not_negative, placed
 from mtl_bench.methods.task_vectors import TaskVectors
 
 
@@ -77,7 +77,7 @@ class MoCo(ComposableMethod):
     ) -> tuple[Float[Tensor, "P"], Float[Tensor, "k"]]:
         """d, and what each tracked gradient counts in it."""
         if self.normalise == "loss":
-            values = torch.where(values < 0, torch.nan, values)
+            values = not_negative(values)
         sound = is_sound(values, rows)
         if self.normalise == "loss":
             rows = rows * (values.to(rows) / (rows.norm(dim=1) + 1e-8))[:, None]  # 1e-8 as released

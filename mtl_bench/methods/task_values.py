@@ -14,6 +14,11 @@ def positive(values: Float[Tensor, "k"]) -> Float[Tensor, "k"]:
     return torch.where(above > 0, above, torch.nan)
 
 
+def not_negative(values: Float[Tensor, "k"]) -> Float[Tensor, "k"]:
+    """Losses as a scale: a negative one becomes NaN, so that the step is skipped and counted."""
+    return torch.where(values < 0, torch.nan, values)
+
+
 def placed(vector: Float[Tensor, "K"], values: Float[Tensor, "k"], tasks: tuple[int, ...]) -> Float[Tensor, "K"]:
     """A new vector, with the entries of `tasks` replaced, without an index tensor that would travel to the device."""
     if len(tasks) == len(vector):

@@ -67,23 +67,26 @@ def _dot(axes: "Axes", place: int, change: Estimate, scale: Scale) -> None:
     colour = OPEN if 0 in span else BETTER if span.low > 0 else WORSE
     axes.plot([span.low, span.high], [place, place], color=colour, linewidth=2, solid_capstyle="round")
     axes.plot(change.mean, place, "o", markersize=6, color=colour)
+    for left, cut in ((True, span.low < scale.low), (False, span.high > scale.high)):
+        if cut:
+            _arrow(axes, place, scale, left, colour)
+
+
+def _arrow(axes: "Axes", place: int, scale: Scale, left: bool, colour: str) -> float:
+    """At the edge, behind which something goes on; where it stands."""
     inside = 0.01 * (scale.high - scale.low)
-    if span.low < scale.low:  # an interval that goes on behind the edge says so
-        axes.plot(scale.low + inside, place, "<", markersize=6, color=colour)
-    if span.high > scale.high:
-        axes.plot(scale.high - inside, place, ">", markersize=6, color=colour)
+    edge = scale.low + inside if left else scale.high - inside
+    axes.plot(edge, place, "<" if left else ">", markersize=6, color=colour)
+    return edge
 
 
 def _beyond(axes: "Axes", place: int, change: Estimate, scale: Scale) -> None:
     """An arrow at the edge and the number: drawn to scale, what nearly diverged would press all others into a line."""
     left = change.mean < scale.low
-    inside = 0.01 * (scale.high - scale.low)
-    edge, side, head = (scale.low + inside, 9, "<") if left else (scale.high - inside, -9, ">")
-    axes.plot(edge, place, head, markersize=6, color=OPEN)
     axes.annotate(
         signed(change),
-        (edge, place),
-        xytext=(side, 0),
+        (_arrow(axes, place, scale, left, OPEN), place),
+        xytext=(9 if left else -9, 0),
         textcoords="offset points",
         ha="left" if left else "right",
         va="center",

@@ -55,15 +55,9 @@ class FeatureRows(Rows):
     def combine(self, weights: Float[Tensor, "k"], heads: Float[Tensor, "k"] | None = None) -> None:
         self._write(weights.to(self._cotangents, non_blocking=True) @ self._cotangents, weights, heads)
 
-    def assign(
-        self,
-        direction: Tensor | Mapping[str, Tensor],
-        heads: Float[Tensor, "k"] | None = None,
-        weights: Float[Tensor, "k"] | None = None,
-    ) -> None:
+    def require_direction(self) -> None:
         if not self._at_features:
             raise BenchError("Gradients at the last layer do not name a direction of the encoder; use `combine`.")
-        super().assign(direction, heads, weights)
 
     def write_shared(self, direction: Float[Tensor, "F"]) -> None:
         if self._features is None:

@@ -69,6 +69,10 @@ class Rows(ABC):
     def write_shared(self, direction: Float[Tensor, "P"]) -> None:
         """Write a direction to `.grad` of the shared parameters."""
 
+    def require_direction(self) -> None:
+        """Raises BenchError where a vector as long as a row is no direction of the shared parameters."""
+        return
+
     def gramian(self, other: TaskGradients | None = None) -> Float[Tensor, "k k"]:
         rows = self.matrix()
         if other is not None:
@@ -91,6 +95,7 @@ class Rows(ABC):
         heads: Float[Tensor, "k"] | None = None,
         weights: Float[Tensor, "k"] | None = None,
     ) -> None:
+        self.require_direction()
         if isinstance(direction, Mapping):
             missing = [name for name, _ in self.named if name not in direction]
             if missing:
