@@ -6,11 +6,13 @@ Each tuning run is compared with the same single-task runs as the boards are, at
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean
 
 from mtl_bench.records.record import Record, find_records
 from mtl_bench.results import delta_m
+from mtl_bench.results.entries import Run, by_hash
 from mtl_bench.results.table_text import markdown_table, signed_number
 
 ROOT = Path(__file__).parents[1]
@@ -18,9 +20,7 @@ Table = dict[str, dict[str, float]]
 
 
 def main() -> None:
-    single: dict[str, list[Record]] = defaultdict(list)
-    for record in find_records([ROOT / "results/reference"]):
-        single[record["hash"]].append(record)
+    single = by_hash(find_records([ROOT / "results/reference"]))  # copies of a run count once
     found: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
     for record in find_records([ROOT / "results/tuning"]):
         rate = float(record["config"]["protocol"]["training"]["optimizer"]["lr"])
@@ -34,9 +34,9 @@ def main() -> None:
     print(markdown_table(["method", *(f"{rate:g}" for rate in rates), "seeds"], rows))
 
 
-def _gain(record: Record, single: dict[str, list[Record]]) -> float:
+def _gain(record: Record, single: Mapping[str, Run]) -> float:
     """Validation Δm of one run."""
-    runs = {task: single[digest] for task, digest in record["baselines"].items()}
+    runs = {task: list(single[digest].values()) for task, digest in record["baselines"].items()}
     baseline: Table = {
         task: {metric: fmean(run["val"][task][metric] for run in of) for metric in of[0]["val"][task]}
         for task, of in runs.items()

@@ -73,6 +73,12 @@ def test_the_answer_key_is_derived_from_the_committed_records(tmp_path: Path) ->
     assert (tmp_path / "README.md").read_text() == (RESULTS / "grouping/README.md").read_text()
 
 
+def test_the_learning_rates_are_what_the_script_prints() -> None:
+    """The runs of two single tasks lie in two folders, and count once all the same."""
+    said = subprocess.run([sys.executable, ROOT / "scripts/learning_rates.py"], check=True, capture_output=True)
+    assert said.stdout.decode() in (DOCS / "boards/three_papers.md").read_text()
+
+
 @pytest.mark.parametrize("experiment", GRID)
 def test_the_reference_grid_is_complete(experiment: str) -> None:
     seeds, labels = GRID[experiment]
