@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from mtl_bench.results.board import Board
 from mtl_bench.results.row import Gain, Row
 from mtl_bench.results.table_text import signed_interval, signed_number
-from mtl_bench.results.worth import CLOSE
+from mtl_bench.results.worth import CLOSE, trials_of
 
 AT_PASSES = "Gain at\nequal\npasses %"
 AT_TRIALS = "Gain at\nequal\ntrials %"
@@ -29,9 +29,14 @@ def worth_cells(board: Board, row: Row, nothing: str) -> list[str]:
     texts = []
     for header in worth_headers(board):
         gain = KINDS[header](row)
-        text = nothing if gain is None else gain_text(gain)
-        texts.append("reference" if row.spending == "once" and gain is None else text)
+        without = "reference" if _is_reference(row, header) else nothing
+        texts.append(without if gain is None else gain_text(gain))
     return texts
+
+
+def _is_reference(row: Row, header: str) -> bool:
+    """The plain sum is what others gain over, and at equal trials only where it was searched itself."""
+    return row.spending == "once" and (header != AT_TRIALS or trials_of(row.label) is not None)
 
 
 def gain_text(gain: Gain) -> str:

@@ -171,7 +171,10 @@ def test_equal_trials_take_rows_that_were_searched_as_long(trained: Trained, sin
     passes = found["epochs", "other"].at_equal_passes
     assert passes is not None
     assert passes.over == "plain"  # not the tuned one
-    assert AT_TRIALS in headers(board)
+    column = headers(board).index(AT_TRIALS)
+    told = {texts[0]: texts[column] for texts in cells(board)}
+    assert told["plain (tuned, 20 trials)"] == "reference"
+    assert told["plain"] == "–"  # nobody's: it was not searched
     assert "Gain at equal trials: Δm less that of the plain sum, both searched with as many trials." in lines(board)
 
 
