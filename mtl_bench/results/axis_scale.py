@@ -1,13 +1,16 @@
-"""Where numbers stand on a drawn axis."""
+"""Where numbers stand on a drawn axis, and in which tone."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import quantiles
+from typing import Literal
 
 from mtl_bench.results.row import Estimate, Row
 
 REACH = 3.0  # interquartile ranges beyond the quartiles, from where on one value is cut off so that the others are seen
 MARGIN = 0.04  # of the axis, free on both sides
+
+Tone = Literal["better", "worse", "open"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,13 @@ def delta_scale(rows: Iterable[Row]) -> Scale:
         low, high = max(low, min(first - reach, 0.0)), min(high, max(third + reach, 0.0))
     free = MARGIN * ((high - low) or 1.0)
     return Scale(low - free, high + free)
+
+
+def tone(row: Row) -> Tone:
+    """Of Δm: by the interval that tells the row from the single-task one, which need not be the one that is drawn."""
+    if row.verdict is None or 0 in row.verdict:
+        return "open"
+    return "better" if row.verdict.low > 0 else "worse"
 
 
 def _ends(estimate: Estimate) -> tuple[float, float]:

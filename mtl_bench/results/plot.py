@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtl_bench.errors import BenchError
-from mtl_bench.results.axis_scale import Scale, delta_scale
+from mtl_bench.results.axis_scale import Scale, Tone, delta_scale, tone
 from mtl_bench.results.board import Board
 from mtl_bench.results.grouping_pictures import save_figure
 from mtl_bench.results.render import signed
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Okabe–Ito colours; position against the zero line says the same, so nothing rests on colour alone.
 BETTER, WORSE, OPEN = "#0072B2", "#D55E00", "#7F7F7F"
+TONES: dict[Tone, str] = {"better": BETTER, "worse": WORSE, "open": OPEN}
 WIDTH, ROW, FRAME = 7.2, 0.27, 0.75  # inches: figure width, height of a row, height of a panel's title and axis
 
 
@@ -38,11 +39,11 @@ def plot_delta_m(boards: Sequence[Board], path: Path) -> None:
         dress(axes, board.experiment, [_label(row) for row in rows])
         axes.set_xlim(scale.low, scale.high)
         for place, row in enumerate(rows):
-            if row.delta_m and scale.holds(row.delta_m):
-                _dot(axes, place, row.delta_m, scale)
-            elif row.delta_m:
-                _beyond(axes, place, row.delta_m, scale)
-    figure.supxlabel("Δm (%): right of 0 is better than single-task; lines: 95 % intervals over seeds", fontsize=9)
+            if row.delta_m:
+                draw = _dot if scale.holds(row.delta_m) else _beyond
+                draw(axes, place, row.delta_m, scale, TONES[tone(row)])
+    told = "right of 0 is better than single-task, grey not told from it; lines: 95 % intervals over seeds"
+    figure.supxlabel(f"Δm (%): {told}", fontsize=9)
     save_figure(figure, path, dpi=200)
 
 
@@ -59,12 +60,11 @@ def dress(axes: "Axes", title: str, labels: Sequence[str]) -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
 
 
-def _dot(axes: "Axes", place: int, change: Estimate, scale: Scale) -> None:
+def _dot(axes: "Axes", place: int, change: Estimate, scale: Scale, colour: str) -> None:
     span = change.interval
     if span is None:
-        axes.plot(change.mean, place, "o", markersize=6, markerfacecolor="white", color=OPEN)
+        axes.plot(change.mean, place, "o", markersize=6, markerfacecolor="white", color=colour)
         return
-    colour = OPEN if 0 in span else BETTER if span.low > 0 else WORSE
     axes.plot([span.low, span.high], [place, place], color=colour, linewidth=2, solid_capstyle="round")
     axes.plot(change.mean, place, "o", markersize=6, color=colour)
     for left, cut in ((True, span.low < scale.low), (False, span.high > scale.high)):
@@ -80,18 +80,18 @@ def _arrow(axes: "Axes", place: int, scale: Scale, left: bool, colour: str) -> f
     return edge
 
 
-def _beyond(axes: "Axes", place: int, change: Estimate, scale: Scale) -> None:
+def _beyond(axes: "Axes", place: int, change: Estimate, scale: Scale, colour: str) -> None:
     """An arrow at the edge and the number: drawn to scale, what nearly diverged would press all others into a line."""
     left = change.mean < scale.low
     axes.annotate(
         signed(change),
-        (_arrow(axes, place, scale, left, OPEN), place),
+        (_arrow(axes, place, scale, left, colour), place),
         xytext=(9 if left else -9, 0),
         textcoords="offset points",
         ha="left" if left else "right",
         va="center",
         fontsize=8,
-        color=OPEN,
+        color=colour,
     )
 
 

@@ -11,6 +11,8 @@ from matplotlib.image import imread
 from mtl_bench.errors import BenchError
 from mtl_bench.records import Record
 from mtl_bench.results import leaderboard, plot_delta_m
+from mtl_bench.results.intervals import Interval
+from mtl_bench.results.plot import BETTER, OPEN
 
 Runs = Callable[..., list[Record]]
 
@@ -47,6 +49,18 @@ def test_no_delta_m_and_no_place_to_write_are_refused(runs: Runs, single: Runs, 
     for path in (tmp_path / "file" / "a.png", tmp_path / "a.nonsense"):
         with pytest.raises(BenchError, match="cannot be written"):
             plot_delta_m([board], path)
+
+
+def test_a_dot_has_the_colour_of_its_verdict(runs: Runs, single: Runs, tmp_path: Path) -> None:
+    """Which need not be that of the interval that is drawn."""
+    board = leaderboard([*runs("ls", [85, 86, 87], [0.45, 0.44, 0.43]), *single()])
+    vague = [replace(row, from_single=Interval(-1, 20, 40)) for row in board.rows if not row.is_single_task]
+    drawn = []
+    for shown in (board, replace(board, rows=tuple(vague))):
+        plot_delta_m([shown], tmp_path / "a.svg")
+        drawing = (tmp_path / "a.svg").read_text().lower()
+        drawn.append([colour.lower() in drawing for colour in (BETTER, OPEN)])
+    assert drawn == [[True, False], [False, True]]
 
 
 def test_what_lies_far_off_stands_at_the_edge_with_its_number(runs: Runs, single: Runs, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from mtl_bench.errors import Damaged
-from mtl_bench.results.axis_scale import Scale
+from mtl_bench.results.axis_scale import Scale, tone
 from mtl_bench.results.board import Board
 from mtl_bench.results.entries import Run
 from mtl_bench.results.page.behind import Provenance, provenance, record_paths, runs_behind
@@ -57,6 +57,7 @@ def row_data(
         "single": row.is_single_task,
         "standing": row.standing,
         "delta": estimate_data(row.delta_m),
+        "tone": tone(row),
         "changes": {task: estimate_data(change) for task, change in row.changes.items()},
         "seeds": [[seed, short(value)] for seed, value in sorted(row.per_seed.items())],
         "passes": short(row.cost.passes),
@@ -86,12 +87,11 @@ def as_yaml(node: Mapping[str, Any]) -> str:
 def _strip(row: Row, scale: Scale) -> dict[str, Any]:
     assert row.delta_m
     estimate, span = row.delta_m, row.delta_m.interval
-    sure = row.verdict is not None and 0 not in row.verdict
     return {
         "zero": scale.at(0),
         "mean": scale.at(estimate.mean),
         "ends": [scale.at(span.low), scale.at(span.high)] if span else None,
-        "tone": "open" if not sure else "better" if estimate.mean > 0 else "worse",
+        "tone": tone(row),
         "cut": not scale.holds(estimate),
     }
 

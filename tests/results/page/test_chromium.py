@@ -96,6 +96,18 @@ def test_what_survives_of_a_diverged_row_is_on_no_front(site: Path) -> None:
     assert drawn == 1
 
 
+def test_the_picture_of_costs_has_the_tones_of_the_table(site: Path) -> None:
+    steps = """
+    byLabel.get("even").tone = "worse"; repaint();
+    const marks = all("#cost g[data-tip]").map((one) => [one.dataset.tip.split("\\n")[0], one.getAttribute("class")]);
+    const listed = all("tr[data-tone]").map((one) => [one.dataset.label, one.dataset.tone]);
+    return [marks, listed].map(Object.fromEntries);
+    """
+    drawn, listed = visit(site / "toys.html", TOOLS + steps)
+    assert drawn == {**listed, "even": "worse"}
+    assert listed["even"] == "better"
+
+
 def test_columns_come_and_go(site: Path) -> None:
     steps = """
     const seen = (text) => head(text).offsetWidth > 0;

@@ -1,6 +1,7 @@
 """What pictures are drawn from: axes, curves, gradients."""
 
 import json
+from dataclasses import replace
 from math import nan
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from mtl_bench.errors import Damaged
 from mtl_bench.results import Board, Row
-from mtl_bench.results.axis_scale import delta_scale
+from mtl_bench.results.axis_scale import delta_scale, tone
 from mtl_bench.results.entries import Cost
 from mtl_bench.results.intervals import Interval
 from mtl_bench.results.page import Material
@@ -39,6 +40,14 @@ def test_one_row_far_away_is_cut_off_so_that_the_others_are_seen() -> None:
     assert scale.at(-90) == 0
     assert far.delta_m is not None
     assert not scale.holds(far.delta_m)
+
+
+def test_a_tone_follows_the_verdict_and_not_the_interval_that_is_drawn() -> None:
+    """Six methods or more lend each other their spread: what its own few seeds leave open may be told, and back."""
+    assert [tone(row(mean)) for mean in (-3, 0.5, 3)] == ["worse", "open", "better"]
+    assert tone(replace(row(0.5), from_single=Interval(0.1, 0.9, 40))) == "better"
+    assert tone(replace(row(3), from_single=Interval(-1, 7, 40))) == "open"
+    assert tone(replace(row(3), delta_m=Estimate(3, None))) == "open"
 
 
 def test_curves_are_thinned_and_span_the_seeds(toys: Board, located: Located) -> None:

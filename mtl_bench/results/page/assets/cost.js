@@ -40,7 +40,7 @@ function paintCost(width) {
   for (const { row, x: across, y: up } of points) {
     const ends = row.delta.span;
     taken.push({ left: across - 5, right: across + 5, top: up - 5, bottom: up + 5 });
-    marks.push(svg("g", { class: row.single ? "open" : tone(row.delta), "data-tip": `${row.label}\nΔm ${row.single ? "0, the reference" : row.delta.text}\n${axis.name.toLowerCase()} ${told(row[axis.key])}` },
+    marks.push(svg("g", { class: row.tone, "data-tip": `${row.label}\nΔm ${row.single ? "0, the reference" : row.delta.text}\n${axis.name.toLowerCase()} ${told(row[axis.key])}` },
       ends ? svg("line", { class: "whisker", x1: across, x2: across, y1: inside(ends[0]), y2: inside(ends[1]) }) : null,
       svg("circle", { class: ends && !row.single ? "point" : "point hollow", cx: across, cy: up, r: 5 })));
   }
@@ -58,6 +58,6 @@ function paintCost(width) {
 }
 if (axes.length) {
   choice("cost-axis", axes.map((one) => one.name), (number) => { axis = axes[number]; repaint(); });
-  document.getElementById("cost-note").textContent = "Dashed: no row that converged has a better Δm for less (Pareto front). Hollow: the reference, or no interval. What lies far outside stands at the edge.";
+  document.getElementById("cost-note").textContent = "Dashed: no row that converged has a better Δm for less (Pareto front). Grey: not told from single-task training. Hollow: the reference, or no interval. What lies far outside stands at the edge.";
   picture("cost", paintCost);
 }
