@@ -63,7 +63,8 @@ def escaped(text: str) -> str:
 
 
 def _caption(board: Board) -> str:
-    told = rf"; $\Delta_m$ is the {escaped(board.definition)} of changes against single-task"
+    alone = "single-task runs tuned by the same search" if board.tuned_from else "single-task"
+    told = rf"; $\Delta_m$ is the {escaped(board.definition)} of changes against {alone}"
     return (
         rf"{escaped(board.experiment)} (protocol \texttt{{{board.hash[:12]}}}): means over seeds $\pm$ half a 95\,\% "
         rf"interval{told if is_relative(board) else ''}. Bold: best mean, underlined: second."

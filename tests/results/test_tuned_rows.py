@@ -12,6 +12,7 @@ from mtl_bench.records import Record
 from mtl_bench.records.entry import EntryFile, find_entries, save_entry
 from mtl_bench.results import Board, leaderboards, markdown
 from mtl_bench.results.board_csv import delta_m_places
+from mtl_bench.results.latex import latex
 from mtl_bench.results.tuning_pictures import draw_tuning
 from tests.results.conftest import Runs
 
@@ -90,6 +91,8 @@ def test_a_board_has_one_kind_of_baseline(setting: tuple[list[Record], list[Entr
     assert {row.label: row for row in plain.rows}["M"].changes["left"].mean == pytest.approx(100 * (71 - 80) / 80)
     assert "against single-task runs tuned by the same search." in markdown(board)
     assert "against single-task." in markdown(plain)
+    assert "of changes against single-task runs tuned by the same search." in latex(board)
+    assert "of changes against single-task." in latex(plain)
     assert any(note == "m: trial 3, lr=0.3 → +3.00 %." for note in board.notes)
 
 
