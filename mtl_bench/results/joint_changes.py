@@ -8,6 +8,7 @@ from statistics import fmean
 from scipy import stats
 
 from mtl_bench.records import Record
+from mtl_bench.results.change import term_slopes
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ def joint_changes(records: Sequence[Record], label: str) -> list[JointChange]:
     """Of the runs of one experiment: those of the method labelled `label` on most tasks against single-task training.
 
     One per task in the order of the record, tasks with fewer than two seeds of either left out.
+
+    Raises BenchError when a single-task mean is zero, or not a finite number.
     """
     joint = [record for record in records if record["method"]["label"] == label]
     most = max((len(record["tasks"]) for record in joint), default=0)
@@ -40,11 +43,10 @@ def joint_changes(records: Sequence[Record], label: str) -> list[JointChange]:
         together = [record["test"][task][metric] for record in joint]
         if min(len(alone), len(together)) < 2:
             continue
-        gain = fmean(together) - fmean(alone)
-        if not joint[0]["metrics"][task][metric]["higher_is_better"]:
-            gain = -gain
+        better = {task: {metric: joint[0]["metrics"][task][metric]["higher_is_better"]}}
+        (slope,) = term_slopes({task: {metric: fmean(alone)}}, better, "one_per_task", {task: [metric]}).values()
+        gain = copysign(1, slope) * (fmean(together) - fmean(alone))
         error = hypot(stats.sem(alone), stats.sem(together))
         errors = gain / error if error else copysign(inf, gain) if gain else 0.0
-        percent = 100 * gain / abs(fmean(alone))
-        changes.append(JointChange(task, metric, tuple(alone), tuple(together), percent, errors))
+        changes.append(JointChange(task, metric, tuple(alone), tuple(together), abs(slope) * gain, errors))
     return changes

@@ -5,6 +5,7 @@ from math import inf, sqrt
 
 import pytest
 
+from mtl_bench.errors import BenchError
 from mtl_bench.records import Record
 from mtl_bench.results.joint_changes import joint_changes
 
@@ -36,3 +37,8 @@ def test_runs_on_some_of_the_tasks_are_not_joint(single: Runs, runs: Runs) -> No
 def test_seeds_that_agree(single: Runs, runs: Runs) -> None:
     found = joint_changes([*single((80, 80), (0.5, 0.5)), *runs("ls", (80, 80), (0.6, 0.6))], "LS")
     assert [one.errors for one in found] == [0, -inf]
+
+
+def test_nothing_changes_relative_to_zero(single: Runs, runs: Runs) -> None:
+    with pytest.raises(BenchError, match="single-task value of 'accuracy' of task 'left' is zero"):
+        joint_changes([*single((-1, 1), (0.5, 0.5)), *runs("ls", (80, 80), (0.6, 0.6))], "LS")
