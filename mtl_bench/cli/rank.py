@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 READING = (
     "A mean rank depends on the rows that are there: it compares with no other table. The places beside it are those "
-    "among the others when any one method, and among all when any one task, is left out. P: how often a seed of the "
-    "row beats a seed of the row below, over pairs of seeds, mean over metrics; 0.5 is a coin."
+    "when any one method, which goes on counting where it stood, or any one task is left out. P: how often a seed of "
+    "the row beats a seed of the row below, over pairs of seeds, mean over metrics; 0.5 is a coin."
 )
 
 

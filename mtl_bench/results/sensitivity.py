@@ -16,8 +16,8 @@ Range = tuple[float, float]
 class Rank:
     """A rank among the rows of a table, equal ones sharing their mean, and its range when one thing is left out.
 
-    `less_a_method` is about the order of the others: a row that only moves up by the one that left has not moved. None
-    with one task, which cannot be left out.
+    `less_a_method` is about the order of the others: who left goes on counting where it stood, so that nobody moves up
+    by that alone. None with one task, which cannot be left out.
     """
 
     place: float
