@@ -17,8 +17,9 @@ READING = """A frozen version of the leaderboard. It never changes: a new seed, 
 In a CSV `place` is the rank by Δm among the rows of that file, `…_less_a_task_best` and `…_worst` the places of the row
 when any one task is left out, `…_less_a_method_…` when any one other method is. That method goes on counting where it
 stood, so that a row moves only where the others change their order. Δm knows of no other row, so its places move with
-tasks alone; a mean rank moves with both, and is there only where the grid of its suite is complete. `…_low` and `…_high` are 95 % intervals over seeds for this test set; they cover neither the sampling of the
-test set nor the choice of hyper-parameters. A row that did not converge with every seed is placed last.
+tasks alone; a mean rank moves with both, and is there only where the grid of its suite is complete. `…_low` and
+`…_high` are 95 % intervals over seeds for this test set; they cover neither the sampling of the test set nor the choice
+of hyper-parameters. A row that did not converge with every seed is placed last.
 
 Filters: `all` rows; `default`, methods with no option changed; `suite-…`, the methods of that suite. One that would
 repeat another is left out.
