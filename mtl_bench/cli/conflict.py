@@ -8,7 +8,9 @@ from mtl_bench.cli.record_folders import boards_below, telling_damaged
 READING = (
     "Cosines are of a task's gradient to the mean of all, each scaled to length 1 (K unrelated ones: 1/√K); a change "
     "is against the single-task means. ρ is Spearman's over tasks, each the mean of its runs: above 0, tasks in less "
-    "conflict gain more. Tasks of one board are not independent, so p is a guide at best."
+    "conflict gain more. p is of the changes in other orders within each board: in all of them for up to {exact} tasks "
+    "of one board, else in {draws:,} at random. Tasks of one board are not independent, so it is a guide at best. Two "
+    "tasks have equal cosines to their mean, so boards of two are not among all."
 )
 
 
@@ -22,7 +24,7 @@ def conflict(parsed: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from mtl_bench.results.alignment import alignments, find_cosines, predictions
+    from mtl_bench.results.alignment import DRAWS, EXACT, alignments, find_cosines, predictions
     from mtl_bench.results.folding import fill
 
     with telling_damaged() as damaged:
@@ -36,11 +38,11 @@ def conflict(parsed: argparse.Namespace) -> None:
         for header in ("Board", "Runs", "Tasks", "Cosine, mean", "ρ", "p"):
             table.add_column(header, justify="left" if header == "Board" else "right")
         for found in predictions(points):
-            own = [point for point in points if point.board == found.name] or points
+            own = [point for point in points if point.board in found.boards]
             runs = len({(point.board, point.row, point.seed) for point in own})
             mean = sum(point.cosine for point in own) / len(own)
             numbers = [f"{value:.2f}" if value is not None else "–" for value in (found.rho, found.p)]
             table.add_row(found.name, str(runs), str(found.tasks), f"{mean:.2f}", *numbers)
         console = Console()
         console.print(table)
-        console.print(fill(READING, console.width), highlight=False, soft_wrap=True)
+        console.print(fill(READING.format(exact=EXACT, draws=DRAWS), console.width), highlight=False, soft_wrap=True)

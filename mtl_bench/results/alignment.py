@@ -1,7 +1,8 @@
 """Does conflict between task gradients, measured in training, go with what a task gains or loses by it?"""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 from statistics import fmean
 
@@ -15,7 +16,10 @@ from mtl_bench.records.record import find_records
 from mtl_bench.results.board import Board
 from mtl_bench.results.comparison import task_changes
 
+EXACT = 8  # tasks up to which every order is looked at: 40,320
+DRAWS = 100_000  # orders beyond, from a generator of its own with seed 0
 COSINE = "cosine"  # among a method's findings: of the gradients of all pairs of tasks
+Pair = tuple[float, float]  # cosine and change of a task
 Matrices = dict[tuple[str, int], Float[np.ndarray, "K K"]]  # (hash, seed) of a run → mean cosine of each pair of tasks
 
 
@@ -33,9 +37,13 @@ class Aligned:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Spearman's ρ between cosine and change over tasks, each the mean of its runs; None below four tasks."""
+    """Spearman's ρ between cosine and change over tasks, each the mean of its runs; None below four tasks.
+
+    p is two-sided, of permutations: how often the same changes in another order within each of `boards` give such a ρ.
+    """
 
     name: str
+    boards: tuple[str, ...]
     tasks: int
     rho: float | None
     p: float | None
@@ -90,13 +98,14 @@ def to_mean(cosines: Float[np.ndarray, "K K"]) -> Float[np.ndarray, " K"]:
 
 
 def predictions(points: Sequence[Aligned]) -> list[Prediction]:
-    """Per board, and over all of them, within which tasks are ranked apart: a board's difficulty is no conflict."""
+    """Per board, and over all of them, within which tasks are ranked apart: a board's difficulty is no conflict.
+
+    Two tasks have the same cosine to their mean, whatever they do: such a board says nothing and is not among all.
+    """
     boards = {point.board: _task_means([one for one in points if one.board == point.board]) for point in points}
-    each = [_predicted(name, list(means.values())) for name, means in boards.items()]
-    if len(boards) < 2:
-        return each
-    ranked = [pair for means in boards.values() for pair in _within(list(means.values()))]
-    return [*each, _predicted("all, ranked within boards", ranked)]
+    each = [_predicted(name, {name: pairs}) for name, pairs in boards.items()]
+    telling = {name: _within(pairs) for name, pairs in boards.items() if len(pairs) > 2}
+    return [*each, _predicted("all, ranked within boards", telling)] if len(telling) > 1 else each
 
 
 def _from_findings(record: Record) -> np.ndarray | None:
@@ -106,22 +115,37 @@ def _from_findings(record: Record) -> np.ndarray | None:
     return np.mean(shaped, axis=0) if shaped else None
 
 
-def _task_means(points: Sequence[Aligned]) -> dict[str, tuple[float, float]]:
+def _task_means(points: Sequence[Aligned]) -> list[Pair]:
     tasks: dict[str, list[Aligned]] = {}
     for point in points:
         tasks.setdefault(point.task, []).append(point)
-    return {task: (fmean(p.cosine for p in of), fmean(p.change for p in of)) for task, of in tasks.items()}
+    return [(fmean(p.cosine for p in of), fmean(p.change for p in of)) for of in tasks.values()]
 
 
-def _within(pairs: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+def _within(pairs: Sequence[Pair]) -> list[Pair]:
     """Ranks as a share of the board, so that boards of few and of many tasks lie on one scale."""
     cosines, changes = (stats.rankdata(values) / (len(pairs) + 1) for values in zip(*pairs, strict=True))
     return list(zip(cosines.tolist(), changes.tolist(), strict=True))
 
 
-def _predicted(name: str, pairs: Sequence[tuple[float, float]]) -> Prediction:
-    x, y = zip(*pairs, strict=True)
-    if len(pairs) < 4 or min(len(set(x)), len(set(y))) < 2:
-        return Prediction(name, len(pairs), None, None)
-    found = stats.spearmanr(x, y)
-    return Prediction(name, len(pairs), float(found.statistic), float(found.pvalue))
+def _predicted(name: str, boards: Mapping[str, Sequence[Pair]]) -> Prediction:
+    x, y = zip(*(pair for pairs in boards.values() for pair in pairs), strict=True)
+    if len(x) < 4 or min(len(set(x)), len(set(y))) < 2:
+        return Prediction(name, tuple(boards), len(x), None, None)
+    # ρ is the correlation of ranks, of which another order changes the sum of products alone
+    cosines, changes = (stats.rankdata(values) - (len(x) + 1) / 2 for values in (x, y))
+    found = cosines @ changes
+    sums = _sums_in_other_orders(cosines, changes, [len(pairs) for pairs in boards.values()])
+    rho = found / np.sqrt((cosines @ cosines) * (changes @ changes))
+    return Prediction(name, tuple(boards), len(x), float(rho), float(np.mean(np.abs(sums) >= abs(found) - 1e-9)))
+
+
+def _sums_in_other_orders(
+    x: Float[np.ndarray, " tasks"], y: Float[np.ndarray, " tasks"], sizes: Sequence[int]
+) -> Float[np.ndarray, " orders"]:
+    """Σ x y with y in every order, or in many where it is long or consists of boards, and always in its own."""
+    if len(sizes) == 1 and len(y) <= EXACT:
+        return np.array(list(permutations(y))) @ x
+    draw, ends = np.random.default_rng(0), np.cumsum(sizes)[:-1]
+    orders = [draw.permuted(np.tile(part, (DRAWS, 1)), axis=1) for part in np.split(y, ends)]
+    return np.append(np.concatenate(orders, axis=1) @ x, y @ x)

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from mtl_bench.errors import BenchError
 from mtl_bench.records.record import save_record
 from mtl_bench.results import leaderboard
-from mtl_bench.results.alignment import Aligned, alignments, find_cosines, predictions, to_mean
+from mtl_bench.results.alignment import EXACT, Aligned, alignments, find_cosines, predictions, to_mean
 from mtl_bench.results.alignment_plot import plot_alignments
 from tests.results.conftest import Make, Runs
 
@@ -75,9 +76,44 @@ def test_correlations_per_board_and_within_all(tmp_path: Path) -> None:
         ("b", 4, pytest.approx(1)),
         ("all, ranked within boards", 8, pytest.approx(1)),
     ]
+    assert [one.p for one in found[:2]] == pytest.approx([2 / 24, 2 / 24])  # this order and its reverse
+    assert found[2].p == pytest.approx(2 / 24**2, abs=1e-3)  # both boards in it, or both reversed
     (few,) = predictions(points("c", [1, 2, 3]))
     assert (few.tasks, few.rho, few.p) == (3, None, None)
     (against,) = predictions(points("c", [4, 3, 2, 1]))
     assert against.rho == pytest.approx(-1)
     plot_alignments(all_points, tmp_path / "a.svg")
     assert (tmp_path / "a.svg").read_text().count("<!-- t3 -->") == 2  # named once per board
+
+
+@pytest.mark.parametrize("changes", [[1, 3, 2, 5, 4], [4, 1, 3, 3, 2, 5, 7], [5, 1, 4, 2, 6, 9, 3, 7, 10, 8]])
+def test_p_is_that_of_permutations(changes: list[float]) -> None:
+    """Every order of a few tasks, as scipy takes them; of ten many, near t, which is far off for five."""
+    (found,) = predictions(points("a", changes))
+    cosines = list(range(len(changes)))
+    expected = stats.spearmanr(cosines, changes)
+    assert found.rho == pytest.approx(expected.statistic)
+    if len(changes) > EXACT:
+        assert found.p == pytest.approx(expected.pvalue, rel=0.2)
+        return
+    orders = stats.permutation_test(
+        (changes,),
+        lambda y: abs(stats.spearmanr(cosines, y).statistic),
+        permutation_type="pairings",
+        n_resamples=np.inf,
+        alternative="greater",
+        vectorized=False,
+    )
+    assert found.p == pytest.approx(orders.pvalue)
+
+
+def test_a_board_of_two_tasks_says_nothing() -> None:
+    """Both have one cosine, a tie whatever they do: among all they would only add to their number."""
+    apart = [*points("a", [10, 20, 30, 40]), *points("b", [30, 20, 10, 0])]
+    pair = [Aligned("two", "ls", 0, task, 0.5, change) for task, change in (("t0", 3.0), ("t1", 90.0))]
+    *_, told = predictions(apart)
+    *each, whole = predictions([*apart, *pair])
+    assert whole == told
+    assert whole.boards == ("a", "b")
+    assert [one.name for one in each] == ["a", "b", "two"]
+    assert [one.name for one in predictions([*points("a", [10, 20, 30, 40]), *pair])] == ["a", "two"]
