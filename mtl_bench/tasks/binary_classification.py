@@ -25,7 +25,7 @@ class BinaryClassification(Task):
 
     `auc` adds the area under the ROC curve: the share of pairs of a positive and a negative sample that the logit
     orders rightly, equal ones counting half. Logits are rounded to 1/4096 within ±16 for it, so that it needs no list
-    of all samples: exact but for pairs closer than that. NaN where a split has one class only.
+    of all samples: exact but for pairs closer than that. NaN of one class: training refuses such a split.
 
     Raises BenchError when an evaluation saw no label.
     """

@@ -1,8 +1,9 @@
 """A few samples go through model and tasks once, so that parts which do not fit are named before training starts."""
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from mtl_bench.data.split import Batch, Split
 from mtl_bench.errors import BenchError, unforeseen
 from mtl_bench.methods.base import Method
 from mtl_bench.models.base import MultiTaskModel
-from mtl_bench.tasks import Task
+from mtl_bench.tasks import BinaryClassification, Task
 from mtl_bench.training.model_checks import SAMPLES, untouched
 from mtl_bench.training.model_forward import ModelForward
 
@@ -71,20 +72,39 @@ def _last_line(error: Exception) -> str:
     return next((line.strip() for line in lines if "GLOBAL" in line), lines[0])[:160]
 
 
+class Needed(NamedTuple):
+    """Something of which a split holds at least one in the targets of a task, and what to do where it has none."""
+
+    task: str
+    what: str
+    among: Callable[[Tensor], Tensor]
+    otherwise: str
+
+
 def check_labels(splits: Mapping[str, Split], tasks: Mapping[str, Task]) -> None:
-    """Raises BenchError for a split without a single label of a task: it has no metric, or is not trained."""
+    """Raises BenchError for a split without a single label of a task, which has no metric or is not trained, and for an
+    evaluated one of one class alone where an area under the ROC curve is asked for: a NaN, though the run went well.
+    """
     for name, split in splits.items():
-        missing = dict(tasks)
+        missing = _needed(tasks, evaluated=name != "train")
         for start in range(0, split.size, LOOK):  # mostly the first look is the last
             targets = split.batch(torch.arange(start, min(start + LOOK, split.size))).targets
-            missing = {key: task for key, task in missing.items() if not bool(task.labelled(targets[key]).any())}
+            missing = [one for one in missing if not bool(one.among(targets[one.task]).any())]
             if not missing:
                 break
         if missing:
-            raise BenchError(
-                f"Split `{name}` has no label of task {next(iter(missing))}; mend the data, or leave the task out with "
-                "only=[…]."
-            )
+            task, what, _, otherwise = missing[0]
+            raise BenchError(f"Split `{name}` has no {what} of task {task}; mend the data, or {otherwise}.")
+
+
+def _needed(tasks: Mapping[str, Task], evaluated: bool) -> list[Needed]:
+    needed = [Needed(name, "label", task.labelled, "leave the task out with only=[…]") for name, task in tasks.items()]
+    for name, task in tasks.items():
+        if evaluated and isinstance(task, BinaryClassification) and task.auc:
+            otherwise = f"do without the area under the ROC curve, which needs both, with tasks.{name}.auc=false"
+            needed.append(Needed(name, "negative label", lambda target: target == 0, otherwise))
+            needed.append(Needed(name, "positive label", lambda target: target > 0, otherwise))
+    return needed
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ from mtl_bench.data.packed import Field, Packed, write_packed
 from mtl_bench.data.split import Split
 from mtl_bench.errors import BenchError
 from mtl_bench.models import MLP
-from mtl_bench.tasks import Classification, Edges, Saliency, Segmentation, Task
+from mtl_bench.tasks import BinaryClassification, Classification, Edges, Saliency, Segmentation, Task
 from mtl_bench.training.model_forward import ModelForward
 from mtl_bench.training.rehearsal import check_labels, check_targets, rehearse
 
@@ -85,6 +85,17 @@ def test_a_split_without_a_label_is_named_before_training(tmp_path: Path) -> Non
     check_labels({"val": digits(tmp_path / "late", [-1] * 40 + [1])}, {"digit": Classification(3)})
     with pytest.raises(BenchError, match=r"Split `val` has no label of task digit.*only="):
         check_labels({"val": digits(tmp_path / "none", [-1] * 40)}, {"digit": Classification(3)})
+
+
+@pytest.mark.parametrize(("labels", "lacks"), [([1] * 40, "negative"), ([0, -1] * 20, "positive")])
+def test_an_area_without_a_pair_is_refused_before_training(labels: list[int], lacks: str, tmp_path: Path) -> None:
+    """It would be NaN, by which a run that went well would not have converged."""
+    split, task = digits(tmp_path / "one", labels), BinaryClassification(auc=True)
+    with pytest.raises(BenchError, match=rf"Split `val` has no {lacks} label of task digit.*tasks.digit.auc=false"):
+        check_labels({"val": split}, {"digit": task})
+    check_labels({"train": split}, {"digit": task})  # which nobody evaluates
+    check_labels({"val": split}, {"digit": BinaryClassification()})
+    check_labels({"val": digits(tmp_path / "both", [*labels, 1 - labels[0]])}, {"digit": task})
 
 
 class Misnamed(Classification):
