@@ -1,10 +1,11 @@
 """Every row of a committed board against one of them: `python scripts/differences.py rooms_task_norm ls`.
 
-Prints the mean Δm of each row less that of the row named, ± half its 95 % interval by the spread pooled over the
-board's methods, and beside it the paired one over shared seeds. What is said of it: above or below where 0 is outside
-(in brackets where 0 is inside once Holm's correction for all rows printed is made), equal where the difference lies
-within the margin by two one-sided tests at 5 %, else that the two cannot be told apart. With `--of` the row is one of
-another board with the same baselines, and the spread is pooled over both.
+Prints the Δm of each row less that of the row named over the seeds they share, ± half its 95 % interval by what Δm
+varies beside method and seed, pooled over the board's methods, and beside it the interval of these seeds alone. What is
+said of it: above or below where 0 is outside (in brackets where 0 is inside once Holm's correction for all rows printed
+is made), equal where the difference lies within the margin by two one-sided tests at 5 %, else that the two cannot be
+told apart. Of `single-task` it prints Δm, by the interval that says whether a row is told from it. With `--of` the row
+is one of another board with the same baselines, over all seeds and by the whole spread pooled over both.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from rich.text import Text
 from mtl_bench.records.entry import find_entries
 from mtl_bench.records.record import find_records
 from mtl_bench.results import Board, Interval, Row, difference, equivalent, holm, leaderboards, paired_difference
-from mtl_bench.results.intervals import merged
+from mtl_bench.results.spread import merged
 from mtl_bench.results.table_text import signed_interval
 
 T = TypeVar("T")
@@ -40,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found = sorted(leaderboards(find_records(roots), find_entries(roots)), key=lambda board: len(board.rows))
     boards = {board.experiment: board for board in found}  # of several of one name the one with most rows
     board, other = (_found(boards, name, "board") for name in (parsed.experiment, parsed.of or parsed.experiment))
+    if _reference(board) != _reference(other):
+        raise SystemExit(f"Δm of {board.experiment} and {other.experiment} are against different single-task runs.")
     against = _found({row.label: row for row in other.rows}, parsed.row, "row")
     console = Console()
     console.width = max(console.width, WIDTH)  # nothing in the table folds
@@ -52,13 +55,22 @@ def _found(known: dict[str, T], name: str, what: str) -> T:
     return known[name]
 
 
+def _reference(board: Board) -> list[object]:
+    """What two Δm must share to be subtracted."""
+    entry = next(entry for entry in board.entries.values() if entry.is_method)
+    first = next(iter(next(iter(entry.behind.values())).values()))
+    return [first["baselines"], first["delta_m"], first["selection"]]
+
+
 def _table(board: Board, other: Board, against: Row, margin: float) -> Table:
     spreads = {each.hash: each.spread for each in (board, other) if each.spread}
     if not spreads:
         raise SystemExit("No method here has two seeds, so there is no spread to judge differences by.")
     spread = merged(list(spreads.values()))
     compared = [row for row in board.rows if row is not against and row.is_method and not row.diverged]
-    found = [(row, gap) for row in compared if (gap := difference(row.per_seed, against.per_seed, spread))]
+    alone = against.is_single_task
+    gaps = [row.verdict if alone else difference(row.per_seed, against.per_seed, spread) for row in compared]
+    found = [(row, gap) for row, gap in zip(compared, gaps, strict=True) if gap]
     adjusted = holm([gap.p_value for _, gap in found])
     table = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
     wild = [row.label for row in compared if not spread.holds(list(row.per_seed.values()))]
@@ -69,7 +81,7 @@ def _table(board: Board, other: Board, against: Row, margin: float) -> Table:
     for name in ("Row", "Difference", "Said of it", "Paired"):
         table.add_column(name, justify="right" if name in ("Difference", "Paired") else "left", no_wrap=True)
     for (row, gap), p in zip(found, adjusted, strict=True):
-        paired = paired_difference(row.per_seed, against.per_seed)
+        paired = None if alone else paired_difference(row.per_seed, against.per_seed)
         table.add_row(
             Text(row.label), signed_interval(gap), _said(gap, p, margin), signed_interval(paired) if paired else "–"
         )

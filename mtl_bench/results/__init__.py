@@ -4,19 +4,17 @@ from mtl_bench.results.board import Board, leaderboard, leaderboards
 from mtl_bench.results.change import delta_m
 from mtl_bench.results.intervals import (
     Interval,
-    Spread,
-    difference,
     equivalent,
     holm,
     interval,
     mean_interval,
     paired_difference,
-    pooled_spread,
 )
 from mtl_bench.results.plot import plot_delta_m
 from mtl_bench.results.render import markdown
 from mtl_bench.results.row import Row
 from mtl_bench.results.screen import show
+from mtl_bench.results.spread import Spread, difference, pooled_spread
 
 __all__ = [
     "Board",

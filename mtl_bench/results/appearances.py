@@ -8,10 +8,11 @@ from typing import Literal
 from mtl_bench.records import Record
 from mtl_bench.results.board import Board
 from mtl_bench.results.board_csv import delta_m_places
-from mtl_bench.results.intervals import Interval, difference, interval
+from mtl_bench.results.intervals import Interval, interval
 from mtl_bench.results.page.behind import plain_row, runs_behind, time_ratio
 from mtl_bench.results.row import Estimate, Row
 from mtl_bench.results.sensitivity import Rank
+from mtl_bench.results.spread import difference
 
 Outcome = Literal["win", "tie", "loss"]
 

@@ -10,10 +10,11 @@ from mtl_bench.records.identity import identity_hash
 from mtl_bench.records.reading import read_alike
 from mtl_bench.records.record import SINGLE, Experiment
 from mtl_bench.results.entries import Entry, check_runs, group_entries, method_entries, runs_of, told_apart
-from mtl_bench.results.intervals import Interval, Spread, difference, pooled_spread
+from mtl_bench.results.intervals import Interval, unpaired_difference
 from mtl_bench.results.plain_sum import all_but_budget
 from mtl_bench.results.row import Column, Judge, Row, Standing
 from mtl_bench.results.single_task import single_task, tuned_alone
+from mtl_bench.results.spread import Spread, difference, pooled_spread
 from mtl_bench.results.tuned_rows import (
     budget_of,
     is_alone,
@@ -285,11 +286,13 @@ def _standing(row: Row, best: Row, spread: Spread | None) -> Standing | None:
     if row is best:
         return "best" if len(row.per_seed) > 1 else None
     gap = _gap(best, row, spread)
-    return None if gap is None else "tied" if 0 in gap else "behind"
+    return None if gap is None else "behind" if gap.low > 0 else "tied"  # over shared seeds it may be ahead
 
 
 def _gap(best: Row, row: Row, spread: Spread | None) -> Interval | None:
     """Interval of the difference in Δm, which from the single-task row is Δm itself."""
     if best.is_single_task or row.is_single_task:
         return (row if best.is_single_task else best).verdict
+    if not (best.is_method and row.is_method):  # single-task runs as configured, whose noise is no method's
+        return unpaired_difference(list(best.per_seed.values()), list(row.per_seed.values()))
     return difference(best.per_seed, row.per_seed, spread) if spread else None

@@ -8,15 +8,10 @@ from typing import Literal
 from mtl_bench.errors import BenchError
 from mtl_bench.results.board import Board
 from mtl_bench.results.change import Values, at, term_slopes
-from mtl_bench.results.intervals import (
-    Interval,
-    difference,
-    holm,
-    paired_difference,
-    unpaired_difference,
-)
+from mtl_bench.results.intervals import Interval, holm, paired_difference, unpaired_difference
 from mtl_bench.results.mean_ranks import probability_better, wins
 from mtl_bench.results.row import Column, Row
+from mtl_bench.results.spread import difference
 
 ALPHA = 0.05
 Verdict = Literal["gains", "loses", "not told apart"]

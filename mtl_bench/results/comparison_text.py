@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from mtl_bench.results.comparison import Comparison, Gap
-from mtl_bench.results.intervals import Interval, Spread
+from mtl_bench.results.intervals import Interval
 from mtl_bench.results.render import COVERAGE, FEW, title
 from mtl_bench.results.row import Row
+from mtl_bench.results.spread import Spread
 from mtl_bench.results.table_text import signed_interval, signed_number
 
 OPEN = "not told apart"
@@ -108,6 +109,6 @@ def _pooled(found: Comparison, spread: Spread, gap: Interval) -> str:
     wild = [row.label for row in (found.first, found.second) if not spread.holds(list(row.per_seed.values()))]
     own = f" ({' and '.join(wild)} by its own, which is far larger)" if wild else ""
     return (
-        f"By the spread pooled over {spread.methods} methods{own}, which judges the rows of the board, the two {told} "
-        f"in Δm: {signed_interval(gap)} %."
+        f"By what Δm varies pooled over {spread.methods} methods{own}, which judges the rows of the board, the two "
+        f"{told} in Δm: {signed_interval(gap)} %."
     )

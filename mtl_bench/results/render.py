@@ -6,8 +6,8 @@ from statistics import median
 
 from mtl_bench.results.board import Board
 from mtl_bench.results.entries import Cost
-from mtl_bench.results.intervals import Spread
 from mtl_bench.results.row import POOLED, Column, Estimate, Row
+from mtl_bench.results.spread import Spread
 from mtl_bench.results.worth_text import worth_cells, worth_headers, worth_lines
 
 FEW = 5  # seeds below which a warning stands under the table: a mean of three has twice the interval of one of five
@@ -123,11 +123,15 @@ def _shared_among(board: Board) -> list[str]:
 
 def _pooled(board: Board, spread: Spread) -> str:
     equal = f"; equal variances, Brown–Forsythe: p = {spread.equal:.2g}" if spread.equal is not None else ""
-    single = " (single-task too)" if spread.methods >= POOLED else ""
+    whole = f"standard deviation {spread.variance**0.5:.2f} %, {spread.effective:.3g} degrees of freedom{equal}"
+    over = f"pooled over {spread.methods} {'methods' if spread.methods > 1 else 'method'}"
+    if spread.residual is None:
+        return f"Differences between rows use Δm's spread over seeds {over}: {whole}.{_apart(board, spread)}"
+    single = f" Those from single-task use its whole spread: {whole}." if spread.methods >= POOLED else ""
     return (
-        f"Differences between rows{single} use Δm's spread over seeds pooled over {spread.methods} "
-        f"{'methods' if spread.methods > 1 else 'method'}: standard deviation {spread.variance**0.5:.2f} %, "
-        f"{spread.df} degrees of freedom{equal}.{_apart(board, spread)}"
+        f"Differences between rows are of shared seeds and use what Δm varies beside method and seed, {over}: standard "
+        f"deviation {spread.residual.variance**0.5:.2f} %, {spread.residual.df} degrees of freedom."
+        f"{single}{_apart(board, spread)}"
     )
 
 

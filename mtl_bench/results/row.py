@@ -8,8 +8,9 @@ from typing import Literal
 from mtl_bench.records import Shared
 from mtl_bench.results.change import Directions, Term, Terms, Values, delta_m, task_means
 from mtl_bench.results.entries import Cost, Entry
-from mtl_bench.results.intervals import Interval, Spread, interval, mean_interval
+from mtl_bench.results.intervals import Interval, interval, mean_interval
 from mtl_bench.results.plain_sum import Spending
+from mtl_bench.results.spread import Spread
 
 POOLED = 6  # methods of a board from which their pooled spread speaks for each of them
 

@@ -11,10 +11,10 @@ from mtl_bench.records.record import SINGLE
 from mtl_bench.results.board import Board
 from mtl_bench.results.entries import by_hash, method_entries
 from mtl_bench.results.grouping_pictures import save_figure
-from mtl_bench.results.intervals import difference, pooled_spread
 from mtl_bench.results.render import signed
 from mtl_bench.results.row import Estimate, Judge
 from mtl_bench.results.single_task import single_task
+from mtl_bench.results.spread import difference, pooled_spread
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,7 +85,8 @@ def told(found: Sequence[Traded], favoured: str) -> list[str]:
     for one in found:
         name = one.method if one.priority is None else f"{one.method} {one.priority:g}"
         lines.append(f"{name}: {favoured} {signed(one.favoured)}, others {signed(one.others)}")
-    spreads = [pooled_spread([one.per_seed[part] for one in found]) for part in (0, 1)]
+    alone = {tuple(sorted(one.per_seed[0].items())): one for one in found}  # equal priorities are the plain sum again
+    spreads = [pooled_spread([one.per_seed[part] for one in alone.values()]) for part in (0, 1)]
     for curve in _curves(found).values():
         low, high = curve[0], curve[-1]
         gaps = [difference(high.per_seed[n], low.per_seed[n], spread) for n, spread in enumerate(spreads) if spread]

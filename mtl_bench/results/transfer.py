@@ -13,7 +13,8 @@ from mtl_bench.records import Record
 from mtl_bench.records.record import SINGLE
 from mtl_bench.results.board import Board, leaderboards
 from mtl_bench.results.entries import method_entries
-from mtl_bench.results.intervals import LEVEL, difference, pooled_spread
+from mtl_bench.results.intervals import LEVEL
+from mtl_bench.results.spread import difference, pooled_spread
 
 FEW = 4  # shared methods below which no interval of τ is honest
 DRAWS = 10_000

@@ -12,8 +12,8 @@ from math import log
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from mtl_bench.results.intervals import difference, merged
 from mtl_bench.results.row import Estimate, Gain, Row
+from mtl_bench.results.spread import difference, merged
 
 if TYPE_CHECKING:
     from mtl_bench.results.board import Board
@@ -84,9 +84,9 @@ def _gain(placed: _Placed, reference: _Placed, own: _Placed) -> Gain:
     """By the spread of the boards that both stand on, as rows of one board are compared."""
     first, second = placed.row.per_seed, reference.row.per_seed
     spreads = [board.spread for board in {b.hash: b for b in (placed.board, reference.board)}.values() if board.spread]
-    mean = fmean(first.values()) - fmean(second.values())
+    gap = difference(first, second, merged(spreads)) if spreads else None
     return Gain(
-        Estimate(mean, difference(first, second, merged(spreads)) if spreads else None),
+        Estimate(gap.centre if gap else fmean(first.values()) - fmean(second.values()), gap),
         reference.row.label,
         _elsewhere(reference, own),
         repeated=reference.row.spending == "repeated",

@@ -10,14 +10,12 @@ from mtl_bench.errors import BenchError
 from mtl_bench.results import (
     Spread,
     difference,
-    equivalent,
     holm,
     interval,
     mean_interval,
     paired_difference,
     pooled_spread,
 )
-from mtl_bench.results.intervals import merged
 
 
 def test_two_seeds_by_hand() -> None:
@@ -32,53 +30,10 @@ def test_two_seeds_by_hand() -> None:
     assert (found.low, found.high) == pytest.approx((10 - half, 10 + half))
 
 
-def wild_and_tame() -> tuple[dict[int, float], list[dict[int, float]]]:
-    rng = np.random.default_rng(5)
-    tame = [dict(enumerate(rng.normal(-2, 0.2, seeds))) for seeds in (3, 3, 3, 5, 3, 3, 4)]
-    return {0: -3.0, 1: -57.0, 2: -30.0}, tame
-
-
-def test_one_wild_method_is_left_out_of_the_pool_and_stands_on_its_own_seeds() -> None:
-    wild, tame = wild_and_tame()
-    alone, both = pooled_spread(tame), pooled_spread([tame[0], wild, *tame[1:]])
-    assert alone is not None
-    assert both is not None
-    assert (both.variance, both.df, both.methods, both.equal) == (alone.variance, alone.df, alone.methods, alone.equal)
-    assert (alone.out, both.out) == (0, 1)
-    assert not both.holds(list(wild.values()))
-    found = difference(tame[0], wild, both)
-    assert found is not None
-    shares = both.variance / 3, float(np.var(list(wild.values()), ddof=1)) / 3
-    df = sum(shares) ** 2 / (shares[0] ** 2 / both.df + shares[1] ** 2 / 2)
-    assert found.half == pytest.approx(stats.t.ppf(0.975, df) * sqrt(sum(shares)))
-    assert difference(tame[0], tame[1], both) == difference(tame[0], tame[1], alone)
-
-
-def test_of_two_methods_none_is_far_above_all_others() -> None:
-    calm, wild = dict(enumerate(np.linspace(-0.3, 0.3, 20))), {0: 0.0, 1: 10.0}
-    spread = pooled_spread([calm, wild])
-    assert spread is not None
-    assert (spread.methods, spread.out) == (2, 0)
-    assert spread.holds(list(wild.values()))
-
-
-def test_what_varies_beside_what_does_not_stands_on_its_own() -> None:
-    spread = pooled_spread([{0: 1.0, 1: 1.0, 2: 1.0}, {0: 2.0, 1: 2.0, 2: 2.0}, {0: 0.0, 1: -30.0, 2: -60.0}])
-    assert spread is not None
-    assert (spread.variance, spread.methods, spread.out) == (0.0, 2, 1)
-
-
-def test_equal_spreads_lose_a_method_in_one_board_of_a_hundred() -> None:
-    rng, draws = np.random.default_rng(1), 400
-    found = [pooled_spread([dict(enumerate(rng.normal(size=3))) for _ in range(20)]) for _ in range(draws)]
-    lost = sum(one.out > 0 for one in found if one)
-    assert lost < 0.025 * draws  # 0.01 and three standard errors
-
-
 def test_a_pooled_spread_takes_the_place_of_the_methods_own() -> None:
     """As above, with variance 18 on 20 degrees of freedom for var(108, 112) = 8 on one."""
     method, single = [{"t": {"x": 54.0}}, {"t": {"x": 56.0}}], {"t": [{"x": 49.0}, {"x": 51.0}]}
-    found = interval(method, single, {"t": {"x": True}}, "metric_mean", {"t": ["x"]}, Spread(18.0, 20, 7, None))
+    found = interval(method, single, {"t": {"x": True}}, "metric_mean", {"t": ["x"]}, Spread(18.0, 20, 7, None, 20))
     assert found is not None
     shares = (18 / 2, 9.68 / 2)
     df = sum(shares) ** 2 / (shares[0] ** 2 / 20 + shares[1] ** 2)
@@ -132,7 +87,7 @@ def test_no_interval_from_one_seed_of_method_or_single_task() -> None:
         assert interval(runs, {"t": single}, {"t": {"x": True}}, "metric_mean", {"t": ["x"]}) is None
     assert mean_interval([1.0]) is None
     assert paired_difference({0: 1.0, 1: 2.0}, {1: 1.0, 2: 5.0}) is None
-    assert difference({0: 1.0}, {0: 1.0, 1: 2.0}, Spread(1.0, 4, 2, None)) is None
+    assert difference({0: 1.0}, {0: 1.0, 1: 2.0}, Spread(1.0, 4, 2, None, 4)) is None
     assert pooled_spread([{0: 1.0}, {1: 2.0}]) is None
 
 
@@ -164,43 +119,6 @@ def test_difference_pairs_shared_seeds_only() -> None:
     expected = stats.ttest_rel([10, 20, 30], [9.1, 18.9, 29]).confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
     assert 0 not in found
-
-
-def test_the_pooled_spread_of_two_methods_is_students_test() -> None:
-    """Two samples with one variance: Student's two-sample t; a third method only sharpens the variance."""
-    first, second, third = [10.0, 12.0, 11.5], [9.1, 8.9, 10.2, 9.9], [1.0, 1.4]
-    tables = [dict(enumerate(values)) for values in (first, second, third)]
-    spread = pooled_spread(tables[:2])
-    assert spread is not None
-    found = difference(*tables[:2], spread)
-    assert found is not None
-    expected = stats.ttest_ind(first, second)
-    interval = expected.confidence_interval(0.95)
-    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
-    assert found.p_value == pytest.approx(expected.pvalue)
-    assert spread.equal == pytest.approx(stats.levene(first, second, center="median").pvalue)
-    pooled = pooled_spread(tables)
-    assert pooled is not None
-    assert (pooled.df, pooled.methods, pooled.equal) == (2 + 3 + 1, 3, None)
-    assert pooled.variance == pytest.approx((2 * np.var(first, ddof=1) + 3 * np.var(second, ddof=1) + 0.08) / 6)
-
-
-def test_one_spread_of_two_boards() -> None:
-    one, other = Spread(1.0, 4, 2, 0.5), Spread(4.0, 8, 3, 0.5)
-    assert merged([one, other]) == Spread(3.0, 12, 5, None)
-    assert merged([one]) == one
-
-
-@pytest.mark.parametrize(("centre", "margin", "equal"), [(0.0, 1.0, True), (0.6, 1.0, False), (-0.6, 1.0, False)])
-def test_equal_takes_two_one_sided_tests(centre: float, margin: float, equal: bool) -> None:
-    """Each bound of the margin is rejected at 5 % by a one-sided t test of the same standard error."""
-    spread = Spread(0.3, 20, 5, None)
-    first, second = {0: centre - 1, 1: centre + 1, 2: centre}, {0: -1.0, 1: 1.0, 2: 0.0}
-    gap = difference(first, second, spread)
-    assert gap is not None
-    error = np.sqrt(0.3 * 2 / 3)
-    upper, lower = (stats.t.cdf((centre + sign * margin) / error, 20) for sign in (-1, 1))
-    assert equivalent(gap, margin) == equal == (max(upper, 1 - lower) < 0.05)
 
 
 def test_p_value_is_that_of_the_t_test() -> None:
