@@ -23,6 +23,11 @@ def reading(selection: str, config: Mapping[str, Any], task: str) -> dict[str, A
     return found
 
 
+def in_words(found: Mapping[str, Any]) -> str:
+    """A reading, as sentences name it in brackets."""
+    return ", ".join(f"{name} {value!r}" for name, value in found.items())
+
+
 def read_alike(single: Record, other: Shared) -> bool:
     """Whether a single-task run may be compared with a run, or with an entry, which tells no more than its rule."""
     if "config" not in other:

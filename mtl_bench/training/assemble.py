@@ -94,7 +94,7 @@ def assemble(plan: Plan, place: Place, options: Options, logger: Logger) -> Trai
         feed=Feed(splits["train"], batches, chain, plan.tasks),
         evaluator=Evaluator(machine.forward, splits, plan.reporting),
         training=training,
-        files=RunFiles(folder.checkpoint, History(folder.history), environment),
+        files=RunFiles(folder.checkpoint, History(folder.history), environment, plan.readings),
         logger=logger,
         options=options,
     )

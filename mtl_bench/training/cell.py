@@ -14,7 +14,7 @@ from mtl_bench import __version__
 from mtl_bench.errors import BenchError, Damaged
 from mtl_bench.records.atomic import remove_leftovers, write_atomic
 from mtl_bench.records.folder import RunFolder
-from mtl_bench.records.reading import reading
+from mtl_bench.records.reading import in_words, reading
 from mtl_bench.records.record import SCHEMA, Measured, Record, load_record, mostly_skipped, save_record
 from mtl_bench.training.assemble import Place, assemble
 from mtl_bench.training.diagnostics import effective_shares, mean_cosines
@@ -59,11 +59,11 @@ def run_cell(plan: Plan, place: Place, options: Options, logger: Logger) -> Outc
             return _found(plan, folder)
         remove_leftovers(folder.path)
         trainer = assemble(plan, place, options, logger)
+        trainer.resume(place.resume)  # what it refuses stays as it is
         write_atomic(folder.config, OmegaConf.to_yaml(OmegaConf.create(plan.config)))
         trainer.logger.start(
             RunInfo.of(plan.names.experiment, plan.method, plan.hash, plan.seed, folder.path, plan.config)
         )
-        trainer.resume(place.resume)
         trainer.logger.resumed(trainer.machine.ledger.counts.batches)
         failure: Diverged | None = None
         try:
@@ -108,13 +108,12 @@ def _found(plan: Plan, folder: RunFolder) -> Outcome:
     record, task = load_record(folder.record), next(iter(plan.tasks))
     found = reading(record["selection"], record["config"], task)
     if plan.single:
-        same = found == reading(plan.reporting.selection.name, plan.config, task)
+        same = found == plan.readings[task]
     else:
         same = record["experiment"]["hash"] == plan.setting.experiment_hash(list(plan.tasks))
     if not same:
-        told = ", ".join(f"{name} {value!r}" for name, value in found.items())
         raise BenchError(
-            f"{folder.path} is finished under another reporting part of the protocol ({told}, Δm "
+            f"{folder.path} is finished under another reporting part of the protocol ({in_words(found)}, Δm "
             f"{record['delta_m']['definition']!r}) and stays as it is; give this one a folder of its own with "
             "paths.runs=FOLDER."
         )

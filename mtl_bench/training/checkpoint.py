@@ -11,6 +11,7 @@ import torch
 
 from mtl_bench.errors import BenchError
 from mtl_bench.records.atomic import write_atomic
+from mtl_bench.records.reading import in_words
 
 FORMAT = 1
 
@@ -43,6 +44,19 @@ def load_checkpoint(path: Path, device: torch.device, environment: dict[str, Any
         )
     state["elsewhere"] = bool(differing) or bool(state.get("elsewhere"))
     return dict(state)
+
+
+def check_readings(path: Path, saved: dict[str, Any], readings: dict[str, dict[str, Any]]) -> None:
+    """Raises BenchError where numbers were read off in another way so far: evaluations that another rule needs are not
+    there, or weights that it does not keep are. Checkpoints of earlier versions do not say.
+    """
+    former = saved.get("readings", readings)
+    for task, reading in readings.items():
+        if former[task] != reading:
+            raise BenchError(
+                f"{path} was begun under another reporting part of the protocol ({in_words(former[task])}); type that "
+                "again, give this one a folder of its own with paths.runs=FOLDER, or delete it to start again."
+            )
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:

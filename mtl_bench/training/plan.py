@@ -11,6 +11,7 @@ from mtl_bench.data.packed import Packed
 from mtl_bench.models.loaded import digests, loaded
 from mtl_bench.records.folder import RunFolder
 from mtl_bench.records.identity import canonical_hash
+from mtl_bench.records.reading import reading
 from mtl_bench.records.record import SINGLE
 from mtl_bench.tasks import Task
 from mtl_bench.training.build import build, build_reporting, build_tasks, choose_tasks, draws_all, kept_weights
@@ -72,6 +73,11 @@ class Plan:
     def config(self) -> dict[str, Any]:
         """What was chosen, as written to config.yaml and the record."""
         return {"seed": self.seed, "only": list(self.tasks), **self.setting.nodes}
+
+    @property
+    def readings(self) -> dict[str, dict[str, Any]]:
+        """By task, how numbers are read off this run."""
+        return {task: reading(self.reporting.selection.name, self.config, task) for task in self.tasks}
 
     def folder(self, runs: Path) -> RunFolder:
         return RunFolder(runs, self.names.experiment, self.method, self.hash, self.seed)

@@ -15,7 +15,7 @@ from mtl_bench.records.history import History
 from mtl_bench.records.lock import LOCK_NAME
 from mtl_bench.step.epoch_means import EpochMeans
 from mtl_bench.step.snapshot import global_random_state, set_global_random_state
-from mtl_bench.training.checkpoint import load_checkpoint, restore_optimizer, restoring, save_checkpoint
+from mtl_bench.training.checkpoint import check_readings, load_checkpoint, restore_optimizer, restoring, save_checkpoint
 from mtl_bench.training.diagnostics import describe_gradients, probe, used_weights
 from mtl_bench.training.evaluator import Evaluator
 from mtl_bench.training.feed import Feed
@@ -63,11 +63,14 @@ class Diverged(BenchError):
 
 @dataclass(frozen=True)
 class RunFiles:
-    """What a run writes while it goes on; `environment` is what a checkpoint must match to be resumed."""
+    """What a run writes while it goes on; `environment` and, by task, `readings` are what a checkpoint must match to be
+    resumed.
+    """
 
     checkpoint: Path
     history: History
     environment: dict[str, Any]
+    readings: dict[str, dict[str, Any]]
 
 
 class Trainer:
@@ -87,7 +90,8 @@ class Trainer:
     ) -> None:
         self.name, self.machine, self.method, self.feed, self.evaluator = name, machine, method, feed, evaluator
         self.training, self.logger, self.options = training, logger, options
-        self.checkpoint, self.history, self.environment = files.checkpoint, files.history, files.environment
+        self.checkpoint, self.history = files.checkpoint, files.history
+        self.environment, self.readings = files.environment, files.readings
         self.state = RunState(started=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
         self.means = EpochMeans(len(machine.names))
         self.elsewhere = False
@@ -109,6 +113,7 @@ class Trainer:
             self.history.truncate(0)
             return
         saved = load_checkpoint(self.checkpoint, self.machine.device, self.environment, mode)
+        check_readings(self.checkpoint, saved, self.readings)
         with restoring(self.checkpoint):
             self._restore(saved)
         self.history.truncate(saved["history"])
@@ -133,6 +138,7 @@ class Trainer:
         machine = self.machine
         state = {
             "environment": self.environment,
+            "readings": self.readings,
             "model": machine.model.state_dict(),
             "optimizer": machine.mover.optimizer.state_dict(),
             "generator": machine.mover.generator.get_state(),

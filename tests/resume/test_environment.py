@@ -141,3 +141,58 @@ def test_a_history_shorter_than_its_checkpoint_is_one_sentence(plan: Plan, tmp_p
     plan.folder(tmp_path).history.write_text("")
     with pytest.raises(BenchError, match=r"delete .* to start this run again"):
         run_cell(plan, Place(tmp_path, device="cpu"), Options(progress=False), NoLogger())
+
+
+def reported(compose: Compose, *overrides: str) -> Plan:
+    return compose("method=graddrop", *(f"protocol.reporting.{override}" for override in overrides))
+
+
+@pytest.mark.parametrize(
+    ("former", "now", "named"),
+    [
+        (["selection._target_=mtl_bench.training.selection.BestVal"], [], r"\(selection 'best_val\(accuracy\)', eval"),
+        ([], ["selection._target_=mtl_bench.training.selection.MeanLastK"], r"\(selection 'last'\)"),
+        (
+            ["selection._target_=mtl_bench.training.selection.MeanLastK"],
+            ["selection._target_=mtl_bench.training.selection.MeanLastK", "evaluate_every=2"],
+            r"\(selection 'mean_last_10', evaluate_every 1, ",
+        ),
+    ],
+)
+def test_another_reporting_part_is_refused(
+    former: list[str], now: list[str], named: str, compose: Compose, tmp_path: Path
+) -> None:
+    """What the former rule has tested and kept is not what the other one reports."""
+    begun = reported(compose, *former)
+    with pytest.raises(Interrupted):
+        run_cell(begun, Place(tmp_path, device="cpu"), Options(progress=False, log_every=1), StopAt(PER_EPOCH + 1))
+    folder = begun.folder(tmp_path)
+    before = [path.read_bytes() for path in (folder.checkpoint, folder.history, folder.config)]
+    with pytest.raises(
+        BenchError, match=rf"checkpoint\.pt was begun under another reporting part .*{named}"
+    ) as refusal:
+        run_cell(
+            reported(compose, *now), Place(tmp_path, device="cpu", resume="any"), Options(progress=False), NoLogger()
+        )
+    assert str(refusal.value).count(". ") == 0
+    assert [path.read_bytes() for path in (folder.checkpoint, folder.history, folder.config)] == before
+    train(begun, tmp_path)
+
+
+def test_looking_more_often_at_the_last_weights_is_no_other_reading(compose: Compose, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        run_cell(
+            reported(compose, "evaluate_every=2"),
+            Place(tmp_path, device="cpu"),
+            Options(progress=False, log_every=1),
+            StopAt(STOP),
+        )
+    assert len(train(reported(compose), tmp_path).record["evaluations"]) == 2
+
+
+def test_a_checkpoint_of_an_earlier_version_is_taken_as_it_is(plan: Plan, stopped: Path) -> None:
+    path = plan.folder(stopped).checkpoint
+    state = torch.load(path, weights_only=True)
+    del state["readings"]
+    torch.save(state, path)
+    assert not train(plan, stopped).record["resumed_elsewhere"]
