@@ -51,7 +51,7 @@ def run_cell(plan: Plan, place: Place, options: Options, logger: Logger) -> Outc
     folder = plan.folder(place.runs)
     if folder.finished():
         return _found(plan, folder)
-    if plan.single and (namesake := _finished_namesake(folder)):
+    if plan.single and (namesake := _finished_namesake(plan, folder)):
         return _found(plan, namesake)
     folder.create()
     with folder.lock():
@@ -89,11 +89,14 @@ def run_cell(plan: Plan, place: Place, options: Options, logger: Logger) -> Outc
         return Outcome(record, folder, skipped=False)
 
 
-def _finished_namesake(folder: RunFolder) -> RunFolder | None:
-    """The same run under another experiment's name; a damaged record there is named and left alone."""
+def _finished_namesake(plan: Plan, folder: RunFolder) -> RunFolder | None:
+    """The same run under another experiment's name, its numbers read off as this plan asks for.
+
+    A damaged record there is named and left alone.
+    """
     for other in folder.namesakes():
         try:
-            if other.finished():
+            if other.finished() and _readings(load_record(other.record), plan) == plan.readings:
                 return other
         except Damaged as error:
             log.warning("%s", error)
@@ -105,19 +108,25 @@ def _found(plan: Plan, folder: RunFolder) -> Outcome:
 
     The reporting part of a protocol is outside a run's identity; single-task runs serve every Δm.
     """
-    record, task = load_record(folder.record), next(iter(plan.tasks))
-    found = reading(record["selection"], record["config"], task)
+    record = load_record(folder.record)
+    found = _readings(record, plan)
     if plan.single:
-        same = found == plan.readings[task]
+        same = found == plan.readings
     else:
         same = record["experiment"]["hash"] == plan.setting.experiment_hash(list(plan.tasks))
     if not same:
+        told = in_words(next(iter(found.values())))
         raise BenchError(
-            f"{folder.path} is finished under another reporting part of the protocol ({in_words(found)}, Δm "
+            f"{folder.path} is finished under another reporting part of the protocol ({told}, Δm "
             f"{record['delta_m']['definition']!r}) and stays as it is; give this one a folder of its own with "
             "paths.runs=FOLDER."
         )
     return Outcome(record, folder, skipped=True)
+
+
+def _readings(record: Record, plan: Plan) -> dict[str, dict[str, Any]]:
+    """By task, how the record of this plan's run was read off."""
+    return {task: reading(record["selection"], record["config"], task) for task in plan.tasks}
 
 
 def make_record(plan: Plan, trainer: Trainer, selected: Selected) -> Record:

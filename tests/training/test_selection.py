@@ -1,5 +1,5 @@
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -233,3 +233,21 @@ def test_a_single_task_run_serves_those_that_read_it_alike(compose: Compose, dat
     assert [found(mean, 1).skipped, found(mean, 1).skipped] == [False, True]
     with pytest.raises(BenchError, match=r"finished under another .* \(selection 'mean_last_10', evaluate_every 1, "):
         found(mean, 2)
+
+
+def test_a_single_task_run_passes_over_namesakes_that_were_read_otherwise(
+    compose: Compose, data: Path, tmp_path: Path
+) -> None:
+    """Only what lies in its own folder is in its way."""
+
+    def found(rule: str, experiment: str) -> Outcome:
+        plan = selecting(compose("only=[left]"), data, {"_target_": f"{SELECTION}.{rule}"})
+        plan = replace(plan, names=replace(plan.names, experiment=experiment))
+        return run_cell(plan, Place(tmp_path, device="cpu"), Options(progress=False), NoLogger())
+
+    found("MeanLastK", "first")
+    own = found("Last", "second")
+    assert not own.skipped
+    assert own.record["selection"] == "last"
+    again = found("Last", "third")  # behind the other one
+    assert (again.skipped, again.folder.experiment) == (True, "second")
