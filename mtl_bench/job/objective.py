@@ -1,6 +1,6 @@
 """What a sweeper maximises: one validation number of a run, higher better. The test split is never asked."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import inf, isfinite
 from statistics import fmean
 from typing import Any
@@ -64,7 +64,7 @@ def score(
     elif objective == "mean":
         found = _mean(record)
     else:
-        found = _signed(record, *objective.rsplit(".", 1))
+        found = next(_signed(record, *pair) for pair in _pairs(record) if ".".join(pair) == objective)
     return found if found is not None and isfinite(found) else -inf
 
 
@@ -91,6 +91,11 @@ def _delta_m(record: Record, baselines: Sequence[Record]) -> float | None:
 def _mean(record: Record) -> float:
     terms = record["delta_m"]["terms"]
     return fmean(fmean(_signed(record, task, metric) for metric in metrics) for task, metrics in terms.items())
+
+
+def _pairs(record: Record) -> Iterator[tuple[str, str]]:
+    """Task and metric, whose names may have dots."""
+    return ((task, metric) for task, metrics in record["metrics"].items() for metric in metrics)
 
 
 def _signed(record: Record, task: str, metric: str) -> float:

@@ -75,6 +75,12 @@ def test_one_metric(objective: str, value: float) -> None:
     assert scored(record(60.0, 1.5), objective, singles()) == value
 
 
+def test_a_metric_whose_name_has_a_dot() -> None:
+    metrics = {"normal": {"within_11.25": {"higher_is_better": True, "unit": "%"}}}
+    run = record(0.0, 0.0, tasks=["normal"], metrics=metrics, val={"normal": {"within_11.25": 30.0}})
+    assert scored(run, "normal.within_11.25") == 30
+
+
 @pytest.mark.parametrize("objective", [None, "delta_m", "mean", "a.up"])
 @pytest.mark.parametrize("how", [{"converged": False}, {"failures": {"nonfinite_steps": 6}}, {"val": None}])
 def test_a_run_that_learned_nothing_is_the_worst(objective: str | None, how: dict[str, Any]) -> None:

@@ -177,6 +177,14 @@ def test_what_is_reported_is_what_the_rule_selects(
     assert told == [] if says is None else any(says in text for text in told)
 
 
+def test_a_rule_whose_metric_has_a_dot(results: Path) -> None:
+    """As that of surface normals."""
+    path = edit(results, lambda record: selected(record, "best_val(within_11.25)", [2], [2]))
+    record = json.loads(path.read_text().replace('"accuracy"', '"within_11.25"'))
+    told = [text for _, text in check_record(record, path)]
+    assert any("not the one with the best validation within_11.25" in text for text in told)
+
+
 def given_up(record: dict[str, Any]) -> None:
     record |= {"converged": False, "evaluations": []}
 

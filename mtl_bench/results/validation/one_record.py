@@ -13,7 +13,7 @@ from mtl_bench.results.validation.fault import Remarks
 
 ONCE = ("last", "best_val")  # selection rules that look at the test split once, at the end
 NEEDED = ("identity.content", "identity.training.budget.amount", "identity.method", "config.protocol.training")
-MEAN_LAST, BEST_VAL = re.compile(r"mean_last_(\d+)"), re.compile(r"best_val\((\w+)\)")
+MEAN_LAST, BEST_VAL = re.compile(r"mean_last_(\d+)"), re.compile(r"best_val\((.+)\)")
 UNITS = ("epochs", "batches", "passes", "optimizer_steps")  # of a budget
 
 
