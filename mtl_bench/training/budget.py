@@ -25,6 +25,11 @@ class Budget:
         if not self.amount > 0:
             raise BenchError(f"The budget must be positive, got {self.amount} {self.unit}.")
 
+    @property
+    def foreseen(self) -> bool:
+        """Whether the number of batches is known before; what steps and passes a batch costs, only training shows."""
+        return self.unit in ("epochs", "batches")
+
     def progress(self, counts: StepCounts, steps_per_epoch: int) -> float:
         """Share used so far, 0 to 1."""
         used = counts.batches / steps_per_epoch if self.unit == "epochs" else counts.as_dict()[self.unit]

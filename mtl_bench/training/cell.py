@@ -79,7 +79,8 @@ def run_cell(plan: Plan, place: Place, options: Options, logger: Logger) -> Outc
                 f"{trainer.name} learned nothing: either `update` of {type(trainer.method).__name__} does not take "
                 "gradients and call `step.apply()` within an epoch, or no training sample has a label."
             )
-        selected = trainer.evaluator.select(trainer.state, plan.packed.manifest.fields, options.pictures)
+        fields, given_up = plan.packed.manifest.fields, failure is not None
+        selected = trainer.evaluator.select(trainer.state, fields, options.pictures, given_up)
         record = make_record(plan, trainer, selected)
         save_record(folder.record, record)
         batches = trainer.machine.ledger.counts.batches

@@ -59,18 +59,17 @@ class Evaluator:
         state.evaluations.append(found)
         return found
 
-    def select(self, state: RunState, fields: Mapping[str, Field], pictures: int) -> Selected:
+    def select(self, state: RunState, fields: Mapping[str, Field], pictures: int, given_up: bool = False) -> Selected:
         """Puts the model at the weights that are reported, and reads everything off them."""
         test, val = self._selected(state)
+        if not given_up:
+            self._tell_what_is_missing(state)
         others = {split: self.metrics(split) for split in self.splits if split.startswith("test_")}
         taken = take_pictures(self.forward, self.splits["test"], fields, pictures) if pictures else None
         return Selected(test, val, others, taken)
 
     def _selected(self, state: RunState) -> tuple[Metrics, Metrics]:
-        rule = self.reporting.selection
-        # where batches cost unlike more are tested, or earlier ones: how many are to come was a guess
-        tested = takewhile(lambda test: test is not None, (one["test"] for one in reversed(state.evaluations)))
-        tests = [test for test in tested if test is not None][: rule.averaged][::-1]
+        rule, tests = self.reporting.selection, self._last_tests(state)
         if state.kept is not None:
             val = state.validations[state.kept_at]
             if rule.scalar(val) == -math.inf:
@@ -82,3 +81,18 @@ class Evaluator:
             return self.metrics("test"), self.metrics("val")
         vals = state.validations[-len(tests) :]
         return mean_metrics(tests), mean_metrics(vals) if vals[0] else {}
+
+    def _last_tests(self, state: RunState) -> list[Metrics]:
+        """Those that are averaged: where batches cost unlike more may be tested, how many are to come was a guess."""
+        tested = takewhile(lambda test: test is not None, (one["test"] for one in reversed(state.evaluations)))
+        return [test for test in tested if test is not None][: self.reporting.selection.averaged][::-1]
+
+    def _tell_what_is_missing(self, state: RunState) -> None:
+        rule, found = self.reporting.selection, len(self._last_tests(state))
+        if 0 < found < min(rule.averaged, len(state.evaluations)):
+            log.warning(
+                "Selection %s is the mean of the last %d evaluations alone: later batches cost more, and the budget "
+                "ended sooner than was foreseen.",
+                rule.name,
+                found,
+            )

@@ -251,14 +251,15 @@ class Trainer:
         self.logger.log(values | {"epoch": evaluation["epoch"]}, batches)
 
     def _remaining(self) -> int:
-        """Evaluations still to come, taking the batches so far as typical (exact for epochs and batches)."""
+        """Evaluations still to come: exact for epochs and batches, else as if the rest cost twice what it did so far.
+
+        A test too many can be left out of a mean over the last ones, one too few is lost.
+        """
         if self._in_vain:
             return 0
         batches = self.machine.ledger.counts.batches
-        total = batches / self.progress
-        return max(
-            0, -int(-(round(total - batches, 6)) // (self.feed.per_epoch * self.evaluator.reporting.evaluate_every))
-        )
+        left = (batches / self.progress - batches) / (1 if self.training.budget.foreseen else 2)
+        return max(0, -int(-round(left, 6) // (self.feed.per_epoch * self.evaluator.reporting.evaluate_every)))
 
     def _log_diagnostics(self, batch: int, tasks: tuple[int, ...], gramian: torch.Tensor) -> None:
         names = [self.machine.names[task] for task in tasks]

@@ -97,7 +97,6 @@ def selecting(plan: Plan, data: Path, rule: dict[str, Any], every: int = 1, **bu
         (3.3, "epochs", 2, 2, 1),
         (2.2, "epochs", 1, 3, 2),
         (17, "batches", 1, 3, 2),
-        (100, "passes", 2, 4, 2),
     ],
 )
 def test_mean_last_k_is_the_mean_of_the_last_k(
@@ -117,34 +116,59 @@ def test_mean_last_k_is_the_mean_of_the_last_k(
 
 
 @dataclass(kw_only=True, eq=False)
-class Cheaper(Method):
-    """Three optimizer steps on every batch of its first epoch, then one."""
+class Unlike(Method):
+    """`before` optimizer steps on every batch of its first epochs, then `after`."""
 
     natural_sum: ClassVar[None] = None
+    before: int
+    epochs: int
+    after: int
 
     def update(self, step: Step) -> None:
-        for _ in range(3 if step.epoch == 0 else 1):
+        for _ in range(self.before if step.epoch < self.epochs else self.after):
             losses = step.losses()
             step.backward(losses, torch.ones(len(losses.tasks)))
             step.apply()
 
 
-def test_mean_last_k_counts_where_batches_get_cheaper(compose: Compose, data: Path, tmp_path: Path) -> None:
-    """The end comes later than the first epoch says: more evaluations are tested, and the last three reported."""
+@pytest.mark.parametrize(
+    ("costs", "epochs", "evaluations", "tests", "averaged"),
+    [
+        ((1, 1, 1), 7, 7, 5, 3),  # two more, in case
+        ((3, 1, 1), 7, 5, 5, 3),  # the end comes later than the first epoch says
+        ((1, 3, 2), 7, 5, 3, 3),  # sooner
+        ((1, 3, 3), 9, 5, 2, 2),  # too soon
+    ],
+)
+def test_mean_last_k_counts_where_batches_cost_unlike(
+    costs: tuple[int, int, int],
+    epochs: int,
+    evaluations: int,
+    tests: int,
+    averaged: int,
+    compose: Compose,
+    data: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """More evaluations are tested, and the last three reported; what is missing is told."""
     rule = {"_target_": f"{SELECTION}.MeanLastK", "k": 3}
-    plan = selecting(
-        compose(f"method._target_={__name__}.Cheaper"), data, rule, amount=7 * PER_EPOCH, unit="optimizer_steps"
-    )
+    arguments = [f"+method.{name}={cost}" for name, cost in zip(("before", "epochs", "after"), costs, strict=True)]
+    method = compose(f"method._target_={__name__}.Unlike", *arguments)
+    plan = selecting(method, data, rule, amount=epochs * PER_EPOCH, unit="optimizer_steps")
     record = train(plan, tmp_path).record
     tested = [evaluation["test"] for evaluation in record["evaluations"] if evaluation["test"] is not None]
-    assert (len(record["evaluations"]), len(tested)) == (5, 5)
-    assert record["test"] == mean_metrics(tested[-3:])
-    assert record["val"] == mean_metrics([evaluation["val"] for evaluation in record["evaluations"][-3:]])
+    assert (len(record["evaluations"]), len(tested)) == (evaluations, tests)
+    assert record["test"] == mean_metrics(tested[-averaged:])
+    assert record["val"] == mean_metrics([evaluation["val"] for evaluation in record["evaluations"][-averaged:]])
+    assert ("Selection mean_last_3 is the mean of the last 2 evaluations alone" in caplog.text) is (averaged < 3)
 
 
 @dataclass(kw_only=True, eq=False)
-class Stepless(Cheaper):
+class Stepless(Method):
     """Looks at losses alone."""
+
+    natural_sum: ClassVar[None] = None
 
     def update(self, step: Step) -> None:
         step.losses(grad=False)
