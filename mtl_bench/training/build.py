@@ -1,6 +1,7 @@
 """Configuration nodes become objects."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -103,7 +104,7 @@ def build_optimizer(training: Training, model: MultiTaskModel) -> torch.optim.Op
     groups: list[dict[str, Any]] = [{"params": [*shared, *heads]}]
     if training.head_lr_factor != 1:  # one group where it can be: every group is a kernel launch of its own
         groups = [{"params": shared}, {"params": heads, "lr": lr * training.head_lr_factor}]
-    fused = target in FUSED and not NOT_FUSED & factory.keywords.keys()  # type: ignore[attr-defined]
+    fused = target in FUSED and not _chosen(target, factory.keywords) & NOT_FUSED  # type: ignore[attr-defined]
     try:
         optimizer = factory(groups, fused=True) if fused else factory(groups)
     except (TypeError, ValueError, RuntimeError) as error:  # torch refuses a negative learning rate and the like
@@ -114,3 +115,9 @@ def build_optimizer(training: Training, model: MultiTaskModel) -> torch.optim.Op
             "that steps on given gradients, such as protocol.training.optimizer._target_=torch.optim.AdamW."
         )
     return optimizer
+
+
+def _chosen(target: Callable[..., Any], keywords: Mapping[str, Any]) -> set[str]:
+    """Arguments that differ from their defaults: one that repeats them makes no other run."""
+    known = inspect.signature(target).parameters
+    return {name for name, value in keywords.items() if name not in known or value != known[name].default}

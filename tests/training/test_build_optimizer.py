@@ -24,6 +24,20 @@ def test_fused_where_the_kernel_can_skip_a_step(kind: type[torch.optim.Optimizer
 
 
 @pytest.mark.parametrize(
+    ("kind", "default"),
+    [
+        (torch.optim.Adam, {"fused": None}),
+        (torch.optim.AdamW, {"foreach": None, "differentiable": False}),
+        (torch.optim.SGD, {"momentum": 0.9, "dampening": 0.0}),
+    ],
+)
+def test_a_default_that_is_written_out_is_the_same_run(
+    kind: type[torch.optim.Optimizer], default: dict[str, Any]
+) -> None:
+    assert built(partial(kind, lr=0.1, **default)).defaults["fused"]
+
+
+@pytest.mark.parametrize(
     "factory",
     [
         partial(torch.optim.RMSprop, lr=0.1),
