@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from mtl_bench.cli.explain import EXTRAS
 from mtl_bench.cli.listing import describe
@@ -89,6 +89,17 @@ def test_reporting_changes_the_table_but_not_the_run(tmp_path: Path) -> None:
     tasks = list(plain.tasks)
     assert plain.hash == other.hash
     assert plain.setting.experiment_hash(tasks) != other.setting.experiment_hash(tasks)
+
+
+BASELINES = [(path, OmegaConf.load(path)) for path in FILES if "single_training:" in path.read_text()]
+
+
+@pytest.mark.parametrize(("path", "node"), BASELINES, ids=[path.stem for path, _ in BASELINES])
+def test_a_budget_of_baselines_says_its_unit(path: Path, node: DictConfig) -> None:
+    """Merged into the protocol's, whose unit a person may change: an amount alone would mean another length."""
+    reporting = node.get("protocol", node).reporting
+    budget = reporting.single_training.get("budget")
+    assert budget is None or {"amount", "unit"} <= set(budget)
 
 
 def test_extras_that_errors_name_exist() -> None:
