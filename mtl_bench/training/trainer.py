@@ -53,8 +53,14 @@ class Options:
             raise BenchError(
                 f"options.max_nonfinite must be at least 1, got {self.max_nonfinite}; never is a large one."
             )
-        if self.pictures < 0:
-            raise BenchError(f"options.pictures must be at least 0, got {self.pictures}; 0 keeps none.")
+        for name, key, says in (
+            ("pictures", "options.pictures", "keeps none"),
+            ("log_every", "options.log_every", "is never"),
+            ("diagnostics_every", "diagnostics.every", "is never"),
+            ("checkpoint_seconds", "options.checkpoint_seconds", "is after every batch"),
+        ):
+            if not getattr(self, name) >= 0:
+                raise BenchError(f"{key} must be at least 0, got {getattr(self, name)}; 0 {says}.")
 
 
 class Diverged(BenchError):

@@ -264,5 +264,18 @@ def test_patience_is_at_least_one_step(value: int) -> None:
         Options(max_nonfinite=value)
 
 
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ({"diagnostics_every": -1}, r"diagnostics\.every must be at least 0, got -1; 0 is never\."),
+        ({"log_every": -5}, r"options\.log_every must be at least 0, got -5; 0 is never\."),
+        ({"checkpoint_seconds": -1.0}, r"options\.checkpoint_seconds must be at least 0, got -1\.0; 0 is after every"),
+    ],
+)
+def test_less_than_never_is_refused(option: dict[str, Any], says: str) -> None:
+    with pytest.raises(BenchError, match=says):
+        Options(**option)
+
+
 def test_logging_off(compose: Compose, tmp_path: Path) -> None:
     assert train(compose(), tmp_path, log_every=0).record["converged"]
