@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mtl_bench.errors import BenchError, Damaged, noting
 from mtl_bench.records import Record
+from mtl_bench.records.reading import readings_in
 from mtl_bench.records.record import RECORD_NAME, SINGLE, has_converged, load_record
 from mtl_bench.results.baselines import delta_m_of, find_baselines, single_task_means
 from mtl_bench.training.loggers import RunInfo, WandbLogger
@@ -47,6 +48,6 @@ def _change(record: Record, singles: Sequence[Record]) -> float | str:
 
 
 def _write(logger: WandbLogger, record: Record, folder: Path, change: float) -> None:
-    names = record["experiment"]["name"], record["method"]["name"]
-    logger.start(RunInfo.of(*names, record["hash"], record["seed"], folder, record["config"]))
+    names, readings = (record["experiment"]["name"], record["method"]["name"]), readings_in(record)
+    logger.start(RunInfo.of(*names, record["hash"], record["seed"], folder, record["config"], readings))
     logger.finish({"delta_m": change})

@@ -1,6 +1,6 @@
 """How numbers were read off a run: outside its identity, and yet a part of what makes two of them comparable."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from mtl_bench.records.record import Record, Shared
@@ -21,6 +21,16 @@ def reading(selection: str, config: Mapping[str, Any], task: str) -> dict[str, A
     if config.get("tasks", {}).get(task, {}).get("aggregation") == "batch_mean":
         found["evaluation_batch_size"] = reporting.get("evaluation_batch_size", BATCH)
     return found
+
+
+def readings_of(selection: str, config: Mapping[str, Any], tasks: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The reading of each task of a run."""
+    return {task: reading(selection, config, task) for task in tasks}
+
+
+def readings_in(record: Record) -> dict[str, dict[str, Any]]:
+    """Those of a finished run."""
+    return readings_of(record["selection"], record["config"], record["tasks"])
 
 
 def in_words(found: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from mtl_bench import __version__
 from mtl_bench.errors import BenchError, Damaged
 from mtl_bench.records.atomic import remove_leftovers, write_atomic
 from mtl_bench.records.folder import RunFolder
-from mtl_bench.records.reading import in_words, reading
+from mtl_bench.records.reading import in_words, readings_in
 from mtl_bench.records.record import SCHEMA, Measured, Record, load_record, mostly_skipped, save_record
 from mtl_bench.training.assemble import Place, assemble
 from mtl_bench.training.diagnostics import effective_shares, mean_cosines
@@ -62,7 +62,9 @@ def run_cell(plan: Plan, place: Place, options: Options, logger: Logger) -> Outc
         trainer.resume(place.resume)  # what it refuses stays as it is
         write_atomic(folder.config, OmegaConf.to_yaml(OmegaConf.create(plan.config)))
         trainer.logger.start(
-            RunInfo.of(plan.names.experiment, plan.method, plan.hash, plan.seed, folder.path, plan.config)
+            RunInfo.of(
+                plan.names.experiment, plan.method, plan.hash, plan.seed, folder.path, plan.config, plan.readings
+            )
         )
         trainer.logger.resumed(trainer.machine.ledger.counts.batches)
         failure: Diverged | None = None
@@ -97,7 +99,7 @@ def _finished_namesake(plan: Plan, folder: RunFolder) -> RunFolder | None:
     """
     for other in folder.namesakes():
         try:
-            if other.finished() and _readings(load_record(other.record), plan) == plan.readings:
+            if other.finished() and readings_in(load_record(other.record)) == plan.readings:
                 return other
         except Damaged as error:
             log.warning("%s", error)
@@ -110,7 +112,7 @@ def _found(plan: Plan, folder: RunFolder) -> Outcome:
     The reporting part of a protocol is outside a run's identity; single-task runs serve every Δm.
     """
     record = load_record(folder.record)
-    found = _readings(record, plan)
+    found = readings_in(record)
     if plan.single:
         same = found == plan.readings
     else:
@@ -123,11 +125,6 @@ def _found(plan: Plan, folder: RunFolder) -> Outcome:
             "paths.runs=FOLDER."
         )
     return Outcome(record, folder, skipped=True)
-
-
-def _readings(record: Record, plan: Plan) -> dict[str, dict[str, Any]]:
-    """By task, how the record of this plan's run was read off."""
-    return {task: reading(record["selection"], record["config"], task) for task in plan.tasks}
 
 
 def make_record(plan: Plan, trainer: Trainer, selected: Selected) -> Record:

@@ -11,7 +11,7 @@ from mtl_bench.data.packed import Packed
 from mtl_bench.models.loaded import digests, loaded
 from mtl_bench.records.folder import RunFolder
 from mtl_bench.records.identity import canonical_hash
-from mtl_bench.records.reading import reading
+from mtl_bench.records.reading import readings_of
 from mtl_bench.records.record import SINGLE
 from mtl_bench.tasks import Task
 from mtl_bench.training.build import build, build_reporting, build_tasks, choose_tasks, draws_all, kept_weights
@@ -77,7 +77,7 @@ class Plan:
     @property
     def readings(self) -> dict[str, dict[str, Any]]:
         """By task, how numbers are read off this run."""
-        return {task: reading(self.reporting.selection.name, self.config, task) for task in self.tasks}
+        return readings_of(self.reporting.selection.name, self.config, self.tasks)
 
     def folder(self, runs: Path) -> RunFolder:
         return RunFolder(runs, self.names.experiment, self.method, self.hash, self.seed)

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import re
 import sys
 import time
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from mtl_bench.errors import BenchError
+from mtl_bench.records.reading import readings_of
 from mtl_bench.training.loggers import Guarded, Logger, NoLogger, RunInfo, TensorBoardLogger, WandbLogger
 from mtl_bench.training.loggers.wandb import within
 
@@ -43,6 +45,19 @@ class Fragile(Logger):
 @pytest.fixture
 def info(tmp_path: Path) -> RunInfo:
     return RunInfo("digits/pcgrad/seed-0", "f" * 64, "f" * 12 + "-0", tmp_path, {"method": {"name": "pcgrad"}})
+
+
+def test_two_readings_of_a_run_are_two_logged_runs(tmp_path: Path) -> None:
+    """And the last weights are one run however often one looks, under the id that it always had."""
+
+    def logged(selection: str, every: int = 1) -> str:
+        readings = readings_of(selection, {"protocol": {"reporting": {"evaluate_every": every}}}, ["left", "right"])
+        return RunInfo.of("digits", "ls", "f" * 64, 0, tmp_path, {}, readings).id
+
+    assert logged("last") == logged("last", 3) == "f" * 12 + "-0"
+    others = {logged("mean_last_10"), logged("mean_last_9"), logged("mean_last_10", 3)}
+    assert len(others) == 3
+    assert all(re.fullmatch("f{12}-0-[0-9a-f]{6}", one) for one in others)
 
 
 def run(logger: Logger, info: RunInfo) -> None:

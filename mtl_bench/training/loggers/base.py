@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from mtl_bench.errors import BenchError
+from mtl_bench.records.identity import canonical_hash
+from mtl_bench.records.reading import END
 
 log = logging.getLogger(__name__)
 
@@ -24,18 +26,30 @@ class RunInfo:
 
     name: str  # shown to people, e.g. "multimnist/pcgrad/seed-0"
     group: str  # identity hash: the seeds of one cell average themselves
-    id: str  # "<identity hash[:12]>-<seed>": a resumed run continues the same logged run
+    id: str  # "<identity hash[:12]>-<seed>", and a hash of how it is read off: a resumed run continues the logged one
     folder: Path  # the run folder; loggers write below it and nowhere else
     config: dict[str, Any]  # plain JSON values
     tags: tuple[str, ...] = ()
 
     @classmethod
     def of(
-        cls, experiment: str, method: str, digest: str, seed: int, folder: Path, config: dict[str, Any]
+        cls,
+        experiment: str,
+        method: str,
+        digest: str,
+        seed: int,
+        folder: Path,
+        config: dict[str, Any],
+        readings: Mapping[str, Mapping[str, Any]],
     ) -> "RunInfo":
-        """Of a cell, while it trains or from its record: the same run to whatever logs it."""
-        name = f"{experiment}/{method}/seed-{seed}"
-        return cls(name, digest, f"{digest[:12]}-{seed}", folder, config, (experiment, method))
+        """Of a cell, while it trains or from its record: the same run to whatever logs it.
+
+        `readings` are outside of `digest`, and tell apart runs that are trained alike in two folders.
+        """
+        name, identifier = f"{experiment}/{method}/seed-{seed}", f"{digest[:12]}-{seed}"
+        if any(one["selection"] != END for one in readings.values()):
+            identifier += f"-{canonical_hash(readings)[:6]}"
+        return cls(name, digest, identifier, folder, config, (experiment, method))
 
 
 class Logger(ABC):

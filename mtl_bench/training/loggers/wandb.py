@@ -25,6 +25,8 @@ GRACE = 5.0  # seconds that wandb's own process may need on top of its network t
 class WandbLogger(Logger):
     """One W&B run per run: `batch` is the step axis, seeds share a group, a resumed run continues under its id.
 
+    W&B takes nothing back: after a kill, points behind the checkpoint are drawn again.
+
     Runs go to `project` of `entity` (None: your own), and `mode` says when:
 
     offline   written below `<run folder>/wandb`, sent whenever you like with `wandb sync <folder>`
