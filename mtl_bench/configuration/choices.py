@@ -9,6 +9,8 @@ from typing import Any, cast
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from mtl_bench.errors import BenchError
+
 # what makes no difference to a baseline
 IRRELEVANT = ("method", "seed", "only", "single_task", "logger", "options", "resume", "objective")
 
@@ -39,8 +41,14 @@ class Choices:
         )
 
     def name(self, group: str) -> str:
-        """The option taken from a group; `custom` where none was."""
-        return self.options.get(group) or "custom"
+        """The option taken from a group; `custom` where none was. Raises BenchError for one that names no folder."""
+        name, kind = self.options.get(group) or "custom", group.partition("@")[0]
+        if "/" in name:
+            raise BenchError(
+                f"{kind}={name} would name a folder of runs one level too deep; put {name.rpartition('/')[2]}.yaml "
+                f"directly below {kind}/ of its --config-dir."
+            )
+        return name
 
     def method_name(self, method: Mapping[str, Any], group: str = "method") -> str:
         """The name of the chosen YAML, unless `method._target_` was pointed at another class: then its name."""

@@ -252,3 +252,16 @@ def test_marks_of_what_is_no_label(
         assert says in typed.err
         assert "`ignore`" in typed.err
         assert "Traceback" not in typed.err
+
+
+@pytest.mark.parametrize(("kind", "plain"), [("experiment", "multidigits"), ("method", "ls")])
+def test_yamls_that_lie_deeper_name_no_folder_of_runs(kind: str, plain: str, mtl_bench: Type, folder: Path) -> None:
+    own = folder / "yamls" / kind / "mine" / "deep.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text(f"# @package {'_global_' if kind == 'experiment' else kind}\ndefaults: [/{kind}/{plain}, _self_]\n")
+    before = sorted(folder.glob("runs/**/*"))
+    typed = mtl_bench("train", "--config-dir", "yamls", *FAST, f"{kind}=mine/deep")
+    assert typed.status == 1
+    assert f"{kind}=mine/deep would name a folder of runs one level too deep" in typed.sentence
+    assert f"put deep.yaml directly below {kind}/" in typed.sentence
+    assert sorted(folder.glob("runs/**/*")) == before
