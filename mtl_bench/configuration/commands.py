@@ -19,6 +19,7 @@ from mtl_bench.configuration.configs_folder import configs_folder
 NODES = ("dataset", "tasks", "model", "method", "protocol")
 GROUPS = ("dataset", "model", "method")  # of which another preset may have been chosen than the experiment's
 WORD = re.compile(r"(?!(?:null|true|false|yes|no|on|off|nan|inf)$)[A-Za-z_][\w./\-]*", re.IGNORECASE | re.ASCII)
+KEY = re.compile(r"[A-Za-z_][\w\-]*|\d+", re.ASCII)  # behind a dot; in a map Hydra reads others too, 5_o_Clock_Shadow
 ESCAPED = re.compile(r"(\\*)('|\Z)")  # backslashes that Hydra reads as escapes: those before a quote, and the last ones
 
 
@@ -144,12 +145,18 @@ def _changes(value: Any, preset: Any, place: str) -> Iterator[str]:
     missing = [key for key in preset if key not in value]
     if missing and "_target_" in preset and preset["_target_"] == value.get("_target_"):
         missing = [key for key in missing if _tells(preset, key)]
+    below = {
+        key: list(_changes(part, preset[key], f"{place}.{key}"))
+        if key in preset
+        else [f"+{place}.{key}={hydra_text(part)}"]
+        for key, part in value.items()
+    }
+    if not all(map(KEY.fullmatch, [*missing, *(key for key, found in below.items() if found)])):
+        yield from (f"~{place}", f"+{place}={hydra_text(value)}")  # a map alone would be merged into the preset's
+        return
     yield from (f"~{place}.{key}" for key in missing)
-    for key, part in value.items():
-        if key in preset:
-            yield from _changes(part, preset[key], f"{place}.{key}")
-        else:
-            yield f"+{place}.{key}={hydra_text(part)}"
+    for found in below.values():
+        yield from found
 
 
 def _tells(node: Mapping[str, Any], key: str) -> bool:

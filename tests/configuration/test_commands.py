@@ -70,6 +70,26 @@ def test_what_was_changed_is_typed() -> None:
     assert composed(words)["method"]["added"] == {"a": ["x y", None, True]}
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ["protocol.reporting.delta_m.terms={5_o_Clock_Shadow:[]}"],
+        ["~protocol.reporting.delta_m.terms", "+protocol.reporting.delta_m.terms={Mustache:[accuracy]}"],
+        ["+protocol.training.static_weights={5_o_Clock_Shadow:2.0,Mustache:1.0}"],
+        ["tasks={5_o_Clock_Shadow:{revision:2},Mustache:{classes:3}}", "model.width=4"],
+        ["+method.added={within_11.25:1}"],
+    ],
+)
+def test_keys_that_cannot_be_typed_come_in_a_map(changes: list[str]) -> None:
+    """Behind a dot Hydra reads no name that begins with a digit or holds another dot."""
+    config = dict(composed(["mtl-bench", "train", "experiment=celeba9", "method=uw", *changes]))
+    run = KeptRun("celeba9", "uw", {**config, "only": list(config["tasks"])}, (0,))
+    words = train_words(run)
+    assert words is not None
+    again = composed(["mtl-bench", "train", *words[1:]])
+    assert [again[node] for node in (*NODES, "method")] == [config[node] for node in (*NODES, "method")]
+
+
 def test_what_has_no_yaml_here_has_no_command() -> None:
     config = RUNS[0][min(RUNS[0])]["config"]
     assert train_commands([KeptRun("somebody_elses", "ls", config, (0,))]) is None
