@@ -151,7 +151,8 @@ def _changes(value: Any, preset: Any, place: str) -> Iterator[str]:
         else [f"+{place}.{key}={hydra_text(part)}"]
         for key, part in value.items()
     }
-    if not all(map(KEY.fullmatch, [*missing, *(key for key, found in below.items() if found)])):
+    changed = [*missing, *(key for key, found in below.items() if found)]
+    if not all(KEY.fullmatch(str(key)) for key in changed):
         yield from (f"~{place}", f"+{place}={hydra_text(value)}")  # a map alone would be merged into the preset's
         return
     yield from (f"~{place}.{key}" for key in missing)

@@ -33,7 +33,7 @@ def readings_in(record: Record) -> dict[str, dict[str, Any]]:
     return readings_of(record["selection"], record["config"], record["tasks"])
 
 
-def in_words(found: Mapping[str, Any]) -> str:
+def reading_in_words(found: Mapping[str, Any]) -> str:
     """A reading, as sentences name it in brackets."""
     return ", ".join(f"{name} {value!r}" for name, value in found.items())
 

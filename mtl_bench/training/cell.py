@@ -14,7 +14,7 @@ from mtl_bench import __version__
 from mtl_bench.errors import BenchError, Damaged
 from mtl_bench.records.atomic import remove_leftovers, write_atomic
 from mtl_bench.records.folder import RunFolder
-from mtl_bench.records.reading import in_words, readings_in
+from mtl_bench.records.reading import reading_in_words, readings_in
 from mtl_bench.records.record import SCHEMA, Measured, Record, load_record, mostly_skipped, save_record
 from mtl_bench.training.assemble import Place, assemble
 from mtl_bench.training.diagnostics import effective_shares, mean_cosines
@@ -118,7 +118,7 @@ def _found(plan: Plan, folder: RunFolder) -> Outcome:
     else:
         same = record["experiment"]["hash"] == plan.setting.experiment_hash(list(plan.tasks))
     if not same:
-        told = in_words(next(iter(found.values())))
+        told = reading_in_words(next(iter(found.values())))
         raise BenchError(
             f"{folder.path} is finished under another reporting part of the protocol ({told}, Δm "
             f"{record['delta_m']['definition']!r}) and stays as it is; give this one a folder of its own with "

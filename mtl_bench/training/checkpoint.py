@@ -11,7 +11,7 @@ import torch
 
 from mtl_bench.errors import BenchError
 from mtl_bench.records.atomic import write_atomic
-from mtl_bench.records.reading import in_words
+from mtl_bench.records.reading import reading_in_words
 
 FORMAT = 1
 
@@ -53,9 +53,10 @@ def check_readings(path: Path, saved: dict[str, Any], readings: dict[str, dict[s
     former = saved.get("readings", readings)
     for task, reading in readings.items():
         if former[task] != reading:
+            told = reading_in_words(former[task])
             raise BenchError(
-                f"{path} was begun under another reporting part of the protocol ({in_words(former[task])}); type that "
-                "again, give this one a folder of its own with paths.runs=FOLDER, or delete it to start again."
+                f"{path} was begun under another reporting part of the protocol ({told}); type that again, give this "
+                "one a folder of its own with paths.runs=FOLDER, or delete it to start again."
             )
 
 
