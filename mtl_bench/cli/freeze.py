@@ -43,10 +43,12 @@ def freeze(parsed: argparse.Namespace) -> None:
 
 def filters_of(board: "Board") -> "list[Filter]":
     """All rows, methods with the options of their YAML alone, and the rows of each suite on this experiment."""
+    from mtl_bench.cli.preset_label import preset_label
     from mtl_bench.configuration.suite_grid import suites_of
     from mtl_bench.results.frozen_files import Filter
 
-    plain = tuple(row.label for row in board.rows if row.is_method and " (" not in row.label)
+    methods = [row.label for row in board.rows if row.is_method]
+    plain = tuple(label for label in methods if label == preset_label(label.partition(" (")[0]))
     suites = [Filter(f"suite-{grid.name}", grid.methods, grid.seeds) for grid in suites_of(board.experiment)]
     return [Filter("all"), Filter("default", plain), *suites]
 

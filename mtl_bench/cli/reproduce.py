@@ -97,6 +97,7 @@ def _trained(
 ) -> "dict[str, list[Trained]]":
     """Table → the boards of its experiment, those at the full protocol first."""
     from mtl_bench.cli.departures import departures
+    from mtl_bench.cli.preset_label import preset_label
     from mtl_bench.records.entry import find_entries
     from mtl_bench.records.record import SINGLE, find_records
     from mtl_bench.results.board import leaderboards
@@ -119,7 +120,7 @@ def _trained(
         for table in wanted:
             if table.experiment == board.experiment:
                 ways = [departures(example, overrides) for overrides in table.protocols]
-                one = Trained(board, used, min(ways, key=len))
+                one = Trained(board, used, min(ways, key=len), preset_label)
                 found.setdefault(table.name, []).append(one)
     return {name: sorted(boards, key=lambda one: bool(one.departures)) for name, boards in found.items()}
 

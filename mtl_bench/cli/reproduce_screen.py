@@ -68,7 +68,7 @@ def show_table(table: PaperTable, trained: Sequence[Trained], names: PrintedName
     console.print()
     shown = False
     for one in trained:
-        cells = beside(table, one.board, one.records, names)
+        cells = beside(table, one, names)
         if cells:
             _show_beside(table, one, cells)
             shown = True

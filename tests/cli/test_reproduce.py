@@ -2,10 +2,12 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mtl_bench.cli.departures import departures
+from mtl_bench.cli.preset_label import preset_label
 from mtl_bench.records import Shared
 from mtl_bench.records.entry import save_entry
 from mtl_bench.records.record import load_record, save_record
@@ -149,6 +151,22 @@ def test_a_default_that_the_yaml_names_since_is_no_departure(cell: Path) -> None
     assert departures(record, ["model=mlp"]) == budget
     record["config"]["model"]["norm"] = True
     assert departures(record, ["model=mlp"]) == ["model.norm is True, not False", *budget]
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "label"),
+    [
+        ("ls", {}, "ls"),
+        ("imtl", {}, "imtl (weighting=IMTLL)"),
+        ("round_robin", {}, "round_robin (phase=1)"),
+        ("round_robin", {"phase": 2, "order": "random"}, "round_robin (phase=2, order=random)"),
+        ("stgu", {"decay": 0.0001}, "stgu (decay=0.0001)"),
+        ("priority", {}, "priority"),  # of no row: its priorities are still to be given
+        ("of_nobody", {}, "of_nobody"),
+    ],
+)
+def test_a_preset_has_the_label_of_its_row(method: str, options: dict[str, Any], label: str) -> None:
+    assert preset_label(method, options) == label
 
 
 def test_a_trial_of_a_search_is_no_row(reproduce: Type, cell: Path) -> None:

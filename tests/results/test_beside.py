@@ -1,12 +1,16 @@
 """Ours beside the paper's: which cells are compared, and by how many standard errors they differ."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from math import sqrt
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mtl_bench.cli.preset_label import preset_label
+from mtl_bench.records import Record
 from mtl_bench.results import leaderboard
 from mtl_bench.results.published import Beside, PaperTable, PrintedNames, Trained, beside, ladder
 from mtl_bench.results.published.catalogue import Demand
@@ -37,10 +41,18 @@ TABLE = PaperTable(
 )
 
 
+def label(method: str, options: Mapping[str, Any]) -> str:
+    return f"{method} ({', '.join(f'{key}={value}' for key, value in options.items())})" if options else method
+
+
+def trained(records: list[Record]) -> Trained:
+    return Trained(leaderboard(records), records, [], label)
+
+
 @pytest.fixture
 def compared(runs: Runs, single: Runs) -> dict[tuple[str, str], Beside]:
     records = [*runs("even", (83, 84, 85), (0.44, 0.46, 0.48)), *single()]
-    return {(one.printed_as, one.metric): one for one in beside(TABLE, leaderboard(records), records, NAMES)}
+    return {(one.printed_as, one.metric): one for one in beside(TABLE, trained(records), NAMES)}
 
 
 def test_cells_with_records_are_compared_baseline_first(compared: dict[tuple[str, str], Beside]) -> None:
@@ -60,9 +72,9 @@ def test_a_printed_standard_error_is_used_and_another_spread_is_not(runs: Runs, 
     records = [*runs("even", (83, 84, 85), (0.44, 0.46, 0.48)), *single()]
     cells = {LEFT: Printed("82.0", True, spread=0.5, seeds=3)}
     table = replace(TABLE, rows={"Even": cells}, spread="standard_error")
-    board = leaderboard(records)
-    *_, known = beside(table, board, records, NAMES)
-    *_, unknown = beside(replace(table, spread="unknown"), board, records, NAMES)
+    board = trained(records)
+    *_, known = beside(table, board, NAMES)
+    *_, unknown = beside(replace(table, spread="unknown"), board, NAMES)
     assert known.difference_error == pytest.approx(sqrt(1 / 3 + 0.25 + 0.01 / 12))
     assert unknown.difference_error == pytest.approx(sqrt(1 / 3 + 1 / 3 + 0.01 / 12))
 
@@ -80,66 +92,76 @@ def test_delta_is_turned_and_carries_the_noise_of_baselines(compared: dict[tuple
 
 def test_one_seed_has_no_standard_error(runs: Runs, single: Runs) -> None:
     records = [*runs("even", (83,), (0.44,)), *single()]
-    found = [one for one in beside(TABLE, leaderboard(records), records, NAMES) if one.printed_as == "Even"]
+    found = [one for one in beside(TABLE, trained(records), NAMES) if one.printed_as == "Even"]
     assert [one.in_errors for one in found] == [None, None, None]
 
 
 def test_another_definition_is_not_compared(runs: Runs, single: Runs) -> None:
     records = [*runs("even", (83, 84), (0.44, 0.46)), *single()]
     for table in (replace(TABLE, deltas={DELTA: "left"}), replace(TABLE, judged={"left": {LEFT: "accuracy"}})):
-        assert DELTA not in {one.metric for one in beside(table, leaderboard(records), records, NAMES)}
+        assert DELTA not in {one.metric for one in beside(table, trained(records), NAMES)}
 
 
 def test_a_gain_over_another_row_is_not_compared(runs: Runs, single: Runs) -> None:
     records = [*runs("even", (83, 84), (0.44, 0.46)), *single()]
     assert TABLE.baseline_name in NAMES.single_task
     table = replace(TABLE, baseline_name="Even weights")
-    assert DELTA not in {one.metric for one in beside(table, leaderboard(records), records, NAMES)}
+    assert DELTA not in {one.metric for one in beside(table, trained(records), NAMES)}
 
 
 def test_options_that_the_paper_gave_name_another_row(runs: Runs, single: Runs) -> None:
     records = [*runs("even", (83, 84), (0.44, 0.46)), *runs("even (c=0.5)", (85, 86), (0.4, 0.4)), *single()]
-    board = leaderboard(records)
+    board = trained(records)
     plain, given = TABLE, replace(TABLE, options={"EVEN": {"C": 0.5}})
-    found = [{one.metric: one.ours for one in beside(t, board, records, NAMES)} for t in (plain, given)]
+    found = [{one.metric: one.ours for one in beside(t, board, NAMES)} for t in (plain, given)]
     assert [values[LEFT] for values in found] == [83.5, 85.5]
-    trained = Trained(board, records, [])
-    assert rows_to_train(given, trained, NAMES, [0, 1]) == rows_to_train(plain, trained, NAMES, [0, 1])
+    assert rows_to_train(given, board, NAMES, [0, 1]) == rows_to_train(plain, board, NAMES, [0, 1])
+
+
+def test_the_row_of_a_preset_that_sets_options_is_found(runs: Runs, single: Runs) -> None:
+    methods = runs("imtl", (83, 84), (0.44, 0.46))
+    for record in methods:
+        record["method"]["label"] = "imtl (weighting=IMTLL)"
+    records = [*methods, *single()]
+    board = replace(trained(records), label_of=preset_label)
+    names = PrintedNames(frozenset({"STL"}), {"Even": "imtl"}, {})
+    assert board.rows(TABLE, names) == ["STL", "Even"]
+    assert rows_to_train(TABLE, board, names, [0, 1]) == []
 
 
 def test_other_units_leave_only_delta(runs: Runs, single: Runs) -> None:
     records = [*runs("even", (83, 84), (0.44, 0.46)), *single()]
-    found = beside(replace(TABLE, other_units=True), leaderboard(records), records, NAMES)
+    found = beside(replace(TABLE, other_units=True), trained(records), NAMES)
     assert [one.metric for one in found] == [DELTA]
 
 
 def test_a_diverged_row_is_not_compared(runs: Runs, single: Runs) -> None:
     records = [*runs("even", (83, float("nan")), (0.44, 0.46)), *single()]
-    assert "Even" not in {one.printed_as for one in beside(TABLE, leaderboard(records), records, NAMES)}
+    assert "Even" not in {one.printed_as for one in beside(TABLE, trained(records), NAMES)}
 
 
 def test_what_is_left_to_train(runs: Runs, single: Runs) -> None:
     records = [*runs("even", (83, 84), (0.44, 0.46)), *single()]
-    trained = Trained(leaderboard(records), records, [])
-    assert rows_to_train(TABLE, trained, NAMES, [0, 1]) == ["OTHER"]
-    assert rows_to_train(TABLE, trained, NAMES, [0, 1, 2]) == ["EVEN", "OTHER"]
+    board = trained(records)
+    assert rows_to_train(TABLE, board, NAMES, [0, 1]) == ["OTHER"]
+    assert rows_to_train(TABLE, board, NAMES, [0, 1, 2]) == ["EVEN", "OTHER"]
     few = [*runs("even", (83, 84), (0.44, 0.46)), *runs("other", (83, 84), (0.44, 0.46)), *single((79,), (0.5,))]
-    assert rows_to_train(TABLE, Trained(leaderboard(few), few, []), NAMES, [0]) == []
-    assert rows_to_train(TABLE, Trained(leaderboard(few), few, []), NAMES, [0, 1]) == ["EVEN", "OTHER"]
+    assert rows_to_train(TABLE, trained(few), NAMES, [0]) == []
+    assert rows_to_train(TABLE, trained(few), NAMES, [0, 1]) == ["EVEN", "OTHER"]
     alone = records[:2]
-    assert rows_to_train(TABLE, Trained(leaderboard(alone), alone, []), NAMES, [0]) == ["EVEN", "OTHER"]
+    assert rows_to_train(TABLE, trained(alone), NAMES, [0]) == ["EVEN", "OTHER"]
 
 
 def test_the_ladder_says_every_step(runs: Runs, single: Runs) -> None:
     records = [*runs("even", (83, 84), (0.44, 0.46)), *single()]
-    board = leaderboard(records)
-    assert ladder(TABLE, [Trained(board, records, [])], NAMES) == [
+    board = trained(records)
+    assert ladder(TABLE, [board], NAMES) == [
         "Cells audited: of 1 printed Δm and mean ranks 1 follow from them, 0 not, and 0 cannot be recomputed "
         "(`--audit` shows which).",
         "Computed exactly (selection, Δm) by `experiment=digits`.",
         "Trained at the full protocol: 2 of 4 rows.",
     ]
-    told = ladder(TABLE, [Trained(board, records, ["epochs is 1, not 9"])], NAMES)[2:]
+    told = ladder(TABLE, [replace(board, departures=["epochs is 1, not 9"])], NAMES)[2:]
     assert told == [
         "Trained, 2 of 4 rows, not at the full protocol: epochs is 1, not 9.",
         "Not run at the full protocol: needs digits (docs/x.md), about 12.0 hours of one processor a run.",

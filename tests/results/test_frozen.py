@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mtl_bench.cli.freeze import filters_of
 from mtl_bench.errors import BenchError
 from mtl_bench.records import Record
 from mtl_bench.results import leaderboard
@@ -43,6 +44,16 @@ def test_a_version_holds_a_page_and_one_csv_per_filter(records: list[Record], tm
     assert "#### Places by Δm" in page
     assert "MR of 2 ↓" in page
     assert all(f"({name})" in (made.folder / "README.md").read_text() for name in names)
+
+
+def test_an_option_that_the_yaml_sets_is_a_default(runs: Runs, single: Runs) -> None:
+    labels = {"a": "imtl (weighting=IMTLL)", "b": "imtl (weighting=IMTLL, eps=1)", "c": "uw (x=1)", "d": "uw"}
+    methods = [run for name in labels for run in runs(name, [85] * 2, [0.4] * 2)]
+    for record in methods:
+        label = labels[record["method"]["name"]]
+        record["method"] = {"name": label.partition(" (")[0], "label": label}
+    filters = {one.name: one.methods for one in filters_of(leaderboard([*methods, *single()]))}
+    assert set(filters["default"] or ()) == {labels["a"], labels["d"]}
 
 
 def test_an_experiment_may_lie_in_a_folder(records: list[Record], tmp_path: Path) -> None:

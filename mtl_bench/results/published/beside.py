@@ -1,6 +1,6 @@
 """Ours beside the paper's, cell by cell, with the difference in standard errors."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean, stdev
@@ -11,9 +11,10 @@ from mtl_bench.records import Record
 from mtl_bench.results.board import Board
 from mtl_bench.results.change import term_weights
 from mtl_bench.results.intervals import LEVEL
-from mtl_bench.results.published.catalogue import PaperTable
+from mtl_bench.results.published.catalogue import PaperTable, printed_rows
 from mtl_bench.results.published.printed import Printed
 from mtl_bench.results.published.printed_names import PrintedNames
+from mtl_bench.results.published.trained_board import Trained
 from mtl_bench.results.row import Row
 
 
@@ -42,34 +43,18 @@ class Beside:
         return self.difference / self.difference_error if self.difference_error else None
 
 
-def beside(table: PaperTable, board: Board, records: Iterable[Record], names: PrintedNames) -> list[Beside]:
+def beside(table: PaperTable, trained: Trained, names: PrintedNames) -> list[Beside]:
     """Every cell of the table that a converged row of the board has a value for, in print's order."""
     runs: dict[str, dict[int, Record]] = {}
-    for record in records:
-        if record["selection"] == board.selection:
+    for record in trained.records:
+        if record["selection"] == trained.board.selection:
             runs.setdefault(record["hash"], {})[record["seed"]] = record
     found = []
     for printed_as, cells in printed_rows(table).items():
-        row = board_row(table, board, names, printed_as)
+        row = trained.row(table, names, printed_as)
         if row is not None and not row.diverged:
-            found += list(_row(table, board, row, runs, names, printed_as, cells))
+            found += list(_row(table, trained.board, row, runs, names, printed_as, cells))
     return found
-
-
-def printed_rows(table: PaperTable) -> dict[str, Mapping[str, Printed]]:
-    """The baseline first, where the table has one of its own."""
-    own = {table.baseline_name: table.baseline} if table.baseline_name and table.baseline else {}
-    return {**own, **table.rows}
-
-
-def board_row(table: PaperTable, board: Board, names: PrintedNames, printed_as: str) -> Row | None:
-    """The row of the method with its options as they come, or as the table says that the paper had them; variants of it
-    are other rows, which `report` shows."""
-    if printed_as in names.single_task:
-        return next((row for row in board.rows if row.is_single_task), None)
-    method = names.method(table.name, printed_as)
-    label = None if method is None else table.label(method)
-    return next((row for row in board.rows if row.label == label and row.is_method), None)
 
 
 def same_delta(table: PaperTable, board: Board, names: PrintedNames, metric: str) -> bool:

@@ -82,11 +82,6 @@ class PaperTable:
         data = self.demand.data if self.demand else ()
         return [[f"dataset={one}", *self.overrides] for one in data] or [list(self.overrides)]
 
-    def label(self, method: str) -> str:
-        """Of the board's row of one of our methods, with the options that the paper gave it."""
-        given = self.options.get(method)
-        return f"{method} ({', '.join(f'{key}={value}' for key, value in given.items())})" if given else method
-
     @property
     def hours(self) -> float | None:
         """Of one processor for one run; None where it was not measured with these overrides."""
@@ -134,6 +129,12 @@ def published_table(tables: Mapping[str, PaperTable], name: str) -> PaperTable:
         hint = f"did you mean {alike[0]}?" if alike else "`mtl-bench reproduce` lists them."
         raise BenchError(f"There is no published table {name!r}; {hint}")
     return tables[name]
+
+
+def printed_rows(table: PaperTable) -> dict[str, Mapping[str, Printed]]:
+    """The baseline first, where the table has one of its own."""
+    own = {table.baseline_name: table.baseline} if table.baseline_name and table.baseline else {}
+    return {**own, **table.rows}
 
 
 def _table(

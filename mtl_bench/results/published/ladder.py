@@ -1,28 +1,11 @@
 """How far a published table is reproduced, never in one word: audited, computed, trained, or what is missing for it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from mtl_bench.records import Record
-from mtl_bench.results.board import Board
-from mtl_bench.results.published.beside import board_row, printed_rows
-from mtl_bench.results.published.catalogue import PaperTable
+from mtl_bench.results.published.catalogue import PaperTable, printed_rows
 from mtl_bench.results.published.printed_names import PrintedNames
 from mtl_bench.results.published.recompute import recompute
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A board of the table's experiment; `departures` say in what its runs are not the full protocol. The records are
-    those behind it, and perhaps others."""
-
-    board: Board
-    records: Sequence[Record]
-    departures: Sequence[str]
-
-    def rows(self, table: PaperTable, names: PrintedNames) -> list[str]:
-        """Printed names of the rows that it holds."""
-        return [one for one in printed_rows(table) if board_row(table, self.board, names, one)]
+from mtl_bench.results.published.trained_board import Trained
 
 
 def ladder(table: PaperTable, trained: Sequence[Trained], names: PrintedNames) -> list[str]:
@@ -63,7 +46,7 @@ def rows_to_train(table: PaperTable, trained: Trained, names: PrintedNames, seed
     alone = {seed for row in rows.values() if row.is_single_task for seed in row.seeds}
     if not any(row.delta_m for row in rows.values()) or not set(seeds) <= alone:
         return methods
-    labels = {method: table.label(method) for method in methods}
+    labels = {method: trained.label(table, method) for method in methods}
     return [one for one in methods if labels[one] not in rows or not set(seeds) <= set(rows[labels[one]].seeds)]
 
 
