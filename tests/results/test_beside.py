@@ -90,6 +90,17 @@ def test_delta_is_turned_and_carries_the_noise_of_baselines(compared: dict[tuple
     assert one.error > alone
 
 
+def test_the_papers_delta_is_taken_to_vary_as_all_of_ours(runs: Runs, single: Runs) -> None:
+    """Its single-task runs too: as many seeds as ours have our error."""
+    records = [*runs("even", (83, 84, 85), (0.44, 0.46, 0.48)), *single()]
+    board = trained(records)
+    for seeds in (1, 3, 12):
+        table = replace(TABLE, rows={"Even": {DELTA: Printed("-6.0", False, seeds=seeds)}})
+        *_, one = beside(table, board, NAMES)
+        assert one.error is not None
+        assert one.difference_error == pytest.approx(sqrt(one.error**2 * (1 + 3 / seeds) + 0.01 / 12))
+
+
 def test_one_seed_has_no_standard_error(runs: Runs, single: Runs) -> None:
     records = [*runs("even", (83,), (0.44,)), *single()]
     found = [one for one in beside(TABLE, trained(records), NAMES) if one.printed_as == "Even"]

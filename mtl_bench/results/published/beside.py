@@ -1,6 +1,6 @@
 """Ours beside the paper's, cell by cell, with the difference in standard errors."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean, stdev
@@ -86,13 +86,13 @@ def _row(
             if row.delta_m is not None and not row.is_single_task and same_delta(table, board, names, metric):
                 span = row.delta_m.interval
                 error = span.half / float(stats.t.ppf((1 + LEVEL) / 2, span.df)) if span else None
-                values = list(row.per_seed.values())
-                yield _cell(table, printed_as, metric, cell, cell.sign, row.delta_m.mean, values, error)
+                seeds = len(row.per_seed)
+                yield _cell(table, printed_as, metric, cell, cell.sign, row.delta_m.mean, seeds, error)
         elif not table.other_units and (term := table.ours(metric)):
             values = _values(row, runs, *term)
             if values:
                 error = stdev(values) / sqrt(len(values)) if len(values) > 1 else None
-                yield _cell(table, printed_as, metric, cell, 1, fmean(values), values, error)
+                yield _cell(table, printed_as, metric, cell, 1, fmean(values), len(values), error)
 
 
 def _values(row: Row, runs: Mapping[str, Mapping[int, Record]], task: str, metric: str) -> list[float]:
@@ -112,17 +112,17 @@ def _cell(
     cell: Printed,
     sign: int,
     ours: float,
-    values: Sequence[float],
+    seeds: int,
     error: float | None,
 ) -> Beside:
-    whole = None if error is None else sqrt(error**2 + _paper_variance(table, cell, stdev(values)))
-    return Beside(printed_as, metric, sign * float(cell.value), cell.places, ours, len(values), error, whole)
+    whole = None if error is None else sqrt(error**2 + _paper_variance(table, cell, error * sqrt(seeds)))
+    return Beside(printed_as, metric, sign * float(cell.value), cell.places, ours, seeds, error, whole)
 
 
 def _paper_variance(table: PaperTable, cell: Printed, deviation: float) -> float:
-    """Of the printed mean: the standard error it prints, else seeds that vary as ours do (`deviation`); and rounding,
-    uniform over a unit of the last digit. Nothing but rounding where it does not say how many seeds it is the mean of.
-    """
+    """Of the printed mean: the standard error it prints, else seeds that vary as ours do (`deviation`, of a Δm with the
+    single-task runs'); and rounding, uniform over a unit of the last digit. Nothing but rounding where it does not say
+    how many seeds it is the mean of."""
     rounding = float(2 * cell.half) ** 2 / 12
     if cell.spread is not None and table.spread == "standard_error":
         return cell.spread**2 + rounding
