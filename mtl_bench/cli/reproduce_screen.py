@@ -1,6 +1,6 @@
 """What `mtl-bench reproduce` prints."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -70,7 +70,7 @@ def show_table(table: PaperTable, trained: Sequence[Trained], names: PrintedName
     for one in trained:
         cells = beside(table, one, names)
         if cells:
-            _show_beside(table, one, cells)
+            _show_beside(table, one, names, cells)
             shown = True
     if not shown:
         _show_paper(table)
@@ -102,7 +102,7 @@ def audit_rule(table: PaperTable) -> str:
     return f"{rule} Ranks are among the printed methods, without the baseline." if table.rank else rule
 
 
-def _show_beside(table: PaperTable, one: Trained, cells: Sequence[Beside]) -> None:
+def _show_beside(table: PaperTable, one: Trained, names: PrintedNames, cells: Sequence[Beside]) -> None:
     _say(f"Ours: {one.board.experiment} · {one.board.hash[:12]}" + ("" if not one.departures else ", reduced"))
     rows, last = [], ""
     for cell in cells:
@@ -115,11 +115,21 @@ def _show_beside(table: PaperTable, one: Trained, cells: Sequence[Beside]) -> No
         last = cell.printed_as
     _print(("row", "metric", "paper", "ours ± s.e.", "seeds", "difference", "in s.e."), rows, left=(0, 1))
     _say(ERRORS)
-    absent = [row for row in printed_rows(table) if row not in {cell.printed_as for cell in cells}]
-    if absent:
-        _say(f"Without records here: {', '.join(absent)}.")
-    for note in one.board.notes:
-        _say(note)
+    for line in [*_left_out(table, one, names, {cell.printed_as for cell in cells}), *one.board.notes]:
+        _say(line)
+
+
+def _left_out(table: PaperTable, one: Trained, names: PrintedNames, shown: Set[str]) -> Iterator[str]:
+    """Printed rows without a cell of ours, by the reason."""
+    rows = {name: one.row(table, names, name) for name in printed_rows(table) if name not in shown}
+    lost = {name: row for name, row in rows.items() if row and row.diverged}
+    if absent := [name for name, row in rows.items() if row is None]:
+        yield f"Without records here: {', '.join(absent)}."
+    if lost:
+        told = (f"{name} ({len(row.converged)} of {len(row.seeds)} seeds)" for name, row in lost.items())
+        yield f"Not compared, for not every seed converged: {', '.join(told)}."
+    if unlike := [name for name, row in rows.items() if row and name not in lost]:
+        yield f"Trained, with no number that compares: {', '.join(unlike)}."
 
 
 def _show_paper(table: PaperTable) -> None:

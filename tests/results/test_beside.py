@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtl_bench.cli.preset_label import preset_label
+from mtl_bench.cli.reproduce_screen import show_table
 from mtl_bench.records import Record
 from mtl_bench.results import leaderboard
 from mtl_bench.results.published import Beside, PaperTable, PrintedNames, Trained, beside, ladder
@@ -149,6 +150,23 @@ def test_other_units_leave_only_delta(runs: Runs, single: Runs) -> None:
 def test_a_diverged_row_is_not_compared(runs: Runs, single: Runs) -> None:
     records = [*runs("even", (83, float("nan")), (0.44, 0.46)), *single()]
     assert "Even" not in {one.printed_as for one in beside(TABLE, trained(records), NAMES)}
+
+
+def test_rows_without_a_cell_of_ours_say_why(
+    runs: Runs, single: Runs, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    records = [
+        *runs("even", (83, 84, float("nan")), (0.44, 0.46, 0.45)),
+        *runs("other", (83, 84), (0.4, 0.4)),
+        *single(),
+    ]
+    table = replace(TABLE, rows={**TABLE.rows, "Other": {"angle": Printed("9.0", True)}})
+    show_table(table, [trained(records)], NAMES)
+    told = capsys.readouterr().out.splitlines()
+    assert "Without records here: Cross-Stitch." in told
+    assert "Not compared, for not every seed converged: Even (2 of 3 seeds)." in told
+    assert "Trained, with no number that compares: Other." in told
 
 
 def test_what_is_left_to_train(runs: Runs, single: Runs) -> None:
