@@ -17,11 +17,11 @@ from mtl_bench.job.search_settings import SearchSettings
 from mtl_bench.pipeline.search import best_of, search
 from mtl_bench.pipeline.search_space import space_of, values_at, with_values
 from mtl_bench.records import Record
-from mtl_bench.records.entry import FOLDER, EntryFile, Group, Study, Trial, save_entry
+from mtl_bench.records.entry import FOLDER, EntryFile, Study, Trial, save_entry
 from mtl_bench.records.identity import canonical, canonical_hash
 from mtl_bench.records.record import SINGLE, has_converged
 from mtl_bench.results import delta_m
-from mtl_bench.results.tuned_rows import trial_in_words
+from mtl_bench.results.tuned_rows import is_over, trial_in_words
 from mtl_bench.training.arguments import check_node
 from mtl_bench.training.plan import Plan
 from mtl_bench.training.setting import method_label, training_of
@@ -99,7 +99,13 @@ class Tuner:
         for study in studies:
             self._search(study, label, path, None if over else entry)
         best = [study["trials"][study["winner"]] for study in studies if study["winner"] is not None]
-        entry["groups"] = [self._winner(of["tasks"], trial, seeds) for of, trial in zip(studies, best, strict=True)]
+        winners = [self._winner(of["tasks"], trial, seeds) for of, trial in zip(studies, best, strict=True)]
+        entry["groups"] = [{"tasks": list(p.tasks), "serves": list(p.tasks), "hash": p.hash} for _, (p, *_) in winners]
+        if not over and not _is_over(path):
+            save_entry(path, entry)  # boards hide what it names, from the first of these runs on
+        for job, plans in winners:
+            for plan in plans:
+                patient_cell(job, plan)
         entry["value"] = fmean(trial["score"] or 0.0 for trial in best)
         save_entry(path, entry)
         print(f"{path}: the entry, with seeds {', '.join(map(str, seeds))}; `mtl-bench report` shows its row.\n")
@@ -129,13 +135,11 @@ class Tuner:
             best = study["trials"][study["winner"]]
             print(f"{who}: trial {study['winner'] + 1} of {settings.trials} wins, {trial_in_words(best)}.")
 
-    def _winner(self, tasks: list[str], trial: Trial, seeds: list[int]) -> Group:
+    def _winner(self, tasks: list[str], trial: Trial, seeds: list[int]) -> tuple[Job, list[Plan]]:
+        """What trains it, a plan for each seed."""
         job = self._job(tasks)
         tuned = replace(job, plain=with_values(job.plain, trial["values"]))
-        plans = [tuned.plan(seed, tasks) for seed in seeds]
-        for plan in plans:
-            patient_cell(tuned, plan)
-        return {"tasks": tasks, "serves": tasks, "hash": plans[0].hash}
+        return tuned, [tuned.plan(seed, tasks) for seed in seeds]
 
     def _job(self, tasks: list[str]) -> Job:
         """Of one task alone with what the protocol changes for it written out, so that a search changes that."""
@@ -195,6 +199,6 @@ class Tuner:
 
 def _is_over(path: Path) -> bool:
     try:
-        return bool(json.loads(path.read_bytes())["groups"])
+        return is_over(json.loads(path.read_bytes()))
     except (OSError, ValueError, KeyError):
         return False

@@ -57,11 +57,11 @@ class EntryFile(Shared):
     budget: int  # networks at most
     grouping: dict[str, Any]  # how the groups, or the layers, were chosen, as configured
     split: NotRequired[list[str]]  # layers of which every task has a copy; the groups are then one network
-    tuning: NotRequired[Tuning]  # the search behind the networks, of which there are none before it is over
+    tuning: NotRequired[Tuning]  # the search behind the networks, of which there are none before it has winners
     seeds: list[int]  # of the measurement; groups are chosen once for all of them
     groups: list[Group]  # the networks
     measured_by: list[str]  # hashes of the runs that the choice needed; their cost counts
-    value: float | None  # mean predicted score of the serving groups, None where nothing was predicted
+    value: float | None  # mean predicted score of the serving groups, or of winners once they are trained; None: none
 
 
 def save_entry(path: Path, entry: EntryFile) -> None:

@@ -83,7 +83,7 @@ def leaderboards(
     records = without_trials(records, searched)
     tuned = _complete(records, list(filter(is_over, searched)), damaged)
     files = _complete(records, [file for file in files if "tuning" not in file], damaged)
-    winners = {(file["selection"], group["hash"]) for file in tuned for group in file["groups"]}
+    winners = {(file["selection"], group["hash"]) for file in searched for group in file["groups"]}
     untuned = {file["experiment"]["hash"] for file in searched}
     methods = [record for record in records if record["method"]["name"] != SINGLE]
     wanted = {(file["selection"], digest) for file in files for digest in runs_of(file)}

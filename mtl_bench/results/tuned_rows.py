@@ -39,7 +39,8 @@ def short_budget(tuning: Tuning) -> str:
 
 
 def is_over(file: EntryFile) -> bool:
-    return bool(file["groups"])
+    """Whether every winner is trained: the groups name them before, and the value comes last."""
+    return bool(file["groups"]) and file["value"] is not None
 
 
 def is_alone(file: EntryFile) -> bool:

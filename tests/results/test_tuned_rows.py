@@ -133,6 +133,14 @@ def test_a_search_under_way_has_no_row(setting: tuple[list[Record], list[EntryFi
         leaderboards([record for record in records if record["seed"] == TRIALS], _with_trial(files, "m-won"))
 
 
+def test_winners_in_training_are_no_setting_of_their_own(setting: tuple[list[Record], list[EntryFile]]) -> None:
+    records, files = setting
+    for file in files:
+        file["value"] = None
+    (plain,) = leaderboards([record for record in records if record["seed"] != 2], files)  # of which seeds are to come
+    assert (plain.hash, labels(plain)) == ("e1" * 32, {"M", "single-task"})
+
+
 def _with_trial(files: list[EntryFile], digest: str) -> list[EntryFile]:
     assert files[0]["tuning"]["studies"][0]["trials"][2]["hash"] == digest
     return files
