@@ -79,6 +79,18 @@ def put(place: str, value: object) -> Edit:
     return change
 
 
+def measured(name: str, unit: str, better: bool, value: float) -> Edit:
+    """One more metric of the left task, with this value wherever one stands."""
+
+    def change(record: dict[str, Any]) -> None:
+        record["metrics"]["left"][name] = {"higher_is_better": better, "unit": unit}
+        for one in (record, record["evaluations"][-1]):
+            for split in ("test", "val"):
+                one[split]["left"][name] = value
+
+    return change
+
+
 def both(place: str, value: object) -> Edit:
     """The reported value, and that of the last evaluation."""
 
@@ -104,6 +116,8 @@ EDITS: dict[str, tuple[Edit, str]] = {
     "Δm over nothing": (put("delta_m|terms|left", ["speed"]), "Δm counts speed of left, which was not measured"),
     "a better value": (put("test|left|accuracy", 99.0), "its values are not those of the last evaluation"),
     "an impossible value": (both("test|left|accuracy", 101.0), "test accuracy of left is 101 %, outside 0 to 100"),
+    "more than all": (measured("error", "%", False, 101.0), "test error of left is 101 %, outside 0 to 100"),
+    "an area above one": (measured("auc", "", True, 1.5), "test auc of left is 1.5, outside 0 to 1"),
     "no number": (both("test|left|accuracy", float("nan")), "test accuracy of left is nan, though the run converged"),
     "test is val": (as_val, "its test values are its validation values, to the last digit"),
     "many looks at test": (put("test_evaluations", 4), "says that test was evaluated 4 times and holds 1 such"),
@@ -185,6 +199,33 @@ def test_a_rule_whose_metric_has_a_dot(results: Path) -> None:
     assert any("not the one with the best validation within_11.25" in text for text in told)
 
 
+def test_validation_values_are_means_as_well(results: Path) -> None:
+    def change(record: dict[str, Any]) -> None:
+        selected(record, "mean_last_2", [1, 2], [1, 2])
+        record["val"]["left"]["accuracy"] += 1
+
+    path = edit(results, change)
+    found = [text for _, text in check_record(json.loads(path.read_text()), path)]
+    assert "its val values are not the mean of the last 2 evaluations" in found
+
+
+def test_a_budget_in_passes_may_end_with_the_dearest_batch(results: Path) -> None:
+    """One that looks ahead from each of two paths takes eight passes, where others take two."""
+
+    def budget(amount: float) -> Edit:
+        def change(record: dict[str, Any]) -> None:
+            record["identity"]["training"]["budget"] = {"amount": amount, "unit": "passes"}
+            record["counts"]["passes"] = 1000.0
+            record["counts"]["batches"] = 499
+
+        return change
+
+    for amount, fine in ((992.5, True), (991.5, False)):
+        path = edit(results, budget(amount))
+        found = [text for _, text in check_record(json.loads(path.read_text()), path)]
+        assert (f"trained for 1000 passes, and its budget is {amount:g}" not in found) is fine
+
+
 def given_up(record: dict[str, Any]) -> None:
     record |= {"converged": False, "evaluations": []}
 
@@ -222,6 +263,15 @@ def test_seeds_of_a_row_train_one_network_at_one_cost(results: Path) -> None:
     texts = {fault.text for fault in found_in(results) if fault.wrong}
     assert "its seeds trained networks of different sizes" in texts
     assert "its seeds differ by more than a quarter in passes per batch" in texts
+
+
+def test_a_seed_that_was_given_up_is_no_measure_of_costs(results: Path) -> None:
+    def change(record: dict[str, Any]) -> None:
+        record["converged"] = False
+        record["counts"]["passes"] *= 0.6
+
+    edit(results, change)
+    assert not [fault for fault in found_in(results) if fault.wrong]
 
 
 def test_one_run_under_two_seeds(results: Path) -> None:

@@ -11,6 +11,7 @@ from mtl_bench.results.validation.fault import Remarks
 
 WITHIN = re.compile(r"within_([\d.]+)")
 ABSOLUTE = ("mae", "abs_err")  # mean absolute errors, which a root mean square of the same errors is never below
+AREA = "auc"  # under a curve of shares
 SIGNED = "nats"  # losses in these may be negative: a density exceeds 1
 
 
@@ -23,7 +24,7 @@ def check_values(record: Record) -> Remarks:
             infos = record["metrics"].get(task, {})
             known = {name: value for name, value in metrics.items() if name in infos}
             for name, value in known.items():
-                yield from _range(f"{split} {name} of {task}", value, infos[name])
+                yield from _range(f"{split} {name} of {task}", value, name, infos[name])
             yield from _impossible(f"{split} {task}", known, infos)
     losses = [loss for one in record["evaluations"] for loss in one["train"].values()]
     if not all(map(isfinite, losses)):
@@ -35,18 +36,21 @@ def check_values(record: Record) -> Remarks:
             yield False, "every test value is perfect, so either the task is none or labels leaked"
 
 
-def _range(what: str, value: float, info: MetricInfo) -> Remarks:
+def _range(what: str, value: float, name: str, info: MetricInfo) -> Remarks:
     low, high = -inf, inf
     if not info["higher_is_better"] and info["unit"] != SIGNED:
         low = 0.0
     if info["unit"] == "°":
         low, high = 0.0, 180.0
-    if info["unit"] == "%" and info["higher_is_better"]:
+    if info["unit"] == "%":
         low, high = 0.0, 100.0
+    if name == AREA:
+        low, high = 0.0, 1.0
     if not isfinite(value):
         yield True, f"{what} is {value}, though the run converged"
     elif not low <= value <= high:
-        yield True, f"{what} is {value:g} {info['unit']}, outside {low:g} to {high:g}"
+        told = f"{value:g} {info['unit']}".strip()
+        yield True, f"{what} is {told}, outside {low:g} to {high:g}"
 
 
 def _impossible(what: str, metrics: Mapping[str, float], infos: Mapping[str, MetricInfo]) -> Remarks:

@@ -126,8 +126,10 @@ def _averaged(record: Record, needed: int) -> Remarks:
         yield True, "test was not evaluated at its last evaluations, of which it is the mean"
     elif len(last) < needed and has_converged(record):
         yield known, f"test was evaluated {looks} times, where {record['selection']!r} needs {needed}"
-    if last and not _is_mean(record["test"], last):
-        yield True, f"its test values are not the mean of the last {len(last)} evaluations"
+    vals = [one["val"] for one in record["evaluations"][-len(last) :]] if last else []
+    unlike = [split for split, of in (("test", last), ("val", vals)) if of and not _is_mean(record[split], of)]
+    if unlike:
+        yield True, f"its {unlike[0]} values are not the mean of the last {len(last)} evaluations"
     elif looks > needed:
         yield False, f"test was evaluated {looks} times under the rule {record['selection']!r}"
 
@@ -144,6 +146,11 @@ def _best(record: Record, metric: str) -> dict[str, dict[str, float]] | None:
 
 
 def _is_mean(values: dict[str, dict[str, float]], found: list[dict[str, dict[str, float]]]) -> bool:
+    if any(
+        {task: of.keys() for task, of in one.items()} != {task: of.keys() for task, of in values.items()}
+        for one in found
+    ):
+        return False
     means = {(t, name): sum(one[t][name] for one in found) / len(found) for t, of in values.items() for name in of}
     return all(not abs(values[t][name] - mean) > 1e-9 * max(1, abs(mean)) for (t, name), mean in means.items())
 
@@ -154,7 +161,11 @@ def _budget(record: Record) -> Remarks:
     counts = record["counts"]
     known = {"batches": counts["batches"], "passes": counts["passes"], "optimizer_steps": counts["optimizer_steps"]}
     used = record["evaluations"][-1]["epoch"] if unit == "epochs" else known[unit]
-    most = amount + 3 * used / max(1, counts["batches"])  # it stops after the batch that reaches it; some cost more
+    tasks = len(record["tasks"])
+    # It stops after the batch that reaches it, which may cost more than most; the dearest looks ahead from each of K
+    # separate paths: K forwards, K backwards and K² forwards.
+    dearest = tasks * (tasks + 2) if unit == "passes" else 0
+    most = amount + max(3 * used / max(1, counts["batches"]), dearest)
     if used > most or (record["converged"] and used < amount * (1 - 1e-9)):
         yield True, f"trained for {used:g} {unit}, and its budget is {amount:g}"
 
