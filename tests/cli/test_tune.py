@@ -123,6 +123,20 @@ def test_report_draws_searches(searched: Path, mtl_bench: Type) -> None:
     assert (searched / "searches.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_search_can_be_sent_in(searched: Path, mtl_bench: Type) -> None:
+    """As a submission: seeds are asked of its rows, not of its trials."""
+    (searched / "reference").mkdir()
+    (searched / "runs" / "submission.yaml").write_text(
+        "author: A\nlink: https://a.b\ncode: https://a.b/c\ntuning: 3 trials\n"
+    )
+    shutil.rmtree(searched / "runs/multidigits/ls")  # whose finished cell is a row of one seed
+    for path in searched.rglob("entries/tuned-ls-*.json"):
+        path.unlink()
+    lines = mtl_bench("validate", "runs", "--reference", "reference").out.splitlines()
+    told = {line.rpartition(": ")[2] for line in lines if line.startswith("error: ")}
+    assert told == {"has 2 seeds beside that of its trials, and a row needs 3."}
+
+
 def test_status_counts_trials_as_searches(searched: Path, mtl_bench: Type) -> None:
     lines = [line.split() for line in mtl_bench("status").out.splitlines()]
     told = {tuple(line[1:-1]) for line in lines if line[:1] == ["multidigits"] and "of" in line}

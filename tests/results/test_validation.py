@@ -16,6 +16,7 @@ from mtl_bench.records.identity import canonical_text
 from mtl_bench.records.record import find_records
 from mtl_bench.results import leaderboard
 from mtl_bench.results.validation import Fault, Remarks, credited, faults_below, submitted_runs
+from mtl_bench.results.validation.one_entry import check_entry
 from mtl_bench.results.validation.one_record import check_record
 
 ROOT = Path(__file__).parents[2]
@@ -407,3 +408,99 @@ def test_an_entry_needs_its_runs(results: Path) -> None:
     assert fault.wrong
     assert fault.path == target.resolve()
     assert "whose record is not in these folders" in fault.text
+
+
+@pytest.fixture
+def grouped(tmp_path: Path) -> Path:
+    """A committed entry of groups beside its runs."""
+    source = ROOT / "results/reference/rooms11"
+    path = min((source / "entries").glob("*.json"))
+    entry = json.loads(path.read_text())
+    for digest in {*entry["measured_by"], *(group["hash"] for group in entry["groups"])}:
+        for run in (ROOT / "results/reference").glob(f"rooms11*/*/{digest[:12]}"):
+            shutil.copytree(run, tmp_path / "reference" / run.relative_to(ROOT / "results/reference"))
+    (tmp_path / "reference/rooms11/entries").mkdir()
+    shutil.copy(path, tmp_path / "reference/rooms11/entries")
+    return tmp_path
+
+
+def serve_twice(entry: dict[str, Any]) -> None:
+    entry["groups"][1]["serves"] = entry["groups"][0]["serves"][:1]
+
+
+def swap_runs(entry: dict[str, Any]) -> None:
+    first, second, *_ = entry["groups"]
+    first["hash"], second["hash"] = second["hash"], first["hash"]
+
+
+ENTRIES: dict[str, tuple[Edit, str]] = {
+    "as committed": (lambda entry: None, ""),
+    "a task twice": (serve_twice, "its networks serve"),
+    "other tasks": (lambda entry: entry["groups"][0]["tasks"].pop(), "serves"),
+    "other runs": (swap_runs, " trained "),
+    "another rule": (put("selection", "mean_last_10"), "has the selection rule 'last', and not 'mean_last_10'"),
+    "other terms": (lambda entry: entry["delta_m"]["terms"].popitem(), "the terms of Δm of run"),
+    "other baselines": (lambda entry: entry["baselines"].clear(), "the single-task runs of run"),
+    "other units": (lambda entry: [m.clear() for m in entry["metrics"].values()], "the metrics of run"),
+}
+
+
+@pytest.mark.parametrize(("change", "says"), ENTRIES.values(), ids=ENTRIES)
+def test_an_entry_says_what_its_runs_say(change: Edit, says: str, grouped: Path) -> None:
+    (path,) = grouped.rglob("entries/*.json")
+    entry = json.loads(path.read_text())
+    change(entry)
+    path.write_text(json.dumps(entry))
+    told = [fault.text for fault in found_in(grouped) if fault.path == path.resolve() and fault.wrong]
+    assert any(says in text for text in told) if says else told == []
+
+
+def searched(submission: Path) -> dict[str, Any]:
+    """The submitted row as a search of two trials that the second one won, of seed 2."""
+    runs = [json.loads(path.read_text()) for path in submission.rglob("uw/*/seed-*/record.json")]
+    like = runs[0]
+    trials = [{"values": {}, "hash": "0" * 64, "score": 0.5}, {"values": {}, "hash": like["hash"], "score": 1.0}]
+    study = {"tasks": like["tasks"], "space": {}, "trials": trials, "winner": 1}
+    tuning = {"trials": 2, "epochs": None, "rates": [0.1, 10], "sampler": "random", "sampler_seed": 0, "seed": 2}
+    return {
+        **{key: like[key] for key in ("experiment", "tasks", "metrics", "selection", "delta_m", "baselines")},
+        **{"schema": 1, "id": "tuned-uw-01234567", "label": "uw, tuned (2 trials)", "budget": 1, "grouping": {}},
+        **{"tuning": {**tuning, "score": "score", "studies": [study]}, "seeds": [0, 1], "measured_by": []},
+        **{"groups": [{"tasks": like["tasks"], "serves": like["tasks"], "hash": like["hash"]}], "value": 1.0},
+    }
+
+
+SEARCHES: dict[str, tuple[Edit, str]] = {
+    "the second best": (put("tuning|studies|0|winner", 0), "is not its best trial, the first of several"),
+    "equal scores": (put("tuning|studies|0|trials|0|score", 1.0), "is not its best trial, the first of several"),
+    "none that converged": (
+        lambda entry: [trial.update(score=None) for trial in entry["tuning"]["studies"][0]["trials"]],
+        "is not its best trial, the first of several",
+    ),
+    "another run": (put("tuning|studies|0|trials|1|hash", "1" * 64), "is not that of its best trial"),
+    "other networks": (put("tuning|studies|0|tasks", ["left"]), "its networks are not those of its searches"),
+    "no winner": (put("tuning|studies|0|winner", None), "has no winner, and the entry names its run"),
+}
+
+
+@pytest.mark.parametrize(("change", "says"), SEARCHES.values(), ids=SEARCHES)
+def test_a_search_ends_as_its_scores_do(change: Edit, says: str, submission: Path) -> None:
+    entry = searched(submission)
+    runs = {entry["groups"][0]["hash"]: {}}
+    assert list(check_entry(entry, runs)) == []  # type: ignore[arg-type]
+    change(entry)
+    (text,) = check_entry(entry, runs)  # type: ignore[arg-type]
+    assert says in text
+
+
+def test_a_search_can_be_sent_in(results: Path, submission: Path) -> None:
+    """Its trials have one seed and no single-task runs of their own; its row needs seeds beside theirs."""
+    for path in submission.rglob("uw/*/seed-*/record.json"):
+        record = json.loads(path.read_text())
+        path.write_text(json.dumps(record | {"baselines": dict.fromkeys(record["baselines"], "f" * 64)}))
+    assert any("has no Δm" in fault.text for fault in found_in(results, "submissions/own"))
+    (submission / "multimnist/entries").mkdir()
+    (submission / "multimnist/entries/tuned-uw-01234567.json").write_text(json.dumps(searched(submission)))
+    found = {fault.text for fault in found_in(results, "submissions/own") if fault.wrong}
+    told = {text for text in found if "has no Δm" in text or "a row needs" in text}
+    assert told == {"has 2 seeds beside that of its trials, and a row needs 3"}

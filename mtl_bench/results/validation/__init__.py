@@ -1,17 +1,19 @@
 """Whether records can stand on a board: schema, hash, completeness, plausibility."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mtl_bench.errors import BenchError, Damaged
 from mtl_bench.records import Record
-from mtl_bench.records.entry import find_entries
+from mtl_bench.records.entry import FOLDER, EntryFile, find_entries
 from mtl_bench.records.record import RECORD_NAME, load_record
-from mtl_bench.results.entries import check_runs
+from mtl_bench.results.entries import Run, check_runs
+from mtl_bench.results.tuned_rows import is_over
 from mtl_bench.results.validation.fault import Fault, Located, Remarks
 from mtl_bench.results.validation.metric_values import check_values
 from mtl_bench.results.validation.one_board import check_board
+from mtl_bench.results.validation.one_entry import check_entry, few_seeds, searched_runs
 from mtl_bench.results.validation.one_record import check_record
 from mtl_bench.results.validation.submission import Submission, check_submission, credited, submissions, submitted_runs
 
@@ -34,7 +36,11 @@ def faults_below(folders: Sequence[Path], reference: Path, further: Check | None
     reference = reference.resolve()
     covered = any(reference.is_relative_to(folder) for folder in folders)
     ours = [one for one in records if one.path.is_relative_to(reference)] if covered else _load([reference], [], [])
-    known = {one.record["hash"] for one in [*records, *ours]}
+    known: dict[str, dict[int, Record]] = {}
+    for one in [*ours, *records]:
+        known.setdefault(one.record["hash"], {})[one.record["seed"]] = one.record
+    entries = _entries(folders, faults)
+    searched = searched_runs(entry for _, entry in entries)
     for one in records:
         faults += [Fault(one.path, text, wrong) for wrong, text in check_record(one.record, one.path)]
         faults += [Fault(one.path, text, wrong) for wrong, text in check_values(one.record)]
@@ -45,8 +51,13 @@ def faults_below(folders: Sequence[Path], reference: Path, further: Check | None
         boards.setdefault((one.root, one.record["experiment"]["hash"]), []).append(one)
     for (_, digest), group in boards.items():
         beside = ours if group[0].submitted else []
-        faults += check_board(group, [one for one in beside if one.record["experiment"]["hash"] == digest], known)
-    faults += _of_entries(folders, known)
+        faults += check_board(
+            group, [one for one in beside if one.record["experiment"]["hash"] == digest], known.keys(), searched
+        )
+    for path, entry in entries:
+        faults += [Fault(path, text, wrong=True) for text in _of_entry(entry, known)]
+        submitted = any(path.is_relative_to(folder) for folder in sent)
+        faults += [Fault(path, text, submitted) for text in few_seeds(entry, known)]
     return len(records), sorted(faults, key=lambda fault: (not fault.wrong, fault.path))
 
 
@@ -73,14 +84,19 @@ def _load(folders: Iterable[Path], sent: Sequence[Path], faults: list[Fault]) ->
     return found
 
 
-def _of_entries(folders: Iterable[Path], known: set[str]) -> list[Fault]:
-    faults = []
-    for path in sorted({path for folder in folders for path in folder.rglob("entries")}):
+def _entries(folders: Iterable[Path], faults: list[Fault]) -> list[tuple[Path, EntryFile]]:
+    found = []
+    for path in sorted({path for folder in folders for path in folder.rglob(FOLDER)}):
         damaged: list[Damaged] = []
-        for entry in find_entries([path.parent], damaged):
-            try:
-                check_runs(entry, known)
-            except BenchError as error:
-                faults.append(Fault(path / f"{entry['id']}.json", str(error).rstrip("."), wrong=True))
+        found += [(path / f"{entry['id']}.json", entry) for entry in find_entries([path.parent], damaged)]
         faults += [Fault(path, str(error).rstrip("."), wrong=True) for error in damaged]
-    return faults
+    return found
+
+
+def _of_entry(entry: EntryFile, known: Mapping[str, Run]) -> Iterator[str]:
+    try:
+        if "tuning" not in entry or is_over(entry):  # winners may be trained yet
+            check_runs(entry, known.keys())
+    except BenchError as error:
+        yield str(error).rstrip(".")
+    yield from check_entry(entry, known)

@@ -1,6 +1,6 @@
 """Records that share a board, or a row of it, are compared with each other."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 from mtl_bench.records.identity import canonical_text
 from mtl_bench.records.record import SINGLE, has_converged
@@ -10,10 +10,13 @@ SEEDS = 3  # of a row, at least
 SETTING = ("tasks", "metrics", "selection", "delta_m", "baselines")  # equal for all rows
 
 
-def check_board(records: Sequence[Located], others: Sequence[Located], known: set[str]) -> Iterator[Fault]:
+def check_board(
+    records: Sequence[Located], others: Sequence[Located], known: Set[str], searched: Set[str]
+) -> Iterator[Fault]:
     """Faults of `records`, all of one experiment hash; `others` stand on the same board and are not judged.
 
-    `known` holds the hashes of every run that a single-task run can be found among.
+    `known` holds the hashes of every run that a single-task run can be found among, and `searched` those that stand in
+    an entry of a search, which is no row by itself.
     """
     yield from _setting([*others, *records], judged=records)
     yield from _copies(records, others)
@@ -24,7 +27,7 @@ def check_board(records: Sequence[Located], others: Sequence[Located], known: se
     for digest, row in rows.items():
         same = [one for one in others if one.record["hash"] == digest]
         rest = set[str]().union(*(found for name, found in digests.items() if name != digest), _digests(others))
-        yield from _row([*row, *same], row[0], known)
+        yield from _row([*row, *same], row[0], known, searched)
         if rest and not digests[digest] & rest:
             text = "read packed data of other bytes than every other row of its board"
             yield Fault(row[0].row, text, wrong=False)
@@ -68,7 +71,7 @@ def _copies(records: Sequence[Located], others: Sequence[Located]) -> Iterator[F
             yield Fault(one.path, f"every number is that of {twin.path}: {why}", wrong=same)
 
 
-def _row(row: Sequence[Located], first: Located, known: set[str]) -> Iterator[Fault]:
+def _row(row: Sequence[Located], first: Located, known: Set[str], searched: Set[str]) -> Iterator[Fault]:
     """`row` are all seeds, those that are not judged too; remarks are on the folder of `first`."""
 
     def fault(text: str, wrong: bool) -> Fault:
@@ -76,10 +79,11 @@ def _row(row: Sequence[Located], first: Located, known: set[str]) -> Iterator[Fa
 
     records = [one.record for one in row]
     seeds = {record["seed"] for record in records}
-    if len(seeds) < SEEDS:
+    alone = records[0]["hash"] not in searched
+    if alone and len(seeds) < SEEDS:
         yield fault(f"has {len(seeds)} seed{'s' * (len(seeds) > 1)}, and a row needs {SEEDS}", first.submitted)
     missing = [task for task, digest in records[0]["baselines"].items() if digest not in known]
-    if missing:
+    if alone and missing:
         yield fault(f"has no Δm: the single-task runs of {', '.join(missing)} are missing", first.submitted)
     if len(_digests(row)) > 1:
         yield fault("its seeds read packed data of different bytes", wrong=False)
