@@ -13,19 +13,26 @@ from mtl_bench.records.record import SCHEMA
 from mtl_bench.training.checks import check_seed
 from mtl_bench.training.plan import Plan
 from mtl_bench.training.setting import PLAIN, method_label
+from mtl_bench.training.trainer import Diverged
 
 
 def records_of(
     job: Job, needs: Sequence[Need], seeds: Sequence[int], measure: tuple[str, Any] | None = None
 ) -> dict[Need, list[Record]]:
-    """One record per seed of every need, trained where it is missing. Raises Damaged after all that can be had."""
+    """One record per seed of every need, trained where it is missing, of a run that was given up too. Raises Damaged
+    after all that can be had."""
     damaged: list[Damaged] = []
     found: dict[Need, list[Record]] = {need: [] for need in needs}
     for need in needs:
         for seed in seeds:
             with noting(damaged):
                 plan = job.plan(seed, need.tasks, measure if need.measuring else None)
-                found[need].append(job.cell(plan, quiet=True).record)
+                try:
+                    record = job.cell(plan, quiet=True).record
+                except Diverged as error:  # its record is there now
+                    print(error)
+                    record = job.cell(plan, quiet=True).record
+                found[need].append(record)
     if damaged:
         raise Damaged(" ".join(map(str, damaged)))
     return found

@@ -10,6 +10,8 @@ from hydra.core.hydra_config import HydraConfig
 
 from mtl_bench.errors import BenchError, Damaged
 from mtl_bench.job import Job, compose_job, compose_plan
+from mtl_bench.job.entry_runs import records_of
+from mtl_bench.pipeline import Need
 from mtl_bench.records.lock import RunLocked
 from mtl_bench.records.record import find_records, load_record
 from mtl_bench.training.trainer import Diverged
@@ -91,6 +93,17 @@ def test_a_baseline_that_was_given_up_does_not_stop_the_cell(
         job("single_task=true", *lost).train()
     assert len(find_records([tmp_path])) == 3
     assert "multidigits · single · seed 0: the last 1 steps" in capsys.readouterr().out
+
+
+def test_a_run_that_was_given_up_does_not_stop_the_others_of_an_entry(
+    job: Compose, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lost = job("options.max_nonfinite=1", "tasks.left._target_=tests.cli.parts.NaN")
+    needs = [Need(("left",)), Need(("right",))]
+    found = records_of(lost, needs, [0, 1])
+    assert [[record["converged"] for record in found[need]] for need in needs] == [[False, False], [True, True]]
+    assert capsys.readouterr().out.count("multidigits · single · seed 0: the last 1 steps") == 1
+    assert records_of(lost, needs, [0, 1]) == found
 
 
 @pytest.mark.parametrize(
