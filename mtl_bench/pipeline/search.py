@@ -7,10 +7,11 @@ from typing import Any
 from numpy.random import SeedSequence
 
 from mtl_bench.errors import BenchError
-from mtl_bench.pipeline.search_space import Space, values_drawn
+from mtl_bench.pipeline.search_space import Space, as_drawn, values_drawn
 from mtl_bench.records.entry import Trial
 
 SAMPLERS = ("random", "tpe")
+STARTUP = 5  # trials that tpe sees before it learns: a quarter of the default; a share would redraw longer searches
 Run = Callable[[dict[str, Any]], tuple[str, float]]  # values of a trial → hash of its run and score, −∞ if it diverged
 
 
@@ -23,7 +24,8 @@ def search(run: Run, first: dict[str, Any], space: Space, trials: int, sampler: 
     import optuna  # late: a second, and an extra
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
+    learning = optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP)
+    study = optuna.create_study(direction="maximize", sampler=learning)
     for number in range(trials):
         if sampler == "random":  # anew for each trial, so that all searches see the same learning rates, drawn first
             study.sampler = optuna.samplers.RandomSampler(int(SeedSequence([seed, number]).generate_state(1)[0]))
@@ -32,6 +34,9 @@ def search(run: Run, first: dict[str, Any], space: Space, trials: int, sampler: 
         digest, score = run(values)
         if asked is not None:
             study.tell(asked, score)
+        elif sampler != "random":
+            params, dimensions = as_drawn(values, space)
+            study.add_trial(optuna.trial.create_trial(params=params, distributions=dimensions, value=score))
         yield {"values": values, "hash": digest, "score": score if isfinite(score) else None}
 
 

@@ -2,13 +2,14 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from math import log
+from math import isfinite, log
 from typing import TYPE_CHECKING, Any
 
 from mtl_bench.errors import BenchError
 
 if TYPE_CHECKING:
     from optuna import Trial as Asked
+    from optuna.distributions import BaseDistribution
 
 RATE = "protocol.training.optimizer.lr"
 SIMPLEX = "simplex"
@@ -21,7 +22,7 @@ def space_of(plain: Mapping[str, Any], tasks: Sequence[str], rates: Sequence[flo
     Raises BenchError for a space that cannot be drawn from or names what the method does not have.
     """
     rate = values_at(plain, [RATE])[RATE]
-    if isinstance(rate, bool) or not isinstance(rate, int | float) or not rate > 0:
+    if not _number(rate) or not rate > 0:
         raise BenchError(f"Tuning searches around the learning rate, and {RATE} is {rate!r}; give it a value.")
     low, high = (float(f"{rate * factor:.6g}") for factor in rates)
     found: dict[str, Any] = {RATE: {"low": low, "high": high, "log": True}}
@@ -33,6 +34,25 @@ def space_of(plain: Mapping[str, Any], tasks: Sequence[str], rates: Sequence[flo
 def values_drawn(asked: "Asked", space: Space) -> dict[str, Any]:
     """Numbers have three digits, which tell a search apart and can be typed."""
     return {key: _draw(asked, key, dimension) for key, dimension in space.items()}
+
+
+def as_drawn(values: Mapping[str, Any], space: Space) -> tuple[dict[str, Any], "dict[str, BaseDistribution]"]:
+    """What was not drawn as if it had been, and from what, for a sampler that learns: only values that the space holds.
+    Shares are a point of the simplex that many draws lead to, and stay out.
+    """
+    from optuna.distributions import CategoricalDistribution, FloatDistribution
+
+    params: dict[str, Any] = {}
+    dimensions: dict[str, BaseDistribution] = {}
+    for key, dimension in space.items():
+        value = values[key]
+        if isinstance(dimension, list):
+            if value in dimension:
+                params[key], dimensions[key] = value, CategoricalDistribution(dimension)
+        elif SIMPLEX not in dimension and _number(value) and dimension["low"] <= value <= dimension["high"]:
+            params[key] = float(value)
+            dimensions[key] = FloatDistribution(dimension["low"], dimension["high"], log=dimension.get("log", False))
+    return params, dimensions
 
 
 def with_values(plain: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,7 +96,7 @@ def _check(dimension: Any, place: str) -> None:
             return
         case list() if dimension and all(isinstance(one, str | int | float | None) for one in dimension):
             return
-        case {"low": float() | int() as low, "high": float() | int() as high, **rest} if rest.keys() <= {"log"}:
+        case {"low": low, "high": high, **rest} if _number(low) and _number(high) and rest.keys() <= {"log"}:
             logarithmic = rest.get("log", False)
             if isinstance(logarithmic, bool) and low < high and (low > 0 or not logarithmic):
                 return
@@ -94,6 +114,10 @@ def _draw(asked: "Asked", key: str, dimension: Any) -> Any:
         parts = {name: -log(asked.suggest_float(f"{key}.{name}", 1e-9, 1 - 1e-9)) for name in dimension[SIMPLEX]}
         return {name: _rounded(part / sum(parts.values())) for name, part in parts.items()}
     return _rounded(asked.suggest_float(key, dimension["low"], dimension["high"], log=dimension.get("log", False)))
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
 def _rounded(value: float) -> float:

@@ -6,7 +6,7 @@ import pytest
 
 from mtl_bench.errors import BenchError
 from mtl_bench.pipeline.search import best_of, search
-from mtl_bench.pipeline.search_space import RATE, space_of, values_at, with_values
+from mtl_bench.pipeline.search_space import RATE, as_drawn, space_of, values_at, with_values
 from mtl_bench.records.entry import Trial
 
 PLAIN: dict[str, Any] = {
@@ -21,6 +21,7 @@ PLAIN: dict[str, Any] = {
 }
 TASKS = ["left", "right", "third"]
 SPACE = space_of(PLAIN, TASKS, [0.1, 10])
+RANDOM = [0.01, 0.0884, 0.0134, 0.00909, 0.00882]
 
 
 def worth(values: dict[str, Any]) -> tuple[str, float]:
@@ -73,6 +74,33 @@ def test_a_search_is_the_same_again_and_longer_ones_begin_with_it(sampler: str) 
     assert trials(sampler, seed=1)[1:] != trials(sampler)[1:]
 
 
+def test_tpe_learns_from_the_first_trial_and_after_five() -> None:
+    space = {RATE: {"low": 1e-6, "high": 1.0, "log": True}}
+
+    def drawn(sign: int, first: float = 1e-4) -> list[float]:
+        found = search(lambda values: ("run", sign * values[RATE]), {RATE: first}, space, 8, "tpe", 0)
+        return [trial["values"][RATE] for trial in found]
+
+    high, low, other = drawn(1), drawn(-1), drawn(1, first=1.0)
+    assert high[:5] == low[:5]
+    assert high[1:5] == other[1:5]
+    assert high[5:] != low[5:]
+    assert high[5:] != other[5:]  # what is as configured was heard of
+
+
+def test_only_values_of_the_space_are_told_as_drawn() -> None:
+    params, dimensions = as_drawn(values_at(PLAIN, list(SPACE)), SPACE)
+    assert params == {RATE: 0.01, "method.c": 0.4, "method.kind": "a", "method.inner.lr": 0.1}
+    assert params.keys() == dimensions.keys()
+    other = {RATE: 0.01, "method.c": None, "method.kind": "z", "method.shares": {}, "method.inner.lr": 9.0}
+    assert as_drawn(other, SPACE)[0] == {RATE: 0.01}
+
+
+def test_random_draws_are_what_they_were() -> None:
+    """Committed searches rest on them."""
+    assert [trial["values"][RATE] for trial in trials(count=5)] == RANDOM
+
+
 def test_random_searches_of_all_spaces_see_the_same_learning_rates() -> None:
     alone = trials(space={RATE: SPACE[RATE]})
     assert [trial["values"][RATE] for trial in alone] == [trial["values"][RATE] for trial in trials()]
@@ -104,6 +132,8 @@ def test_values_are_written_where_they_belong() -> None:
         ({"c": {"low": 1, "high": 0}}, "space.c is {low: …, high: …} with low < high"),
         ({"c": {"low": 0, "high": 1, "log": True}}, "with log: true above 0"),
         ({"c": {"low": 0, "high": 1, "step": 1}}, "space.c is {low"),
+        ({"c": {"low": 0, "high": float("inf")}}, "space.c is {low"),
+        ({"c": {"low": True, "high": 2}}, "space.c is {low"),
         ({"c": []}, "or a list to choose from"),
         ({"inner": {"lr": "uniform"}}, "space.inner.lr is {low"),
     ],
