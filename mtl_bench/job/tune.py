@@ -19,9 +19,10 @@ from mtl_bench.pipeline.search_space import space_of, values_at, with_values
 from mtl_bench.records import Record
 from mtl_bench.records.entry import FOLDER, EntryFile, Study, Trial, save_entry
 from mtl_bench.records.identity import canonical, canonical_hash
-from mtl_bench.records.record import SINGLE, has_converged
+from mtl_bench.records.record import SINGLE, mostly_skipped
 from mtl_bench.results import delta_m
 from mtl_bench.results.tuned_rows import is_over, trial_in_words
+from mtl_bench.results.validation.one_record import is_whole
 from mtl_bench.training.arguments import check_node
 from mtl_bench.training.plan import Plan
 from mtl_bench.training.setting import method_label, training_of
@@ -166,11 +167,9 @@ class Tuner:
 
     def _score(self, record: Record) -> float:
         reference = self._reference  # before anything else: without it no trial has a score
-        if not has_converged(record):
+        if not has_score(record):
             return -inf
         terms = record["delta_m"]["terms"]
-        if not all(isfinite(record["val"][task][metric]) for task, metrics in terms.items() for metric in metrics):
-            return -inf
         better = {t: {name: info["higher_is_better"] for name, info in m.items()} for t, m in record["metrics"].items()}
         return delta_m(record["val"], reference, better, "task_mean", terms)
 
@@ -181,7 +180,7 @@ class Tuner:
         for task in self.scored:
             job = self._job([task])
             record = patient_cell(job, self._trial(job, {}).plan(only=[task]))
-            if not has_converged(record):
+            if not has_score(record):
                 raise BenchError(
                     f"The single-task run of {task} with seed {record['seed']}, which trials are compared with, did "
                     "not converge; lower protocol.training.optimizer.lr."
@@ -195,6 +194,16 @@ class Tuner:
         # One list of studies for the file and for who fills it.
         entry["tuning"] = {**self.settings.told, "score": SCORE, "studies": studies}  # type: ignore[typeddict-item]
         return entry
+
+
+def has_score(record: Record) -> bool:
+    """Whether it was trained to its end and validated in finite numbers. `has_converged` would ask the test split."""
+    if not record["evaluations"] or not is_whole(record):  # given up
+        return False
+    if mostly_skipped(record["failures"]["nonfinite_steps"], record["counts"]["optimizer_steps"]):
+        return False
+    terms = record["delta_m"]["terms"]
+    return all(isfinite(record["val"][task][metric]) for task, metrics in terms.items() for metric in metrics)
 
 
 def _is_over(path: Path) -> bool:

@@ -155,18 +155,29 @@ def _is_mean(values: dict[str, dict[str, float]], found: list[dict[str, dict[str
     return all(not abs(values[t][name] - mean) > 1e-9 * max(1, abs(mean)) for (t, name), mean in means.items())
 
 
-def _budget(record: Record) -> Remarks:
-    budget = record["identity"]["training"]["budget"]
-    amount, unit = budget["amount"], budget.get("unit", "epochs")
-    counts = record["counts"]
+def spent(record: Record) -> tuple[float, float, str]:
+    """What a run with evaluations used of its budget, the budget, and their unit."""
+    budget, counts = record["identity"]["training"]["budget"], record["counts"]
+    unit = budget.get("unit", "epochs")
     known = {"batches": counts["batches"], "passes": counts["passes"], "optimizer_steps": counts["optimizer_steps"]}
-    used = record["evaluations"][-1]["epoch"] if unit == "epochs" else known[unit]
+    return record["evaluations"][-1]["epoch"] if unit == "epochs" else known[unit], budget["amount"], unit
+
+
+def is_whole(record: Record) -> bool:
+    """Whether the budget of a run with evaluations is used up: it was not given up before."""
+    used, amount, _ = spent(record)
+    return used >= amount * (1 - 1e-9)
+
+
+def _budget(record: Record) -> Remarks:
+    used, amount, unit = spent(record)
+    counts = record["counts"]
     tasks = len(record["tasks"])
     # It stops after the batch that reaches it, which may cost more than most; the dearest looks ahead from each of K
     # separate paths: K forwards, K backwards and K² forwards.
     dearest = tasks * (tasks + 2) if unit == "passes" else 0
     most = amount + max(3 * used / max(1, counts["batches"]), dearest)
-    if used > most or (record["converged"] and used < amount * (1 - 1e-9)):
+    if used > most or (record["converged"] and not is_whole(record)):
         yield True, f"trained for {used:g} {unit}, and its budget is {amount:g}"
 
 
