@@ -9,7 +9,15 @@ from mtl_bench.records.entry import EntryFile
 from mtl_bench.records.identity import identity_hash
 from mtl_bench.records.reading import read_alike
 from mtl_bench.records.record import SINGLE, Experiment
-from mtl_bench.results.entries import Entry, check_runs, group_entries, method_entries, runs_of, told_apart
+from mtl_bench.results.entries import (
+    Entry,
+    check_runs,
+    group_entries,
+    method_entries,
+    runs_of,
+    told_apart,
+    without_copies,
+)
 from mtl_bench.results.intervals import Interval, unpaired_difference
 from mtl_bench.results.plain_sum import all_but_budget
 from mtl_bench.results.row import Column, Judge, Row, Standing
@@ -78,7 +86,7 @@ def leaderboards(
     `files` are grouping entries. Runs on some of the tasks that serve one, or were needed to choose it, have no board
     of their own. Entries of which a run is missing are told to `damaged`; None: the first one is raised.
     """
-    files = [file for number, file in enumerate(files) if file not in files[:number]]  # a copy is no second row
+    files = without_copies(files)
     searched = [file for file in files if "tuning" in file]
     records = without_trials(records, searched)
     tuned = _complete(records, list(filter(is_over, searched)), damaged)

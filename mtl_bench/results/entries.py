@@ -212,6 +212,15 @@ def group_entries(files: Sequence[EntryFile], records: Sequence[Record]) -> list
     return [*entries, *means]
 
 
+def without_copies(files: Sequence[EntryFile]) -> list[EntryFile]:
+    """Of the files of one entry the one that is furthest, with most seeds: a copy is no second row."""
+    kept: dict[tuple[str, ...], EntryFile] = {}
+    for file in files:
+        key = file["id"], file["label"], file["experiment"]["hash"], file["selection"]
+        kept[key] = max(kept.get(key, file), file, key=lambda one: (len(one["groups"]), len(one["seeds"])))
+    return list(kept.values())
+
+
 def told_apart(files: Sequence[EntryFile]) -> list[str]:
     """Their labels; equal ones get the head of their name's hash, so that no two rows read alike."""
     labels = [file["label"] for file in files]

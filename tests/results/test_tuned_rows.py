@@ -146,6 +146,14 @@ def _with_trial(files: list[EntryFile], digest: str) -> list[EntryFile]:
     return files
 
 
+def test_a_copy_with_fewer_seeds_is_no_second_row(setting: tuple[list[Record], list[EntryFile]]) -> None:
+    records, files = setting
+    former = [cast(EntryFile, {**file, "seeds": [0, 1]}) for file in files]
+    begun = [cast(EntryFile, {**file, "groups": [], "value": None}) for file in files]
+    for order in ([*former, *files, *begun], [*begun, *files, *former]):
+        assert labels(leaderboards(records, order)[1]) == labels(leaderboards(records, files)[1])
+
+
 def test_two_searches_of_one_name_are_told_apart(setting: tuple[list[Record], list[EntryFile]]) -> None:
     records, files = setting
     other = cast(EntryFile, {**files[0], "id": "tuned-m-89abcdef"})
