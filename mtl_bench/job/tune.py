@@ -202,8 +202,7 @@ def has_score(record: Record) -> bool:
         return False
     if mostly_skipped(record["failures"]["nonfinite_steps"], record["counts"]["optimizer_steps"]):
         return False
-    terms = record["delta_m"]["terms"]
-    return all(isfinite(record["val"][task][metric]) for task, metrics in terms.items() for metric in metrics)
+    return all(isfinite(value) for metrics in record["val"].values() for value in metrics.values())
 
 
 def _is_over(path: Path) -> bool:
