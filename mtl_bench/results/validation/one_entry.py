@@ -48,7 +48,9 @@ def _network(entry: EntryFile, group: Group, record: Record) -> Iterator[str]:
     if record["tasks"] != group["tasks"]:
         yield f"{run} trained {', '.join(record['tasks'])}, and not {', '.join(group['tasks'])}"
         return
-    alike = {"metrics": (record["metrics"], entry["metrics"])}
+    alike: dict[str, tuple[Mapping[str, object], Mapping[str, object]]] = {
+        "metrics": (record["metrics"], entry["metrics"])
+    }
     if record["method"]["name"] != SINGLE:
         if record["selection"] != entry["selection"]:
             yield f"{run} has the selection rule {record['selection']!r}, and not {entry['selection']!r}"

@@ -127,7 +127,8 @@ def _averaged(record: Record, needed: int) -> Remarks:
     elif len(last) < needed and has_converged(record):
         yield known, f"test was evaluated {looks} times, where {record['selection']!r} needs {needed}"
     vals = [one["val"] for one in record["evaluations"][-len(last) :]] if last else []
-    unlike = [split for split, of in (("test", last), ("val", vals)) if of and not _is_mean(record[split], of)]
+    reported = ("test", record["test"], last), ("val", record["val"], vals)
+    unlike = [split for split, values, found in reported if found and not _is_mean(values, found)]
     if unlike:
         yield True, f"its {unlike[0]} values are not the mean of the last {len(last)} evaluations"
     elif looks > needed:
