@@ -19,7 +19,7 @@ from mtl_bench.models.initialise import initialise
 from mtl_bench.training.build import build, build_model
 from mtl_bench.training.environment import choose_device, configure, processor
 
-COUNTS = ("k", "outputs", "batch", "rounds")
+COUNTS = ("k", "outputs", "batch", "rounds", "threads")
 
 
 def cost_as_asked(plain: Mapping[str, Any]) -> None:

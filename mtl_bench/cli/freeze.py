@@ -5,6 +5,8 @@ from collections.abc import Sized
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mtl_bench.errors import BenchError
+
 if TYPE_CHECKING:
     from mtl_bench.results.board import Board
     from mtl_bench.results.frozen_files import Filter
@@ -29,6 +31,8 @@ def freeze(parsed: argparse.Namespace) -> None:
     from mtl_bench.results.frozen_files import frozen_files
 
     if parsed.check:
+        if not parsed.into.is_dir():
+            raise BenchError(f"There is no folder {parsed.into}; name where frozen versions lie with --into.")
         count = check_frozen(parsed.into)
         print(f"{_count(range(count), 'frozen version')} below {parsed.into}, unchanged.")
         return

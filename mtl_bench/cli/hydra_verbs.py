@@ -204,15 +204,15 @@ def _recon(config: DictConfig, choices: Choices) -> None:
 def _tune(config: DictConfig, choices: Choices) -> None:
     from mtl_bench.job.tune import tune
 
-    if any(one.startswith(("objective=", "single_task=")) for one in choices.typed):
+    if any(one.lstrip("+").startswith(("objective=", "single_task=")) for one in choices.typed):
         raise BenchError("Tuning has one score, the validation Δm by task, and always tunes single-task runs as well.")
     tune(_job(config, choices, "tune"))
 
 
 def _check_typed(choices: Choices, what: str) -> None:
-    if any(one.startswith(("objective=", "+objective=")) for one in choices.typed):
+    if any(one.lstrip("+").startswith("objective=") for one in choices.typed):
         raise BenchError("objective is what a sweeper asks of one training, and nothing here reads it; leave it out.")
-    if any(one.startswith(("seed=", "+seed=")) for one in choices.typed):
+    if any(one.lstrip("+").startswith("seed=") for one in choices.typed):
         raise BenchError(f"{what} measured and trained with several seeds; give them as seeds=[0,1,2].")
 
 

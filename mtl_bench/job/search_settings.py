@@ -8,6 +8,7 @@ from typing import Any
 from mtl_bench.errors import BenchError
 from mtl_bench.job.entry_runs import check_seeds
 from mtl_bench.pipeline.search import SAMPLERS, check_optuna
+from mtl_bench.training.checks import check_seed
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class SearchSettings:
             raise BenchError(f"sampler is one of {', '.join(SAMPLERS)}; got {plain['sampler']!r}.")
         if not _whole(plain["sampler_seed"]) or not 0 <= plain["sampler_seed"] < 2**32:
             raise BenchError(f"sampler_seed is a whole number from 0 on; got {plain['sampler_seed']!r}.")
+        check_seed(plain["seed"])
         seeds = check_seeds(plain["seeds"])
         single = seeds if plain["single_seeds"] is None else check_seeds(plain["single_seeds"])
         if plain["seed"] in {*seeds, *single}:

@@ -94,6 +94,7 @@ def test_options_of_a_method_on_a_model_with_a_path_per_task(capsys: pytest.Capt
     ("typed", "said"),
     [
         ("k=0", "k is a number from 1 on, got 0"),
+        ("threads=abc", "threads is a number from 1 on, got 'abc'"),
         ("k=true", "k is a number from 1 on, got True"),
         ("shape=[8,8]", r"shape is \[channels, height, width\], each from 1 on, got \[8, 8\]"),
         ("shape=[1,0,8]", r"each from 1 on, got \[1, 0, 8\]"),

@@ -21,6 +21,9 @@ def test_a_version_of_a_committed_board_is_written_once_and_checked(mtl_bench: T
     assert again.sentence == "mtl-bench: Nothing is new since board/v1: the same records give the same boards."
     check = mtl_bench("freeze", "--into", "board", "--check")
     assert (check.status, check.out) == (0, "1 frozen version below board, unchanged.\n")
+    elsewhere = mtl_bench("freeze", "--into", "bored", "--check")
+    assert elsewhere.status == 1
+    assert elsewhere.sentence == "mtl-bench: There is no folder bored; name where frozen versions lie with --into."
     path.write_text("method\n")
     broken = mtl_bench("freeze", "--into", "board", "--check")
     assert broken.status == 1

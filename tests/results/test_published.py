@@ -146,6 +146,7 @@ def test_the_folder_is_found_beside_the_package() -> None:
     ("lines", "sentence"),
     [
         (line(value="n/a"), "LS, acc: 'higher' 'n/a' ± '' is not 'higher' or 'lower' with a number"),
+        (line(value="inf"), "LS, acc: 'higher' 'inf' ± '' is not"),
         (line(direction="up"), "LS, acc: 'up' '1.0' ± '' is not"),
         (line() + line(), "names acc of LS twice"),
         ("", "has no row with {'source': 'Paper'}"),
@@ -169,6 +170,34 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 def test_entries_that_cannot_be_read_are_named(tmp_path: Path, entry: dict[str, str], key: str) -> None:
     with pytest.raises(BenchError, match=f"the entry paper has a key too few, or one that none reads: .*{key}"):
         published_tables(write(tmp_path, line(), **entry))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"", "has no dict 'experiments'; name the folder that holds the published tables with --published"),
+        (b"experiments: {}\ntables:\n", "has no dict 'tables'"),
+        (b"title: \xfc\n", "cannot be read ('utf-8' codec"),
+        (b"experiments: {digits: {need: none}}\ntables: {}\n", "the entry digits has a key too few, or one that none"),
+        (b"experiments: {digits: none}\ntables: {}\n", "the entry digits has a key too few, or one that none"),
+    ],
+)
+def test_a_catalogue_that_is_none_gets_one_sentence(text: bytes, says: str, tmp_path: Path) -> None:
+    (tmp_path / "tables.yaml").write_bytes(text)
+    with pytest.raises(BenchError, match=re.escape(says)):
+        published_tables(tmp_path)
+
+
+@pytest.mark.parametrize("lines", [line() + "Paper,Data,Net,UW,acc,higher,2.0\n", line() + line().strip() + ",more\n"])
+def test_rows_of_other_lengths_are_refused(lines: str, tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="row 2 has not 10 cells"):
+        published_tables(write(tmp_path, lines))
+
+
+def test_names_that_are_none_get_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "names.yaml").write_text("")
+    with pytest.raises(BenchError, match="has no list 'single_task'; take it from the repository"):
+        printed_names(tmp_path)
 
 
 def test_an_unknown_table_gets_the_nearest_name() -> None:

@@ -8,11 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mtl_bench.errors import BenchError
 from mtl_bench.results.change import Terms
 from mtl_bench.results.published.printed import Printed, read_printed
+from mtl_bench.results.published.yaml_map import yaml_map
 
 CATALOGUE = "tables.yaml"
 COLUMNS = ("source", "dataset", "backbone", "method", "metric", "direction", "value", "std", "seeds", "seen_in")
@@ -107,18 +106,18 @@ def published_folder() -> Path:
 def published_tables(folder: Path) -> dict[str, PaperTable]:
     """Every table by name. Raises BenchError for a catalogue or a file that cannot be used."""
     path = folder / CATALOGUE
-    try:
-        catalogue = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise BenchError(f"{path} cannot be read ({' '.join(str(error).split())}); name the folder that holds the "
-                         "published tables with --published.") from error  # fmt: skip
-    demands = {name: Demand(**entry) for name, entry in catalogue["experiments"].items()}
+    parts = {"experiments": dict, "tables": dict}
+    catalogue = yaml_map(path, parts, "name the folder that holds the published tables with --published")
+    demands: dict[str, Demand] = {}
     made: dict[str, PaperTable] = {}
-    for name, entry in catalogue["tables"].items():
-        try:
+    name = ""
+    try:
+        for name, entry in catalogue["experiments"].items():
+            demands[name] = Demand(**entry)
+        for name, entry in catalogue["tables"].items():
             made[name] = _table(name, entry, folder, demands, made)
-        except (KeyError, TypeError) as error:
-            raise BenchError(f"{path}: the entry {name} has a key too few, or one that none reads: {error}.") from error
+    except (KeyError, TypeError) as error:
+        raise BenchError(f"{path}: the entry {name} has a key too few, or one that none reads: {error}.") from error
     return made
 
 
@@ -205,4 +204,6 @@ def _lines(path: Path) -> Sequence[Mapping[str, str]]:
         raise BenchError(f"{path} cannot be read ({error}); take it from the repository again.") from error
     if tuple(reader.fieldnames or ()) != COLUMNS:
         raise BenchError(f"{path} has the columns {reader.fieldnames}; a published table has {', '.join(COLUMNS)}.")
+    if uneven := [number for number, line in enumerate(lines, 1) if None in (*line, *line.values())]:
+        raise BenchError(f"{path}: row {uneven[0]} has not {len(COLUMNS)} cells; take it from the repository again.")
     return lines

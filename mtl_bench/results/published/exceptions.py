@@ -24,8 +24,8 @@ def known_exceptions(folder: Path) -> dict[Facts, str]:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
             lines = list(reader)
-    except OSError as error:
-        raise BenchError(f"{path} cannot be read ({error.strerror}); take it from the repository.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise BenchError(f"{path} cannot be read ({error}); take it from the repository.") from error
     if tuple(reader.fieldnames or ()) != HEAD:
         raise BenchError(f"{path} has the columns {reader.fieldnames}; it needs {', '.join(HEAD)}.")
     return {tuple(line[column] for column in HEAD[:-1]): line["reason"] for line in lines}

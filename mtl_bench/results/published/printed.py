@@ -57,7 +57,7 @@ def read_printed(row: Mapping[str, str], place: str) -> Printed | None:
             int(row["seeds"]) if row["seeds"].isdigit() else None,
         )
         found.value  # noqa: B018  # a text that is no number is found here and not in the middle of a table
-    except (KeyError, ValueError, InvalidOperation) as error:
+    except (KeyError, ValueError, OverflowError, InvalidOperation) as error:
         raise BenchError(
             f"{place}, {row['method']}, {row['metric']}: {row['direction']!r} {row['value']!r} ± {row['std']!r} is not "
             "'higher' or 'lower' with a number; copy the row as printed."

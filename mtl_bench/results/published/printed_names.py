@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from mtl_bench.errors import BenchError
+from mtl_bench.results.published.yaml_map import yaml_map
 
 NAMES = "names.yaml"
 
@@ -28,12 +27,7 @@ class PrintedNames:
 def printed_names(folder: Path) -> PrintedNames:
     """Raises BenchError when the file cannot be read or gives one printed name to two methods."""
     path = folder / NAMES
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise BenchError(
-            f"{path} cannot be read ({' '.join(str(error).split())}); take it from the repository."
-        ) from error
+    found = yaml_map(path, {"single_task": list, "methods": dict, "tables": dict}, "take it from the repository")
     everywhere: dict[str, str] = {}
     for method, spellings in found["methods"].items():
         for printed in spellings:
