@@ -22,7 +22,7 @@ from mtl_bench.records.identity import canonical, canonical_hash
 from mtl_bench.records.record import SINGLE, mostly_skipped
 from mtl_bench.results import delta_m
 from mtl_bench.results.tuned_rows import is_over, trial_in_words
-from mtl_bench.results.validation.one_record import is_whole
+from mtl_bench.results.validation.one_record import is_spent
 from mtl_bench.training.arguments import check_node
 from mtl_bench.training.plan import Plan
 from mtl_bench.training.setting import method_label, training_of
@@ -198,7 +198,7 @@ class Tuner:
 
 def has_score(record: Record) -> bool:
     """Whether it was trained to its end and validated in finite numbers. `has_converged` would ask the test split."""
-    if not record["evaluations"] or not is_whole(record):  # given up
+    if not record["evaluations"] or not is_spent(record):  # given up
         return False
     if mostly_skipped(record["failures"]["nonfinite_steps"], record["counts"]["optimizer_steps"]):
         return False

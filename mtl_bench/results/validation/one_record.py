@@ -164,7 +164,7 @@ def spent(record: Record) -> tuple[float, float, str]:
     return record["evaluations"][-1]["epoch"] if unit == "epochs" else known[unit], budget["amount"], unit
 
 
-def is_whole(record: Record) -> bool:
+def is_spent(record: Record) -> bool:
     """Whether the budget of a run with evaluations is used up: it was not given up before."""
     used, amount, _ = spent(record)
     return used >= amount * (1 - 1e-9)
@@ -178,7 +178,7 @@ def _budget(record: Record) -> Remarks:
     # separate paths: K forwards, K backwards and K² forwards.
     dearest = tasks * (tasks + 2) if unit == "passes" else 0
     most = amount + max(3 * used / max(1, counts["batches"]), dearest)
-    if used > most or (record["converged"] and not is_whole(record)):
+    if used > most or (record["converged"] and not is_spent(record)):
         yield True, f"trained for {used:g} {unit}, and its budget is {amount:g}"
 
 
