@@ -180,6 +180,8 @@ def test_entries_that_cannot_be_read_are_named(tmp_path: Path, entry: dict[str, 
         (b"title: \xfc\n", "cannot be read ('utf-8' codec"),
         (b"experiments: {digits: {need: none}}\ntables: {}\n", "the entry digits has a key too few, or one that none"),
         (b"experiments: {digits: none}\ntables: {}\n", "the entry digits has a key too few, or one that none"),
+        (b"experiments: {}\ntables: {paper: text}\n", "the entry paper has a key too few, or one that none"),
+        (b"experiments: {}\ntables: {paper: {rows: text}}\n", "the entry paper has a key too few, or one that none"),
     ],
 )
 def test_a_catalogue_that_is_none_gets_one_sentence(text: bytes, says: str, tmp_path: Path) -> None:
@@ -197,6 +199,9 @@ def test_rows_of_other_lengths_are_refused(lines: str, tmp_path: Path) -> None:
 def test_names_that_are_none_get_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "names.yaml").write_text("")
     with pytest.raises(BenchError, match="has no list 'single_task'; take it from the repository"):
+        printed_names(tmp_path)
+    (tmp_path / "names.yaml").write_text("{single_task: [], methods: {ls: LS}, tables: {}}")
+    with pytest.raises(BenchError, match="gives no list of names to ls, but 'LS'"):
         printed_names(tmp_path)
 
 

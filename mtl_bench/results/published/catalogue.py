@@ -116,7 +116,7 @@ def published_tables(folder: Path) -> dict[str, PaperTable]:
             demands[name] = Demand(**entry)
         for name, entry in catalogue["tables"].items():
             made[name] = _table(name, entry, folder, demands, made)
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # another kind of node than is read there
         raise BenchError(f"{path}: the entry {name} has a key too few, or one that none reads: {error}.") from error
     return made
 

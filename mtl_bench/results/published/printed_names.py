@@ -30,6 +30,10 @@ def printed_names(folder: Path) -> PrintedNames:
     found = yaml_map(path, {"single_task": list, "methods": dict, "tables": dict}, "take it from the repository")
     everywhere: dict[str, str] = {}
     for method, spellings in found["methods"].items():
+        if not isinstance(spellings, list):
+            raise BenchError(
+                f"{path} gives no list of names to {method}, but {spellings!r}; take it from the repository."
+            )
         for printed in spellings:
             if printed in everywhere:
                 raise BenchError(f"{path} gives {printed!r} to {everywhere[printed]} and to {method}; keep one.")
