@@ -20,7 +20,7 @@ def test_most_trials_may_be_lost() -> None:
 def test_a_card_shows_the_searches_of_its_method_that_are_over() -> None:
     def entry(name: str, **changes: Any) -> Any:
         tuning = {"trials": 3, "epochs": None, "studies": [study(0.5, 0.25, None)]}
-        return {"id": name, "experiment": {"name": "toys"}, "tuning": tuning, "groups": [{}], **changes}
+        return {"id": name, "experiment": {"name": "toys"}, "tuning": tuning, "groups": [{}], "value": 1.0, **changes}
 
     files = [
         entry("tuned-imtl_g-0123abcd"),
