@@ -36,9 +36,10 @@ def tuned(like: Record, label: str, hashes: dict[str, str], **changes: Any) -> E
         **{"trials": 3, "epochs": None, "rates": [0.1, 10], "sampler": "random", "sampler_seed": 0, "seed": TRIALS},
         **{"score": "score", "studies": studies, **changes},
     }
+    own = f"012345{tuning['sampler_seed']:02}"  # as the hash of what is asked is unlike
     made = {
         **{key: like[key] for key in ("experiment", "tasks", "metrics", "selection", "delta_m", "baselines")},
-        **{"schema": 1, "id": f"tuned-{label}-01234567", "label": f"{label}, tuned (3 trials)", "budget": 1},
+        **{"schema": 1, "id": f"tuned-{label}-{own}", "label": f"{label}, tuned (3 trials)", "budget": 1},
         **{"grouping": {}, "seeds": [0, 1, 2], "value": 3.0, "measured_by": [], "tuning": tuning},
         "groups": [{"tasks": t.split(","), "serves": t.split(","), "hash": digest} for t, digest in hashes.items()],
     }
