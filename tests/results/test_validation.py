@@ -117,7 +117,7 @@ EDITS: dict[str, tuple[Edit, str]] = {
     "Δm over nothing": (put("delta_m|terms|left", ["speed"]), "Δm counts speed of left, which was not measured"),
     "a better value": (put("test|left|accuracy", 99.0), "its values are not those of the last evaluation"),
     "an impossible value": (both("test|left|accuracy", 101.0), "test accuracy of left is 101 %, outside 0 to 100"),
-    "more than all": (measured("error", "%", False, 101.0), "test error of left is 101 %, outside 0 to 100"),
+    "less than none": (measured("error", "%", False, -1.0), "test error of left is -1 %, outside 0 to inf"),
     "an area above one": (measured("auc", "", True, 1.5), "test auc of left is 1.5, outside 0 to 1"),
     "no number": (both("test|left|accuracy", float("nan")), "test accuracy of left is nan, though the run converged"),
     "test is val": (as_val, "its test values are its validation values, to the last digit"),

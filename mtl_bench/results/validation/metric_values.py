@@ -42,7 +42,7 @@ def _range(what: str, value: float, name: str, info: MetricInfo) -> Remarks:
         low = 0.0
     if info["unit"] == "°":
         low, high = 0.0, 180.0
-    if info["unit"] == "%":
+    if info["unit"] == "%" and info["higher_is_better"]:  # an error may exceed 100 % of what it is relative to
         low, high = 0.0, 100.0
     if name == AREA:
         low, high = 0.0, 1.0
