@@ -298,9 +298,11 @@ def _standing(row: Row, best: Row, spread: Spread | None) -> Standing | None:
 
 
 def _gap(best: Row, row: Row, spread: Spread | None) -> Interval | None:
-    """Interval of the difference in Δm, which from the single-task row is Δm itself."""
-    if best.is_single_task or row.is_single_task:
-        return (row if best.is_single_task else best).verdict
+    """Interval of Δm of the best less that of the row; from the single-task row Δm itself tells it."""
+    if row.is_single_task:
+        return best.verdict
+    if best.is_single_task:
+        return -row.verdict if row.verdict else None
     if not (best.is_method and row.is_method):  # single-task runs as configured, whose noise is no method's
         return unpaired_difference(list(best.per_seed.values()), list(row.per_seed.values()))
     return difference(best.per_seed, row.per_seed, spread) if spread else None

@@ -45,6 +45,9 @@ class Interval:
             return float(self.centre == 0)
         return float(2 * stats.t.sf(abs(self.centre) / self.half * stats.t.ppf((1 + LEVEL) / 2, self.df), self.df))
 
+    def __neg__(self) -> "Interval":
+        return Interval(-self.high, -self.low, self.df)
+
     def __contains__(self, value: float) -> bool:
         return self.low <= value <= self.high
 

@@ -122,6 +122,12 @@ def test_single_task_ties_exactly_when_the_interval_of_delta_m_contains_zero(run
     assert second.standing == "tied"
 
 
+def test_what_is_told_from_single_task_training_is_behind_whichever_is_best(runs: Runs, single: Runs) -> None:
+    for name, values, last in (("poor", POOR, "POOR"), ("good", GOOD, "single-task")):
+        best, second = leaderboard([*runs(name, *values), *single()]).rows
+        assert (best.standing, second.label, second.standing) == ("best", last, "behind")
+
+
 def test_a_diverged_seed_is_not_averaged_away(runs: Runs, single: Runs) -> None:
     lost = runs("lost", [99, 99, 99], [0.1, 0.1, 0.1])
     lost[1]["converged"] = False
