@@ -1,11 +1,11 @@
 """Every row of a committed board against one of them: `python scripts/differences.py rooms_task_norm ls`.
 
-Prints the Δm of each row less that of the row named over the seeds they share, ± half its 95 % interval by what Δm
-varies beside method and seed, pooled over the board's methods, and beside it the interval of these seeds alone. What is
-said of it: above or below where 0 is outside (in brackets where 0 is inside once Holm's correction for all rows printed
-is made), equal where the difference lies within the margin by two one-sided tests at 5 %, else that the two cannot be
-told apart. Of `single-task` it prints Δm, by the interval that says whether a row is told from it. With `--of` the row
-is one of another board with the same baselines, over all seeds and by the whole spread pooled over both.
+Prints the Δm of each row less that of the row named, ± half its 95 % interval by what Δm varies beside method and seed,
+pooled over the board's methods, and beside it the paired one of the two rows alone. What is said of it: above or below
+where 0 is outside (in brackets where 0 is inside once Holm's correction for all rows printed is made), equal where the
+difference lies within the margin by two one-sided tests at 5 %, else that the two cannot be told apart. Of single-task
+it prints Δm, by the interval that says whether a row is told from it. With `--of` the row is one of another board with
+the same baselines, over all seeds and by the whole spread pooled over both.
 """
 
 import argparse
@@ -66,18 +66,16 @@ def _table(board: Board, other: Board, against: Row, margin: float) -> Table:
     spreads = {each.hash: each.spread for each in (board, other) if each.spread}
     if not spreads:
         raise SystemExit("No method here has two seeds, so there is no spread to judge differences by.")
-    spread = merged(list(spreads.values()))
+    spread, alone = merged(list(spreads.values())), against.is_single_task
     compared = [row for row in board.rows if row is not against and row.is_method and not row.diverged]
-    alone = against.is_single_task
     gaps = [row.verdict if alone else difference(row.per_seed, against.per_seed, spread) for row in compared]
     found = [(row, gap) for row, gap in zip(compared, gaps, strict=True) if gap]
     adjusted = holm([gap.p_value for _, gap in found])
     table = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
-    wild = [row.label for row in compared if not spread.holds(list(row.per_seed.values()))]
+    wild = [row.label for row in compared if not spread.judges(row.per_seed)]
     apart = f", {', '.join(wild)} by their own seeds" if wild else ""
-    table.caption = (
-        f"Δm in %, less that of {against.label} on {other.experiment}; pooled over {spread.methods} methods{apart}"
-    )
+    pooled = f"pooled over {spread.methods} methods{apart}" if not alone else "as the board tells rows from it"
+    table.caption = f"Δm in %, less that of {against.label} on {other.experiment}; {pooled}"
     for name in ("Row", "Difference", "Said of it", "Paired"):
         table.add_column(name, justify="right" if name in ("Difference", "Paired") else "left", no_wrap=True)
     for (row, gap), p in zip(found, adjusted, strict=True):

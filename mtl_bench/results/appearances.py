@@ -21,7 +21,7 @@ Outcome = Literal["win", "tie", "loss"]
 class Appearance:
     """One row of a method; `name` is its board's, with its label where that says more.
 
-    `gap` is Δm less that of the plain sum of that board, tuned as the row is, by the board's own pooled spread; None
+    `gap` is Δm less that of the plain sum of that board, tuned as the row is, as the board judges its rows; None
     where the two do not compare, as for the plain sum itself. `place` is the rank by Δm among `methods` rows.
 
     `ratio` is measured time over the plain sum's; `skipped` steps had a non-finite loss or gradient, `missed` residuals

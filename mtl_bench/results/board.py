@@ -22,7 +22,7 @@ from mtl_bench.results.intervals import Interval, unpaired_difference
 from mtl_bench.results.plain_sum import all_but_budget
 from mtl_bench.results.row import Column, Judge, Row, Standing
 from mtl_bench.results.single_task import single_task, tuned_alone
-from mtl_bench.results.spread import Spread, difference, pooled_spread
+from mtl_bench.results.spread import Spread, difference, is_behind, pooled_spread
 from mtl_bench.results.tuned_rows import (
     budget_of,
     is_alone,
@@ -294,7 +294,7 @@ def _standing(row: Row, best: Row, spread: Spread | None) -> Standing | None:
     if row is best:
         return "best" if len(row.per_seed) > 1 else None
     gap = _gap(best, row, spread)
-    return None if gap is None else "behind" if gap.low > 0 else "tied"  # over shared seeds it may be ahead
+    return None if gap is None else "behind" if is_behind(gap) else "tied"
 
 
 def _gap(best: Row, row: Row, spread: Spread | None) -> Interval | None:

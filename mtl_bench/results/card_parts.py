@@ -42,7 +42,7 @@ def _against(found: Sequence[Appearance]) -> CardPart:
         score = ", ".join(f"{counted[outcome]} {word}" for outcome, word in OUTCOMES.items())
         told.append(
             f"{judged} of {len(found)} {rows} compared: {score}. Each by its own 95 % interval of the difference in "
-            "Δm, from the spread pooled over that board, not corrected for their number; boards share data and are "
+            "Δm, as that board judges its rows, not corrected for their number; boards share data and are "
             "not independent."
         )
     if gone := [one.name for one in found if one.gap is None and one.row is not one.plain]:

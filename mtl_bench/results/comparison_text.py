@@ -106,7 +106,7 @@ def _compared(found: Comparison, row: Row) -> Sequence[int]:
 
 def _pooled(found: Comparison, spread: Spread, gap: Interval) -> str:
     told = "cannot be told apart" if 0 in gap else "are told apart"
-    wild = [row.label for row in (found.first, found.second) if not spread.holds(list(row.per_seed.values()))]
+    wild = [row.label for row in (found.first, found.second) if not spread.judges(row.per_seed)]
     own = f" ({' and '.join(wild)} by its own, which is far larger)" if wild else ""
     return (
         f"By what Δm varies pooled over {spread.methods} methods{own}, which judges the rows of the board, the two "

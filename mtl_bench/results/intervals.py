@@ -75,7 +75,7 @@ def interval(
         return None
     centre, (own, *alone) = found
     own_share = share(own) if spread is None else spread.share(own)
-    return t_interval(centre, [own_share, *map(share, alone)])
+    return t_interval(settled(centre), [own_share, *map(share, alone)])
 
 
 def variance_parts(
@@ -141,13 +141,16 @@ def share(values: Sequence[float] | Float[np.ndarray, " seeds"]) -> tuple[float,
     return float(np.var(values, ddof=1)) / len(values), len(values) - 1
 
 
+def settled(percent: float) -> float:
+    """A difference in percent; equal numbers have none, in whatever order they were summed."""
+    return 0.0 if abs(percent) < ROUNDING else percent
+
+
 def t_interval(centre: float, shares: Sequence[tuple[float, float]]) -> Interval:
     """Around `centre`, by the variances of its independent parts with their degrees of freedom."""
-    if abs(centre) < ROUNDING:
-        centre = 0.0  # equal numbers have no difference, whatever the order of their sum
     variance = sum(part for part, _ in shares)
-    spread = sum(part**2 / df for part, df in shares)
-    df = variance**2 / spread if spread > 0 else inf  # seeds that agree to the last bit: zero width, not 0/0
+    squares = sum(part**2 / df for part, df in shares)
+    df = variance**2 / squares if squares > 0 else inf  # seeds that agree to the last bit: zero width, not 0/0
     half = float(stats.t.ppf((1 + LEVEL) / 2, df)) * sqrt(variance)
     return Interval(centre - half, centre + half, df)
 

@@ -125,19 +125,21 @@ def _pooled(board: Board, spread: Spread) -> str:
     equal = f"; equal variances, Brown–Forsythe: p = {spread.equal:.2g}" if spread.equal is not None else ""
     whole = f"standard deviation {spread.variance**0.5:.2f} %, {spread.effective:.3g} degrees of freedom{equal}"
     over = f"pooled over {spread.methods} {'methods' if spread.methods > 1 else 'method'}"
-    if spread.residual is None:
-        return f"Differences between rows use Δm's spread over seeds {over}: {whole}.{_apart(board, spread)}"
-    single = f" Those from single-task use its whole spread: {whole}." if spread.methods >= POOLED else ""
+    if spread.model is None:
+        return f"Differences between rows use Δm's spread over seeds {over}: {whole}.{_wild(board, spread)}"
+    known = (*spread.model.tables, *spread.apart)
+    grouped = any(row.is_method and row.per_seed not in known for row in board.rows if not row.diverged)
+    others = ["single-task"] * (spread.methods >= POOLED) + ["chosen groups"] * grouped
+    rest = f" Those from {' or '.join(others)} use its whole spread: {whole}." if others else ""
     return (
-        f"Differences between rows are of shared seeds and use what Δm varies beside method and seed, {over}: standard "
-        f"deviation {spread.residual.variance**0.5:.2f} %, {spread.residual.df} degrees of freedom."
-        f"{single}{_apart(board, spread)}"
+        f"Differences between methods use what Δm varies beside method and seed, {over}: standard deviation "
+        f"{spread.model.variance**0.5:.2f} %, {spread.model.df} degrees of freedom.{rest}{_wild(board, spread)}"
     )
 
 
-def _apart(board: Board, spread: Spread) -> str:
+def _wild(board: Board, spread: Spread) -> str:
     rows = [row for row in board.rows if row.is_method and not row.diverged]
-    wild = [row.label for row in rows if not spread.holds(list(row.per_seed.values()))]
+    wild = [row.label for row in rows if not spread.judges(row.per_seed)]
     if not wild:
         return ""
     return (

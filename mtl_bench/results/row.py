@@ -57,11 +57,11 @@ class Row:
     `changes` is the relative change per task in percent (inside a task its metrics weigh alike) and `per_seed` Δm per
     converged seed, both against the single-task means; `values` are the test values of each converged seed. `hashes`
     name the runs that were read. `is_single_task`: Δm is against this row; a table can hold single-task runs beside it,
-    which are no method either. `standing` compares Δm with the best row of two or more seeds: "tied" when the 95 %
-    interval of the difference contains 0, None where one seed or missing single-task runs allow no judgement. The
-    difference is judged by the spread pooled over the board's methods; from the single-task row it is `from_single`,
-    the interval of Δm with that spread, where six methods or more have one, else with the row's own. `passes` are those
-    of whole runs. The gains over the plain sum are None where no run of it compares.
+    which are no method either. `standing` compares Δm with the best row of two or more seeds: "behind" when the 95 %
+    interval of the difference lies above 0, else "tied", None where one seed or missing single-task runs allow no
+    judgement. The difference is judged by what is pooled over the board's methods; from the single-task row it is
+    `from_single`, the interval of Δm with their whole spread, where six methods or more have one, else with the row's
+    own. `passes` are those of whole runs. The gains over the plain sum are None where no run of it compares.
     """
 
     label: str

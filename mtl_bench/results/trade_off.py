@@ -80,7 +80,7 @@ def trade_off(board: Board, records: Sequence[Record], favoured: str) -> list[Tr
 
 def told(found: Sequence[Traded], favoured: str) -> list[str]:
     """A line per configuration; and one per method, from its lowest to its highest priority, in which the noise of the
-    single-task runs cancels and the spread over seeds is pooled over all configurations."""
+    single-task runs cancels and what seeds do to all configurations, over which the rest is pooled."""
     lines = []
     for one in found:
         name = one.method if one.priority is None else f"{one.method} {one.priority:g}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 from math import atan, ceil, floor, inf, isfinite, pi, sqrt
 
@@ -14,7 +15,7 @@ from mtl_bench.records.record import SINGLE
 from mtl_bench.results.board import Board, leaderboards
 from mtl_bench.results.entries import method_entries
 from mtl_bench.results.intervals import LEVEL
-from mtl_bench.results.spread import difference, pooled_spread
+from mtl_bench.results.spread import Spread, difference, is_behind, pooled_spread
 
 FEW = 4  # shared methods below which no interval of τ is honest
 DRAWS = 10_000
@@ -34,19 +35,20 @@ class Order:
     left_out: tuple[str, ...] = ()
 
     def joined(self, methods: Sequence[str]) -> list[float]:
-        """Δm of the methods, with those that tie with the best of them (95 % interval of the difference contains 0, by
-        the spread pooled over all methods of the board, as on the leaderboard) set equal to it. Without seeds nothing
-        ties but equal numbers."""
+        """Δm of the methods, with those that tie with the best of them, as on the leaderboard, set equal to it. Without
+        seeds nothing ties but equal numbers."""
         best = max(methods, key=lambda method: self.delta_m[method])
         return [self.delta_m[best if self._tied(best, method) else method] for method in methods]
 
     def _tied(self, best: str, method: str) -> bool:
         if not (best in self.per_seed and isfinite(self.delta_m[method])):
             return False
-        sound = [table for name, table in self.per_seed.items() if isfinite(self.delta_m[name])]
-        spread = pooled_spread(sound)
-        gap = difference(self.per_seed[best], self.per_seed[method], spread) if spread else None
-        return gap is not None and 0 in gap
+        gap = difference(self.per_seed[best], self.per_seed[method], self._spread) if self._spread else None
+        return gap is not None and not is_behind(gap)
+
+    @cached_property
+    def _spread(self) -> Spread | None:
+        return pooled_spread([table for name, table in self.per_seed.items() if isfinite(self.delta_m[name])])
 
 
 @dataclass(frozen=True)

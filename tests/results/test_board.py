@@ -4,6 +4,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from mtl_bench.errors import BenchError, Damaged
@@ -190,7 +191,8 @@ def test_single_task_runs_that_cannot_serve_say_why(runs: Runs, single: Runs) ->
 def test_seeds_that_agree_by_luck_beat_nobody_where_six_methods_tell_the_spread(
     runs: Runs, single: Runs, others: int, expected: str
 ) -> None:
-    wide = [runs(f"m{n}", [70.0 - n, 76.0 - n, 82.0 - n], [0.5, 0.5, 0.5]) for n in range(others)]
+    drawn = np.random.default_rng(0).normal(72, 6, (others, 3)).tolist()
+    wide = [runs(f"m{n}", values, [0.5, 0.5, 0.5]) for n, values in enumerate(drawn)]
     lucky = runs("lucky", [81.0, 81.0, 81.0], [0.495, 0.495, 0.495])
     close = single((79.9, 80, 80.1), (0.499, 0.50, 0.501))
     board = leaderboard([*lucky, *(record for found in wide for record in found), *close])
@@ -255,7 +257,7 @@ def test_seconds_of_different_machines_are_flagged(runs: Runs, single: Runs) -> 
 def test_differences_use_the_spread_of_all_methods_that_converged(runs: Runs, single: Runs) -> None:
     """A board of calm methods tells two of them apart, a board with one that is less calm does not; what is wild, or
     diverged, speaks for nobody else."""
-    calm = [*runs("good", [84.9, 85.0, 85.1], [0.45] * 3), *runs("fair", [84.3, 84.4, 84.5], [0.45] * 3)]
+    calm = [*runs("good", [84.9, 85.0, 85.1], [0.45] * 3), *runs("fair", [84.4, 84.3, 84.5], [0.45] * 3)]
     wild = runs("wild", [60, 75, 90], [0.45] * 3)
     less = runs("less", [84.52, 83.48, 84.0], [0.45] * 3)
     lost = [record | {"converged": record["seed"] != 1} for record in runs("lost", [60, 75, 90], [0.45] * 3)]

@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from mtl_bench.results import Spread, difference, equivalent, pooled_spread
-from mtl_bench.results.spread import Residual, merged
+from mtl_bench.results.additive_model import additive_model
+from mtl_bench.results.spread import merged
 
 
 def wild_and_tame() -> tuple[dict[int, float], list[dict[int, float]]]:
@@ -22,7 +23,7 @@ def test_one_wild_method_is_left_out_of_the_pool_and_stands_on_its_own_seeds() -
     assert alone is not None
     assert both is not None
     assert (both.variance, both.df, both.methods, both.equal) == (alone.variance, alone.df, alone.methods, alone.equal)
-    assert (alone.out, both.out) == (0, 1)
+    assert (alone.apart, both.apart) == ((), (wild,))
     assert not both.holds(list(wild.values()))
     found = difference(tame[0], wild, both)
     assert found is not None
@@ -36,20 +37,20 @@ def test_of_two_methods_none_is_far_above_all_others() -> None:
     calm, wild = dict(enumerate(np.linspace(-0.3, 0.3, 20))), {0: 0.0, 1: 10.0}
     spread = pooled_spread([calm, wild])
     assert spread is not None
-    assert (spread.methods, spread.out) == (2, 0)
+    assert (spread.methods, spread.apart) == (2, ())
     assert spread.holds(list(wild.values()))
 
 
 def test_what_varies_beside_what_does_not_stands_on_its_own() -> None:
     spread = pooled_spread([{0: 1.0, 1: 1.0, 2: 1.0}, {0: 2.0, 1: 2.0, 2: 2.0}, {0: 0.0, 1: -30.0, 2: -60.0}])
     assert spread is not None
-    assert (spread.variance, spread.methods, spread.out) == (0.0, 2, 1)
+    assert (spread.variance, spread.methods, len(spread.apart)) == (0.0, 2, 1)
 
 
 def test_equal_spreads_lose_a_method_in_one_board_of_a_hundred() -> None:
     rng, draws = np.random.default_rng(1), 400
     found = [pooled_spread([dict(enumerate(rng.normal(size=3))) for _ in range(20)]) for _ in range(draws)]
-    lost = sum(one.out > 0 for one in found if one)
+    lost = sum(bool(one.apart) for one in found if one)
     assert lost < 0.025 * draws  # 0.01 and three standard errors
 
 
@@ -59,7 +60,7 @@ def test_two_methods_of_other_seeds_are_students_test() -> None:
     tables = [dict(enumerate(first)), dict(enumerate(second, start=3)), dict(enumerate(third, start=7))]
     spread = pooled_spread(tables[:2])
     assert spread is not None
-    assert (spread.residual, spread.effective) == (None, spread.df)
+    assert (spread.model, spread.effective) == (None, spread.df)
     found = difference(*tables[:2], spread)
     assert found is not None
     expected = stats.ttest_ind(first, second)
@@ -90,8 +91,8 @@ def test_a_grid_by_hand() -> None:
     tables = [{seed: 4 * m + 3.0 * (seed - 1) + noise[m][seed] for seed in range(3)} for m in range(3)]
     spread = pooled_spread(tables)
     assert spread is not None
-    assert spread.residual is not None
-    assert (spread.residual.variance, spread.residual.df) == pytest.approx((4 / 4, 4))
+    assert spread.model is not None
+    assert (spread.model.variance, spread.model.df) == pytest.approx((4 / 4, 4))
     of_seeds = 3 * 18  # of nine values
     assert spread.variance == pytest.approx((of_seeds + 4) / 6)
     assert spread.effective == pytest.approx((of_seeds + 4) ** 2 / (of_seeds**2 / 2 + 4**2 / 4))
@@ -115,7 +116,7 @@ def test_what_a_seed_does_to_all_methods_cancels_where_one_has_more_seeds() -> N
 @pytest.mark.parametrize("seeds", [(3, 3), (5, 3)])
 def test_differences_hold_the_true_value_in_95_percent(seed_effect: float, seeds: tuple[int, int]) -> None:
     """Of eight methods, whether seeds move all of them alike or not."""
-    rng, hits, draws = np.random.default_rng(3), 0, 1500
+    rng, hits, draws = np.random.default_rng(3), 0, 800
     counts = [*seeds, 3, 3, 3, 3, 3, 3]
     for _ in range(draws):
         shared = seed_effect * rng.normal(size=5)
@@ -129,7 +130,8 @@ def test_differences_hold_the_true_value_in_95_percent(seed_effect: float, seeds
 
 def test_one_spread_of_two_boards() -> None:
     """Whose seeds need not move together."""
-    one, other = Spread(1.0, 4, 2, 0.5, 4, Residual(0.1, 2)), Spread(4.0, 8, 3, 0.5, 8)
+    model = additive_model([{0: 1.0, 1: 2.0}, {0: 3.0, 1: 3.0}])
+    one, other = Spread(1.0, 4, 2, 0.5, 4, model), Spread(4.0, 8, 3, 0.5, 8)
     assert merged([one, other]) == Spread(3.0, 12, 5, None, pytest.approx(9 / (1 / 9 / 4 + 64 / 9 / 8)))
     assert merged([one]) == one
 
@@ -144,3 +146,42 @@ def test_equal_takes_two_one_sided_tests(centre: float, margin: float, equal: bo
     error = np.sqrt(0.3 * 2 / 3)
     upper, lower = (stats.t.cdf((centre + sign * margin) / error, 20) for sign in (-1, 1))
     assert equivalent(gap, margin) == equal == (max(upper, 1 - lower) < 0.05)
+
+
+def test_a_method_that_does_not_follow_its_seeds_is_apart_where_all_others_do() -> None:
+    """Its whole variance is like theirs; beside the seeds it is four hundred times as large."""
+    rng, seeds = np.random.default_rng(2), np.array([4.0, -4.0, 0.0, 3.0, -3.0])
+    tables = [dict(enumerate(seeds + 0.2 * rng.normal(size=5))) for _ in range(8)]
+    other = dict(enumerate(-seeds))
+    spread = pooled_spread([*tables, other])
+    assert spread is not None
+    assert spread.apart == (other,)
+    assert spread.holds(list(other.values()))
+    assert not spread.judges(other)
+    found = difference(tables[0], other, spread)
+    assert found is not None
+    assert found.half > 2
+
+
+def test_every_seed_counts_in_a_difference_and_three_methods_close_a_circle() -> None:
+    rng = np.random.default_rng(4)
+    tables = [dict(enumerate(rng.normal(size=n))) for n in (5, 3, 3, 4)]
+    spread = pooled_spread(tables)
+    assert spread is not None
+    gaps = [difference(tables[a], tables[b], spread) for a, b in ((0, 1), (1, 2), (0, 2))]
+    centres = [gap.centre for gap in gaps if gap]
+    assert centres[0] + centres[1] == pytest.approx(centres[2])
+
+
+@pytest.mark.parametrize("counts", [(10, *[3] * 7), (5, *[3] * 9)])
+def test_the_whole_spread_counts_one_seed_once(counts: tuple[int, ...]) -> None:
+    """Intervals of a single mean hold the true value where seeds move all methods alike, on unbalanced boards."""
+    rng, hits, draws = np.random.default_rng(5), 0, 600
+    for _ in range(draws):
+        shared = 4 * rng.normal(size=max(counts))
+        tables = [dict(enumerate(shared[:n] + rng.normal(size=n))) for n in counts]
+        spread = pooled_spread(tables)
+        assert spread is not None
+        variance, df = spread.share(list(tables[-1].values()))
+        hits += abs(np.mean(list(tables[-1].values()))) <= stats.t.ppf(0.975, df) * sqrt(variance)
+    assert 0.92 < hits / draws < 0.975
