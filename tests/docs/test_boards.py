@@ -99,6 +99,13 @@ def test_boards_of_all_methods_hold_them_all(experiment: str) -> None:
     assert all(row.seeds == row.converged for row in found.values())
 
 
+@pytest.mark.parametrize("experiment", ["multimnist", "rooms11"])
+def test_boards_of_twenty_methods(experiment: str) -> None:
+    (board,) = (board for board in BOARDS if board.experiment == experiment)
+    rows = [row for row in board.rows if row.is_method and not row.label.startswith(("tag (b", *CONTROLS.split()))]
+    assert sum(len(row.converged) >= 3 for row in rows) >= (20 if experiment == "multimnist" else 10)
+
+
 def test_single_task_multimnist_reaches_the_literature() -> None:
     records = [r for r in find_records([RESULTS / "reference" / "multimnist" / "single"]) if "left" in r["test"]]
     accuracies = [record["test"]["left"]["accuracy"] for record in records]
