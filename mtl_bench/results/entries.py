@@ -213,11 +213,18 @@ def group_entries(files: Sequence[EntryFile], records: Sequence[Record]) -> list
 
 
 def without_copies(files: Sequence[EntryFile]) -> list[EntryFile]:
-    """Of the files of one entry the one that is furthest, with most seeds: a copy is no second row."""
+    """Of the files of one entry the one that is furthest, with most seeds: a copy is no second row.
+
+    A search names its networks before it trains them, and has a value when they are.
+    """
+
+    def reached(file: EntryFile) -> tuple[int, bool, int]:
+        return len(file["groups"]), file["value"] is not None, len(file["seeds"])
+
     kept: dict[tuple[str, ...], EntryFile] = {}
     for file in files:
         key = file["id"], file["label"], file["experiment"]["hash"], file["selection"]
-        kept[key] = max(kept.get(key, file), file, key=lambda one: (len(one["groups"]), len(one["seeds"])))
+        kept[key] = max(kept.get(key, file), file, key=reached)
     return list(kept.values())
 
 

@@ -151,7 +151,8 @@ def test_a_copy_with_fewer_seeds_is_no_second_row(setting: tuple[list[Record], l
     records, files = setting
     former = [cast(EntryFile, {**file, "seeds": [0, 1]}) for file in files]
     begun = [cast(EntryFile, {**file, "groups": [], "value": None}) for file in files]
-    for order in ([*former, *files, *begun], [*begun, *files, *former]):
+    training = [cast(EntryFile, {**file, "seeds": [0, 1, 2, 3], "value": None}) for file in files]
+    for order in ([*training, *former, *files, *begun], [*begun, *files, *former, *training]):
         assert labels(leaderboards(records, order)[1]) == labels(leaderboards(records, files)[1])
 
 
