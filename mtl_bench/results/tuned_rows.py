@@ -12,14 +12,19 @@ Budget = tuple[Any, ...]
 
 def without_trials(records: Sequence[Record], files: Iterable[EntryFile]) -> list[Record]:
     """A trial was looked at when its winner was chosen, so that its numbers flatter it."""
-    trials = {
+    trials = trial_runs(files)
+    return [record for record in records if (record["hash"], record["seed"]) not in trials]
+
+
+def trial_runs(files: Iterable[EntryFile]) -> set[tuple[str, int]]:
+    """Hash and seed: the first trial is the configuration as it stands, which has a row by its other seeds."""
+    return {
         (trial["hash"], file["tuning"]["seed"])
         for file in files
         if "tuning" in file
         for study in file["tuning"]["studies"]
         for trial in study["trials"]
     }
-    return [record for record in records if (record["hash"], record["seed"]) not in trials]
 
 
 def budget_of(tuning: Tuning) -> Budget:

@@ -504,3 +504,29 @@ def test_a_search_can_be_sent_in(results: Path, submission: Path) -> None:
     found = {fault.text for fault in found_in(results, "submissions/own") if fault.wrong}
     told = {text for text in found if "has no Δm" in text or "a row needs" in text}
     assert told == {"has 2 seeds beside that of its trials, and a row needs 3"}
+
+
+def test_a_trial_exempts_no_other_seed_of_its_configuration(results: Path, submission: Path) -> None:
+    """The first trial is the configuration as it stands, which here is sent in as a row of one seed."""
+    entry = searched(submission)
+    plain, won = entry["groups"][0]["hash"], "1" * 64
+    study = entry["tuning"]["studies"][0]
+    study["trials"] = [{**trial, "hash": digest} for trial, digest in zip(study["trials"], (plain, won), strict=True)]
+    entry["groups"][0]["hash"] = won
+    for path in submission.rglob("uw/*/seed-*/record.json"):
+        record = json.loads(path.read_text())
+        path.write_text(json.dumps(record | {"baselines": dict.fromkeys(record["baselines"], "f" * 64)}))
+    (gone,) = submission.rglob("uw/*/seed-1")
+    shutil.rmtree(gone)
+    (submission / "multimnist/entries").mkdir()
+    (submission / "multimnist/entries/tuned-uw-01234567.json").write_text(json.dumps(entry))
+
+    def told() -> list[str]:
+        row = gone.parent.resolve()
+        return [fault.text for fault in found_in(results, "submissions/own") if fault.path == row and fault.wrong]
+
+    few, lacking = sorted(told(), key=len)
+    assert few == "has 1 seed, and a row needs 3"
+    assert lacking.startswith("has no Δm: the single-task runs of")
+    shutil.rmtree(gone.with_name("seed-0"))
+    assert told() == []  # the trial alone is no row

@@ -40,7 +40,7 @@ def faults_below(folders: Sequence[Path], reference: Path, further: Check | None
     for one in [*ours, *records]:
         known.setdefault(one.record["hash"], {})[one.record["seed"]] = one.record
     entries = _entries(folders, faults)
-    searched = searched_runs(entry for _, entry in entries)
+    searched = searched_runs([entry for _, entry in entries], known)
     for one in records:
         faults += [Fault(one.path, text, wrong) for wrong, text in check_record(one.record, one.path)]
         faults += [Fault(one.path, text, wrong) for wrong, text in check_values(one.record)]

@@ -11,12 +11,12 @@ SETTING = ("tasks", "metrics", "selection", "delta_m", "baselines")  # equal for
 
 
 def check_board(
-    records: Sequence[Located], others: Sequence[Located], known: Set[str], searched: Set[str]
+    records: Sequence[Located], others: Sequence[Located], known: Set[str], searched: Set[tuple[str, int]]
 ) -> Iterator[Fault]:
     """Faults of `records`, all of one experiment hash; `others` stand on the same board and are not judged.
 
-    `known` holds the hashes of every run that a single-task run can be found among, and `searched` those that stand in
-    an entry of a search, which is no row by itself.
+    `known` holds the hashes of every run that a single-task run can be found among, and `searched` hash and
+    seed of those that stand in an entry of a search, which are no row by themselves.
     """
     yield from _setting([*others, *records], judged=records)
     yield from _copies(records, others)
@@ -71,19 +71,18 @@ def _copies(records: Sequence[Located], others: Sequence[Located]) -> Iterator[F
             yield Fault(one.path, f"every number is that of {twin.path}: {why}", wrong=same)
 
 
-def _row(row: Sequence[Located], first: Located, known: Set[str], searched: Set[str]) -> Iterator[Fault]:
+def _row(row: Sequence[Located], first: Located, known: Set[str], searched: Set[tuple[str, int]]) -> Iterator[Fault]:
     """`row` are all seeds, those that are not judged too; remarks are on the folder of `first`."""
 
     def fault(text: str, wrong: bool) -> Fault:
         return Fault(first.row, text, wrong)
 
     records = [one.record for one in row]
-    seeds = {record["seed"] for record in records}
-    alone = records[0]["hash"] not in searched
-    if alone and len(seeds) < SEEDS:
+    seeds = {record["seed"] for record in records if (record["hash"], record["seed"]) not in searched}
+    if seeds and len(seeds) < SEEDS:
         yield fault(f"has {len(seeds)} seed{'s' * (len(seeds) > 1)}, and a row needs {SEEDS}", first.submitted)
     missing = [task for task, digest in records[0]["baselines"].items() if digest not in known]
-    if alone and missing:
+    if seeds and missing:
         yield fault(f"has no Δm: the single-task runs of {', '.join(missing)} are missing", first.submitted)
     if len(_digests(row)) > 1:
         yield fault("its seeds read packed data of different bytes", wrong=False)

@@ -7,6 +7,7 @@ from mtl_bench.records import Record
 from mtl_bench.records.entry import EntryFile, Group, Study, Tuning
 from mtl_bench.records.record import SINGLE
 from mtl_bench.results.entries import Run, runs_of
+from mtl_bench.results.tuned_rows import trial_runs
 from mtl_bench.results.validation.one_board import SEEDS
 
 
@@ -34,12 +35,11 @@ def few_seeds(entry: EntryFile, runs: Mapping[str, Run]) -> Iterator[str]:
             yield f"has {count} seed{'s' * (count != 1)} beside that of its trials, and a row needs {SEEDS}"
 
 
-def searched_runs(entries: Iterable[EntryFile]) -> set[str]:
-    """Hashes of trials and of winners: these stand on the seeds and single-task runs of their searches."""
+def searched_runs(entries: Iterable[EntryFile], runs: Mapping[str, Run]) -> set[tuple[str, int]]:
+    """Hash and seed of trials and of winners: these stand on the seeds and single-task runs of their searches."""
     tuned = [entry for entry in entries if "tuning" in entry]
-    studies = [study for entry in tuned for study in entry["tuning"]["studies"]]
-    trials = {trial["hash"] for study in studies for trial in study["trials"]}
-    return trials.union(*map(runs_of, tuned))
+    winners = set[str]().union(*map(runs_of, tuned))
+    return trial_runs(tuned) | {(digest, seed) for digest in winners for seed in runs.get(digest, ())}
 
 
 def _network(entry: EntryFile, group: Group, record: Record) -> Iterator[str]:
