@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from math import sqrt
+from statistics import variance
 from typing import Any
 
 import pytest
@@ -100,6 +101,20 @@ def test_the_papers_delta_is_taken_to_vary_as_all_of_ours(runs: Runs, single: Ru
         *_, one = beside(table, board, NAMES)
         assert one.error is not None
         assert one.difference_error == pytest.approx(sqrt(one.error**2 * (1 + 3 / seeds) + 0.01 / 12))
+
+
+def test_a_paper_has_as_many_single_task_seeds_as_of_its_method(runs: Runs, single: Runs) -> None:
+    """Ours may not: each of our runs tells how much one seed of it varies."""
+    left, right = (79, 80, 81, 80, 78, 82), (0.49, 0.50, 0.51)
+    records = [*runs("even", (83, 84, 85), (0.44, 0.46, 0.48)), *single(left, right)]
+    table = replace(TABLE, rows={"Even": {DELTA: Printed("-6.0", False, seeds=5)}})
+    *_, one = beside(table, trained(records), NAMES)
+    method = [50 * (a / 80 - e / 0.5) for a, e in ((83, 0.44), (84, 0.46), (85, 0.48))]
+    alone = [50 * 84 / 80 * a / 80 for a in left], [50 * 0.46 / 0.5 * e / 0.5 for e in right]
+    variances = [variance(part) for part in (method, *alone)]
+    ours, paper = sum(v / n for v, n in zip(variances, (3, 6, 3), strict=True)), sum(variances) / 5
+    assert one.error == pytest.approx(sqrt(ours))
+    assert one.difference_error == pytest.approx(sqrt(ours + paper + 0.01 / 12))
 
 
 def test_one_seed_has_no_standard_error(runs: Runs, single: Runs) -> None:

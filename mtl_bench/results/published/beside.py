@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean, stdev
 
+import numpy as np
 from scipy import stats
 
 from mtl_bench.records import Record
 from mtl_bench.results.board import Board
 from mtl_bench.results.change import term_weights
-from mtl_bench.results.intervals import LEVEL
+from mtl_bench.results.intervals import LEVEL, variance_parts
 from mtl_bench.results.published.catalogue import PaperTable, printed_rows
 from mtl_bench.results.published.printed import Printed
 from mtl_bench.results.published.printed_names import PrintedNames
@@ -41,6 +42,14 @@ class Beside:
     @property
     def in_errors(self) -> float | None:
         return self.difference / self.difference_error if self.difference_error else None
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Standard error of our mean, and the standard deviation of a number that has one seed of every run."""
+
+    error: float
+    of_one_seed: float
 
 
 def beside(table: PaperTable, trained: Trained, names: PrintedNames) -> list[Beside]:
@@ -86,13 +95,14 @@ def _row(
             if row.delta_m is not None and not row.is_single_task and same_delta(table, board, names, metric):
                 span = row.delta_m.interval
                 error = span.half / float(stats.t.ppf((1 + LEVEL) / 2, span.df)) if span else None
-                seeds = len(row.per_seed)
-                yield _cell(table, printed_as, metric, cell, cell.sign, row.delta_m.mean, seeds, error)
+                noise = None if error is None else Noise(error, _one_seed_each(board, row))
+                yield _cell(table, printed_as, metric, cell, cell.sign, row.delta_m.mean, len(row.per_seed), noise)
         elif not table.other_units and (term := table.ours(metric)):
             values = _values(row, runs, *term)
             if values:
-                error = stdev(values) / sqrt(len(values)) if len(values) > 1 else None
-                yield _cell(table, printed_as, metric, cell, 1, fmean(values), len(values), error)
+                one = stdev(values) if len(values) > 1 else None
+                noise = None if one is None else Noise(one / sqrt(len(values)), one)
+                yield _cell(table, printed_as, metric, cell, 1, fmean(values), len(values), noise)
 
 
 def _values(row: Row, runs: Mapping[str, Mapping[int, Record]], task: str, metric: str) -> list[float]:
@@ -105,6 +115,20 @@ def _values(row: Row, runs: Mapping[str, Mapping[int, Record]], task: str, metri
     return []
 
 
+def _one_seed_each(board: Board, row: Row) -> float:
+    """Standard deviation of Δm from one seed of the method and one of every single-task run: we may have more of these
+    than of the method, and the paper is taken to have as many of both."""
+    single = next(one for one in board.rows if one.is_single_task)
+    terms: dict[str, list[str]] = {}
+    better: dict[str, dict[str, bool]] = {}
+    for column in board.columns:
+        terms.setdefault(column.task, []).append(column.metric)
+        better.setdefault(column.task, {})[column.metric] = column.higher_is_better
+    alone = {task: board.entries[single.label].every_seed(task) for task in terms}
+    found = variance_parts(list(row.values.values()), alone, better, board.definition, terms)
+    return sqrt(sum(float(np.var(part, ddof=1)) for part in found[1])) if found else 0.0
+
+
 def _cell(
     table: PaperTable,
     printed_as: str,
@@ -113,9 +137,10 @@ def _cell(
     sign: int,
     ours: float,
     seeds: int,
-    error: float | None,
+    noise: Noise | None,
 ) -> Beside:
-    whole = None if error is None else sqrt(error**2 + _paper_variance(table, cell, error * sqrt(seeds)))
+    error = noise.error if noise else None
+    whole = sqrt(noise.error**2 + _paper_variance(table, cell, noise.of_one_seed)) if noise else None
     return Beside(printed_as, metric, sign * float(cell.value), cell.places, ours, seeds, error, whole)
 
 
