@@ -175,7 +175,7 @@ def selected(record: dict[str, Any], rule: str, tested: Sequence[int], reported:
         ("best_val(accuracy)", [2], [2], "its evaluation is not the one with the best validation accuracy"),
         ("best_val(accuracy)", [0], [1], "its values are those of no evaluation"),
         ("mean_last_2", [1, 2], [1, 2], None),
-        ("mean_last_2", [0, 1, 2], [1, 2], "test was evaluated 3 times under the rule"),
+        ("mean_last_2", [0, 1, 2], [1, 2], "test was evaluated 3 times, where 'mean_last_2' needs 2"),
         ("mean_last_2", [2], [2], "test was evaluated 1 times, where 'mean_last_2' needs 2"),
         ("mean_last_2", [0, 1], [0, 1], "test was not evaluated at its last evaluations"),
         ("mean_last_2", [0, 2], [2], "test was evaluated 2 times, where 'mean_last_2' needs 2"),
@@ -190,6 +190,29 @@ def test_what_is_reported_is_what_the_rule_selects(
     found = [text for _, text in check_record(record, path)]
     told = [text for text in found if "evaluat" in text]
     assert told == [] if says is None else any(says in text for text in told)
+
+
+@pytest.mark.parametrize(
+    ("rule", "unit", "tested", "wrong"),
+    [
+        ("mean_last_2", "epochs", [0, 1, 2], True),
+        ("mean_last_2", "optimizer_steps", [0, 1, 2], None),  # training looks early where it has to guess
+        ("mean_last_1", "optimizer_steps", [1, 2], None),
+        ("mean_last_1", "optimizer_steps", [0, 1, 2], False),
+    ],
+)
+def test_how_often_a_mean_over_evaluations_may_look(
+    rule: str, unit: str, tested: list[int], wrong: bool | None, results: Path
+) -> None:
+    def change(record: dict[str, Any]) -> None:
+        k = int(rule.removeprefix("mean_last_"))
+        selected(record, rule, tested, tested[-k:])
+        if unit != "epochs":
+            record["identity"]["training"]["budget"] = {"amount": record["counts"][unit], "unit": unit}
+
+    path = edit(results, change)
+    found = [(is_wrong, text) for is_wrong, text in check_record(json.loads(path.read_text()), path)]
+    assert [is_wrong for is_wrong, text in found if "test was evaluated" in text] == [wrong] * (wrong is not None)
 
 
 def test_a_rule_whose_metric_has_a_dot(results: Path) -> None:

@@ -117,7 +117,7 @@ def _selected(record: Record) -> Remarks:
 
 def _averaged(record: Record, needed: int) -> Remarks:
     """The last evaluations have test values. Where batches cost unlike, how many were to come was a guess: there may be
-    more of them, earlier ones too, or fewer."""
+    twice as many, as training looks early rather than late, or fewer."""
     tests = [one["test"] for one in record["evaluations"]]
     looks = sum(test is not None for test in tests)
     last = [test for test in takewhile(lambda one: one is not None, reversed(tests)) if test is not None][:needed]
@@ -131,8 +131,8 @@ def _averaged(record: Record, needed: int) -> Remarks:
     unlike = [split for split, values, found in reported if found and not _is_mean(values, found)]
     if unlike:
         yield True, f"its {unlike[0]} values are not the mean of the last {len(last)} evaluations"
-    elif looks > needed:
-        yield False, f"test was evaluated {looks} times under the rule {record['selection']!r}"
+    elif looks > (needed if known else 2 * needed):
+        yield known, f"test was evaluated {looks} times, where {record['selection']!r} needs {needed}"
 
 
 def _best(record: Record, metric: str) -> dict[str, dict[str, float]] | None:
