@@ -7,7 +7,8 @@ from typing import Any
 
 from mtl_bench.errors import BenchError
 from mtl_bench.records import Record
-from mtl_bench.records.record import SINGLE, has_converged
+from mtl_bench.records.record import SINGLE
+from mtl_bench.records.spent import has_score
 from mtl_bench.results.baselines import delta_m_of, single_task_means
 from mtl_bench.training.plan import Plan
 from mtl_bench.training.selection import SelectionRule
@@ -44,11 +45,11 @@ def score(
     better low with a minus. `TASK.METRIC`: that one, likewise. None: the first of delta_m, selection and mean that
     there is; since that may change when baselines are trained, a long search should name one.
 
-    −∞ for a run that did not converge, and for Δm against one, so that a sweeper looks elsewhere and goes on; None when
+    −∞ for a run without a score (`has_score`), and for Δm against one, so that a sweeper looks on elsewhere; None when
     nothing was named and there is no validation split. Raises BenchError when `delta_m` was named and has nothing to
     compare with.
     """
-    if not has_converged(record):
+    if not has_score(record):
         return -inf
     if not record["val"]:
         return None

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import inf, isfinite
+from math import inf
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -19,10 +19,10 @@ from mtl_bench.pipeline.search_space import space_of, values_at, with_values
 from mtl_bench.records import Record
 from mtl_bench.records.entry import FOLDER, EntryFile, Study, Trial, save_entry
 from mtl_bench.records.identity import canonical, canonical_hash
-from mtl_bench.records.record import SINGLE, mostly_skipped
+from mtl_bench.records.record import SINGLE
+from mtl_bench.records.spent import has_score
 from mtl_bench.results import delta_m
 from mtl_bench.results.tuned_rows import is_over, trial_in_words
-from mtl_bench.results.validation.one_record import is_spent
 from mtl_bench.training.arguments import check_node
 from mtl_bench.training.plan import Plan
 from mtl_bench.training.setting import method_label, training_of
@@ -194,15 +194,6 @@ class Tuner:
         # One list of studies for the file and for who fills it.
         entry["tuning"] = {**self.settings.told, "score": SCORE, "studies": studies}  # type: ignore[typeddict-item]
         return entry
-
-
-def has_score(record: Record) -> bool:
-    """Whether it was trained to its end and validated in finite numbers. `has_converged` would ask the test split."""
-    if not record["evaluations"] or not is_spent(record):  # given up
-        return False
-    if mostly_skipped(record["failures"]["nonfinite_steps"], record["counts"]["optimizer_steps"]):
-        return False
-    return all(isfinite(value) for metrics in record["val"].values() for value in metrics.values())
 
 
 def _is_over(path: Path) -> bool:

@@ -161,9 +161,12 @@ def has_converged(record: Record) -> bool:
     steps in a row; no more than half of its steps were skipped. The first two are what the record says of itself; the
     third, added later, is asked of older records too.
     """
-    return record["converged"] and not mostly_skipped(
-        record["failures"]["nonfinite_steps"], record["counts"]["optimizer_steps"]
-    )
+    return record["converged"] and has_learned(record)
+
+
+def has_learned(record: Record) -> bool:
+    """Whether no more than half of its steps were skipped."""
+    return not mostly_skipped(record["failures"]["nonfinite_steps"], record["counts"]["optimizer_steps"])
 
 
 def reproducible(record: Record) -> dict[str, Any]:

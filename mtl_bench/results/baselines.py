@@ -11,6 +11,7 @@ from mtl_bench.records import Record
 from mtl_bench.records.entry import find_entries
 from mtl_bench.records.reading import read_alike
 from mtl_bench.records.record import RECORD_NAME, has_converged, load_record
+from mtl_bench.records.spent import has_score
 from mtl_bench.results.change import delta_m
 from mtl_bench.results.tuned_rows import without_trials
 
@@ -42,10 +43,11 @@ def single_task_means(
     """Mean metrics of each task's single-task runs.
 
     A task without a run, or of which a seed did not converge, is left out, as a board leaves out Δm against it: the
-    mean of those that are left would be too good.
+    mean of those that are left would be too good. For means of validation the test split is not asked.
     """
+    sound = has_converged if split == "test" else has_score
     runs: dict[str, dict[int, Record]] = {}
-    lost = {one["hash"] for one in baselines if not has_converged(one)}
+    lost = {one["hash"] for one in baselines if not sound(one)}
     for one in baselines:
         if one["hash"] not in lost:
             runs.setdefault(one["hash"], {})[one["seed"]] = one

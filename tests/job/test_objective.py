@@ -18,6 +18,9 @@ METRICS = {
 }
 
 
+GIVEN_UP = {"converged": False, "evaluations": [{"epoch": 1.0}]}
+
+
 def record(up: float, down: float, **changes: Any) -> Record:
     """Test values are absurd on purpose."""
     made = {
@@ -30,7 +33,9 @@ def record(up: float, down: float, **changes: Any) -> Record:
         "test": {"a": {"up": 1e9}, "b": {"down": 1e9, "up": 1e9}},
         "delta_m": {"definition": "task_mean", "terms": {"a": ["up"], "b": ["down"]}},
         "baselines": {"a": "hash-a", "b": "hash-b"},
-        "counts": {"optimizer_steps": 10},
+        "evaluations": [{"epoch": 2.0}],
+        "identity": {"training": {"budget": {"amount": 2}}},
+        "counts": {"batches": 10, "passes": 20, "optimizer_steps": 10},
         "failures": {"nonfinite_steps": 0},
         "converged": True,
         **changes,
@@ -38,8 +43,8 @@ def record(up: float, down: float, **changes: Any) -> Record:
     return cast(Record, made)
 
 
-def singles(converged: bool = True) -> list[Record]:
-    alone = {"method": {"name": "single", "label": "single"}, "converged": converged}
+def singles(**changes: Any) -> list[Record]:
+    alone = {"method": {"name": "single", "label": "single"}, **changes}
     return [
         record(50.0, 0.0, hash="hash-a", val={"a": {"up": 50.0}}, **alone),
         record(0.0, 2.0, hash="hash-b", val={"b": {"down": 2.0, "up": 1.0}}, **alone),
@@ -82,7 +87,7 @@ def test_a_metric_whose_name_has_a_dot() -> None:
 
 
 @pytest.mark.parametrize("objective", [None, "delta_m", "mean", "a.up"])
-@pytest.mark.parametrize("how", [{"converged": False}, {"failures": {"nonfinite_steps": 6}}, {"val": None}])
+@pytest.mark.parametrize("how", [GIVEN_UP, {"failures": {"nonfinite_steps": 6}}, {"val": None}])
 def test_a_run_that_learned_nothing_is_the_worst(objective: str | None, how: dict[str, Any]) -> None:
     spoiled = record(nan, nan) if how == {"val": None} else record(60.0, 1.5, **how)
     assert scored(spoiled, objective, singles()) == -inf
@@ -90,7 +95,16 @@ def test_a_run_that_learned_nothing_is_the_worst(objective: str | None, how: dic
 
 @pytest.mark.parametrize("objective", [None, "delta_m"])
 def test_baselines_that_did_not_converge_are_no_reason_to_compare_otherwise(objective: str | None) -> None:
-    assert scored(record(60.0, 1.5), objective, singles(converged=False)) == -inf
+    assert scored(record(60.0, 1.5), objective, singles(**GIVEN_UP)) == -inf
+
+
+@pytest.mark.parametrize("objective", [None, "delta_m", "mean", "a.up"])
+def test_the_test_split_is_not_asked_whether_a_run_learned(objective: str | None) -> None:
+    """Its values are no numbers, of the run and of the single-task runs."""
+    lost: dict[str, Any] = {"converged": False, "test": {"a": {"up": nan}, "b": {"down": nan, "up": nan}}}
+    value = scored(record(60.0, 1.5, **lost), objective, singles(**lost))
+    assert value == scored(record(60.0, 1.5), objective, singles())
+    assert value != -inf
 
 
 def test_without_validation_or_baselines() -> None:

@@ -56,7 +56,8 @@ def test_no_mean_hides_a_seed_that_did_not_converge(record: Make, single: Runs) 
 
 
 def test_validation_means_need_validation(record: Make, single: Runs) -> None:
-    runs = [one | {"val": one["test"]} for one in single()]
+    spent: dict[str, Any] = {"identity": {"training": {"budget": {"amount": 1}}}, "evaluations": [{"epoch": 1.0}]}
+    runs = [one | {"val": one["test"], **spent} for one in single()]
     mine = record("ls", 70.0, 0.5) | {"val": record("ls", 70.0, 0.5)["test"]}
     assert single_task_means(mine, runs, "val") == single_task_means(mine, runs)
     runs[0] |= {"val": {}}

@@ -9,6 +9,7 @@ from typing import Any
 from mtl_bench.records import Record
 from mtl_bench.records.identity import canonical_hash
 from mtl_bench.records.record import has_converged
+from mtl_bench.records.spent import is_spent, spent
 from mtl_bench.results.validation.fault import Remarks
 
 ONCE = ("last", "best_val")  # selection rules that look at the test split once, at the end
@@ -154,20 +155,6 @@ def _is_mean(values: dict[str, dict[str, float]], found: list[dict[str, dict[str
         return False
     means = {(t, name): sum(one[t][name] for one in found) / len(found) for t, of in values.items() for name in of}
     return all(not abs(values[t][name] - mean) > 1e-9 * max(1, abs(mean)) for (t, name), mean in means.items())
-
-
-def spent(record: Record) -> tuple[float, float, str]:
-    """What a run with evaluations used of its budget, the budget, and their unit."""
-    budget, counts = record["identity"]["training"]["budget"], record["counts"]
-    unit = budget.get("unit", "epochs")
-    known = {"batches": counts["batches"], "passes": counts["passes"], "optimizer_steps": counts["optimizer_steps"]}
-    return record["evaluations"][-1]["epoch"] if unit == "epochs" else known[unit], budget["amount"], unit
-
-
-def is_spent(record: Record) -> bool:
-    """Whether the budget of a run with evaluations is used up: it was not given up before."""
-    used, amount, _ = spent(record)
-    return used >= amount * (1 - 1e-9)
 
 
 def _budget(record: Record) -> Remarks:

@@ -1,4 +1,4 @@
-"""Which trials of a search have a score: what the test split says is not asked."""
+"""Which runs have a score for whoever searches: what the test split says is not asked."""
 
 from collections.abc import Callable
 from math import nan
@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mtl_bench.job.tune import has_score
 from mtl_bench.records.record import find_records, has_converged
+from mtl_bench.records.spent import has_score
 
 ROW = Path(__file__).parents[2] / "results/reference/multimnist/ls"
 
