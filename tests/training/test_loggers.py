@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,13 +51,16 @@ def info(tmp_path: Path) -> RunInfo:
 def test_two_readings_of_a_run_are_two_logged_runs(tmp_path: Path) -> None:
     """And the last weights are one run however often one looks, under the id that it always had."""
 
-    def logged(selection: str, every: int = 1) -> str:
-        readings = readings_of(selection, {"protocol": {"reporting": {"evaluate_every": every}}}, ["left", "right"])
+    def logged(selection: str, every: int = 1, batch: int = 8, **tasks: Any) -> str:
+        reporting = {"evaluate_every": every, "evaluation_batch_size": batch}
+        config = {"protocol": {"reporting": reporting}, "tasks": tasks}
+        readings = readings_of(selection, config, ["left", "right"])
         return RunInfo.of("digits", "ls", "f" * 64, 0, tmp_path, {}, readings).id
 
-    assert logged("last") == logged("last", 3) == "f" * 12 + "-0"
+    assert logged("last") == logged("last", 3) == logged("last", batch=4) == "f" * 12 + "-0"
     others = {logged("mean_last_10"), logged("mean_last_9"), logged("mean_last_10", 3)}
-    assert len(others) == 3
+    others |= {logged("last", batch=batch, right={"aggregation": "batch_mean"}) for batch in (4, 8)}
+    assert len(others) == 5
     assert all(re.fullmatch("f{12}-0-[0-9a-f]{6}", one) for one in others)
 
 

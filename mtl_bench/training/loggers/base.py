@@ -47,7 +47,7 @@ class RunInfo:
         `readings` are outside of `digest`, and tell apart runs that are trained alike in two folders.
         """
         name, identifier = f"{experiment}/{method}/seed-{seed}", f"{digest[:12]}-{seed}"
-        if any(one["selection"] != END for one in readings.values()):
+        if any(one != {"selection": END} for one in readings.values()):  # it says more than that weights are the last
             identifier += f"-{canonical_hash(readings)[:6]}"
         return cls(name, digest, identifier, folder, config, (experiment, method))
 
