@@ -14,10 +14,10 @@ from mtl_bench.job.entry_runs import entry_of
 from mtl_bench.job.job import Job
 from mtl_bench.job.patient_cell import patient_cell
 from mtl_bench.job.search_settings import SearchSettings
-from mtl_bench.pipeline.search import best_of, search
+from mtl_bench.pipeline.search import search
 from mtl_bench.pipeline.search_space import space_of, values_at, with_values
 from mtl_bench.records import Record
-from mtl_bench.records.entry import FOLDER, EntryFile, Study, Trial, save_entry
+from mtl_bench.records.entry import FOLDER, EntryFile, Study, Trial, best_of, save_entry
 from mtl_bench.records.identity import canonical, canonical_hash
 from mtl_bench.records.record import SINGLE
 from mtl_bench.records.spent import has_score

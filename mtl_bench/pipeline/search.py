@@ -1,7 +1,7 @@
 """A search: values are drawn, runs say what they are worth, and the best one wins."""
 
-from collections.abc import Callable, Iterator, Sequence
-from math import inf, isfinite
+from collections.abc import Callable, Iterator
+from math import isfinite
 from typing import Any
 
 from numpy.random import SeedSequence
@@ -38,13 +38,6 @@ def search(run: Run, first: dict[str, Any], space: Space, trials: int, sampler: 
             params, dimensions = as_drawn(values, space)
             study.add_trial(optuna.trial.create_trial(params=params, distributions=dimensions, value=score))
         yield {"values": values, "hash": digest, "score": score if isfinite(score) else None}
-
-
-def best_of(trials: Sequence[Trial]) -> int | None:
-    """The number of the trial with the best score, of several the first; None where none converged."""
-    scores = [-inf if trial["score"] is None else trial["score"] for trial in trials]
-    best = max(range(len(scores)), key=scores.__getitem__, default=None)
-    return None if best is None or scores[best] == -inf else best
 
 
 def check_optuna() -> None:

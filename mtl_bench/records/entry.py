@@ -1,7 +1,8 @@
 """Entries: one JSON per chosen set of networks, saying which run serves which task of a leaderboard row."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
@@ -62,6 +63,13 @@ class EntryFile(Shared):
     groups: list[Group]  # the networks
     measured_by: list[str]  # hashes of the runs that the choice needed; their cost counts
     value: float | None  # mean predicted score of the serving groups, or of winners once they are trained; None: none
+
+
+def best_of(trials: Sequence[Trial]) -> int | None:
+    """The number of the trial with the best score, of several the first; None where none converged."""
+    scores = [-inf if trial["score"] is None else trial["score"] for trial in trials]
+    best = max(range(len(scores)), key=scores.__getitem__, default=None)
+    return None if best is None or scores[best] == -inf else best
 
 
 def save_entry(path: Path, entry: EntryFile) -> None:

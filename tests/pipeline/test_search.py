@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from mtl_bench.errors import BenchError
-from mtl_bench.pipeline.search import best_of, search
+from mtl_bench.pipeline.search import search
 from mtl_bench.pipeline.search_space import RATE, as_drawn, space_of, values_at, with_values
-from mtl_bench.records.entry import Trial
+from mtl_bench.records.entry import Trial, best_of
 
 PLAIN: dict[str, Any] = {
     "protocol": {"training": {"optimizer": {"lr": 0.01}}},

@@ -1,10 +1,9 @@
 """What an entry says of its networks is what their records say, and its searches end as their scores do."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from math import inf
 
 from mtl_bench.records import Record
-from mtl_bench.records.entry import EntryFile, Group, Study, Tuning
+from mtl_bench.records.entry import EntryFile, Group, Tuning, best_of
 from mtl_bench.records.record import SINGLE
 from mtl_bench.results.entries import Run, runs_of
 from mtl_bench.results.tuned_rows import trial_runs
@@ -64,7 +63,7 @@ def _network(entry: EntryFile, group: Group, record: Record) -> Iterator[str]:
 
 def _search(groups: Sequence[Group], tuning: Tuning) -> Iterator[str]:
     studies = tuning["studies"]
-    wrong = [study for study in studies if study["winner"] is not None and study["winner"] != _best(study)]
+    wrong = [study for study in studies if study["winner"] is not None and study["winner"] != best_of(study["trials"])]
     for study in wrong:
         yield f"the winner of {', '.join(study['tasks'])} is not its best trial, the first of several"
     if not groups or wrong:
@@ -77,9 +76,3 @@ def _search(groups: Sequence[Group], tuning: Tuning) -> Iterator[str]:
             yield f"the search of {', '.join(study['tasks'])} has no winner, and the entry names its run"
         elif tuning["epochs"] is None and study["trials"][study["winner"]]["hash"] != group["hash"]:
             yield f"the run of {', '.join(study['tasks'])} is not that of its best trial"
-
-
-def _best(study: Study) -> int | None:
-    scores = [-inf if trial["score"] is None else trial["score"] for trial in study["trials"]]
-    best = max(range(len(scores)), key=scores.__getitem__, default=None)
-    return None if best is None or scores[best] == -inf else best
