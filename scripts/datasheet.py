@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
+from mtl_bench.cli.preset_label import preset_label
 from mtl_bench.data.contact_sheet import draw_contact_sheet
 from mtl_bench.data.contents import class_shares, correlation, labelled_share
 from mtl_bench.data.mean_prediction import mean_prediction
@@ -201,13 +202,14 @@ def unseen(records: Sequence[Record]) -> str:
 
 def order(records: Sequence[Record]) -> str:
     """Requirement 8: whether the order of methods here is theirs elsewhere, whatever it is."""
-    boards = [one for one in board_orders(_whole(records)) if one.name in ("rooms", "rooms11", "multifashion_mnist")]
-    found = transfer_table([*boards, *published_orders(ROOT / "results/published")])
+    found = board_orders(_whole(records), preset_label)
+    boards = [one for one in found if one.name in ("rooms", "rooms11", "multifashion_mnist")]
+    table = transfer_table([*boards, *published_orders(ROOT / "results/published")])
     return f"""## Does the order of methods transfer?
 
 From `python scripts/transfer.py`, which also explains the columns.
 
-{found}"""
+{table}"""
 
 
 def _of(record: Record, experiment: str) -> bool:

@@ -16,6 +16,7 @@ from mtl_bench.cli.card import card_parts
 from mtl_bench.cli.fidelity import card_text
 from mtl_bench.cli.listing import describe
 from mtl_bench.cli.method_facts import texts_of
+from mtl_bench.cli.preset_label import preset_label
 from mtl_bench.records.entry import EntryFile, find_entries
 from mtl_bench.records.record import find_records
 from mtl_bench.results import Board, leaderboards
@@ -54,7 +55,7 @@ def _entries() -> list[EntryFile]:
 
 @cache
 def _boards() -> list[Board]:
-    return leaderboards(find_records([REFERENCE]), _entries())
+    return leaderboards(find_records([REFERENCE]), _entries(), label_of=preset_label)
 
 
 def _page(path: Path) -> str:

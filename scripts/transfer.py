@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from mtl_bench.cli.preset_label import preset_label
 from mtl_bench.errors import BenchError
 from mtl_bench.records.record import find_records
 from mtl_bench.results.published import published_orders
@@ -28,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--published", type=Path, default=RESULTS / "published", help="folder of published tables")
     parsed = parser.parse_args(arguments)
     try:
-        boards = [order for order in board_orders(find_records(parsed.folders)) if len(order.delta_m) > 1]
+        found = board_orders(find_records(parsed.folders), preset_label)
+        boards = [order for order in found if len(order.delta_m) > 1]
         orders = [*boards, *published_orders(parsed.published)]
         print(transfer_table(orders) + NOTES)
     except BenchError as error:

@@ -41,11 +41,12 @@ def boards_below(folders: Sequence[Path], damaged: list[Damaged], *, entries: bo
 
     Raises BenchError when a folder is missing, or there is no record of a method.
     """
+    from mtl_bench.cli.preset_label import preset_label
     from mtl_bench.records.entry import find_entries
     from mtl_bench.records.record import find_records
     from mtl_bench.results import leaderboards
 
     check_folders(folders)
     files = [file for file in find_entries(folders, damaged) if entries or "tuning" in file]
-    boards = leaderboards(find_records(folders, damaged), files, damaged)
+    boards = leaderboards(find_records(folders, damaged), files, damaged, preset_label)
     return [board for board in boards if entries or board.tuned_from is None]

@@ -52,7 +52,7 @@ class Appearance:
 
 
 def appearances(method: str, boards: Sequence[Board]) -> list[Appearance]:
-    """Its row with no option changed; all its rows where a board has none such. Boards by name."""
+    """Its row with the options of its YAML; all its rows where a board has none such. Boards by name."""
     found = []
     held = [board.experiment for board in boards if _rows(board, method)]
     for board in sorted(boards, key=lambda board: (board.experiment, board.hash)):
@@ -79,8 +79,8 @@ def appearances(method: str, boards: Sequence[Board]) -> list[Appearance]:
 
 
 def _rows(board: Board, method: str) -> list[Row]:
-    alike = [row for row in board.rows if row.label.partition(" (")[0] == method]
-    return [row for row in alike if row.label == method] or alike
+    plain = board.row_of(method)
+    return [plain] if plain else board.variants_of(method)
 
 
 def _gap(board: Board, row: Row, plain: Row | None) -> Interval | None:

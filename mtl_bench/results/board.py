@@ -1,7 +1,8 @@
 """Leaderboards: the records of one experiment, ranked. A board is data; `render` and `plot` draw it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from mtl_bench.errors import BenchError, Damaged, noting
 from mtl_bench.records import Record, Shared
@@ -35,6 +36,8 @@ from mtl_bench.results.tuned_rows import (
 )
 from mtl_bench.results.worth import with_gains
 
+LabelOf: TypeAlias = Callable[[str], str]
+
 
 @dataclass(frozen=True)
 class Board:
@@ -44,6 +47,7 @@ class Board:
     rows are judged by.
     `kin` is shared by boards that differ in their budget alone (None: not known). `tuned_from` is what
     was searched, where Δm is against tuned single-task runs. `entries` are what the rows were made of, by their labels.
+    `label_of` is the label of a method as its YAML has it, which may set options: asked where there are several rows.
     """
 
     experiment: str
@@ -57,6 +61,7 @@ class Board:
     kin: str | None = None
     tuned_from: Experiment | None = None
     entries: Mapping[str, Entry] = field(default_factory=dict, repr=False, compare=False)
+    label_of: LabelOf = field(default=str, repr=False, compare=False)
 
     @property
     def setting(self) -> Experiment:
@@ -64,9 +69,11 @@ class Board:
         return self.tuned_from or {"name": self.experiment, "hash": self.hash}
 
     def row_of(self, name: str) -> Row | None:
-        """The row labelled so, else the only one of that method whatever its options, as `name (option=value)`."""
-        exact = [row for row in self.rows if row.label == name]
+        """The row labelled so, of several of a method the one with the options of its YAML; or the only one of that
+        method whatever its options, as `name (option=value)`."""
         alike = self.variants_of(name)
+        label = self.label_of(name) if len(alike) > 1 else name
+        exact = [row for row in self.rows if row.label == label]
         return exact[0] if exact else alike[0] if len(alike) == 1 else None
 
     def variants_of(self, name: str) -> list[Row]:
@@ -79,12 +86,16 @@ class Board:
 
 
 def leaderboards(
-    records: Sequence[Record], files: Sequence[EntryFile] = (), damaged: list[Damaged] | None = None
+    records: Sequence[Record],
+    files: Sequence[EntryFile] = (),
+    damaged: list[Damaged] | None = None,
+    label_of: LabelOf = str,
 ) -> list[Board]:
     """One board per experiment hash that holds a method; single-task records serve every board they fit.
 
     `files` are grouping entries. Runs on some of the tasks that serve one, or were needed to choose it, have no board
-    of their own. Entries of which a run is missing are told to `damaged`; None: the first one is raised.
+    of their own. Entries of which a run is missing are told to `damaged`; None: the first one is raised. `label_of` is
+    that of each board.
     """
     files = without_copies(files)
     searched = [file for file in files if "tuning" in file]
@@ -121,7 +132,7 @@ def leaderboards(
     for file in tuned:
         budgets.setdefault((file["experiment"]["hash"], *budget_of(file["tuning"])), []).append(file)
     boards += [_tuned_board(records, of) for of in budgets.values() if not all(map(is_alone, of))]
-    return with_gains(boards)
+    return with_gains([replace(board, label_of=label_of) for board in boards])
 
 
 def _tuned_board(records: Sequence[Record], files: Sequence[EntryFile]) -> Board:

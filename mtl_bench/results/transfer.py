@@ -12,7 +12,7 @@ from scipy import stats
 from mtl_bench.errors import BenchError
 from mtl_bench.records import Record
 from mtl_bench.records.record import SINGLE
-from mtl_bench.results.board import Board, leaderboards
+from mtl_bench.results.board import Board, LabelOf, leaderboards
 from mtl_bench.results.entries import method_entries
 from mtl_bench.results.intervals import LEVEL
 from mtl_bench.results.spread import Spread, difference, is_behind, pooled_spread
@@ -93,9 +93,10 @@ def transfer(first: Order, second: Order) -> Transfer:
     )
 
 
-def board_orders(records: Sequence[Record]) -> list[Order]:
-    """The order of every board among the records, by name. Raises BenchError when a board has no Δm."""
-    boards = leaderboards(records)
+def board_orders(records: Sequence[Record], label_of: LabelOf = str) -> list[Order]:
+    """The order of every board among the records, by name; `label_of` as a board has it. Raises BenchError when a
+    board has no Δm."""
+    boards = leaderboards(records, label_of=label_of)
     names = [board.experiment for board in boards]
     orders = []
     for board in boards:
@@ -126,7 +127,7 @@ def over_methods(tau: float, methods: int) -> Span:
 
 def _board_order(name: str, board: Board, records: Sequence[Record]) -> Order:
     own = [record for record in records if record["experiment"]["hash"] == board.hash]
-    methods, left_out = _methods([record for record in own if record["method"]["name"] != SINGLE])
+    methods, left_out = _methods([record for record in own if record["method"]["name"] != SINGLE], board.label_of)
     rows = {methods[row.label]: row for row in board.rows if row.label in methods}
     if rows and not any(row.delta_m for row in rows.values()):
         raise BenchError(
@@ -140,16 +141,16 @@ def _board_order(name: str, board: Board, records: Sequence[Record]) -> Order:
     )
 
 
-def _methods(records: Sequence[Record]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Row label → method name; of several configurations of one method the plain one, labelled by its name alone.
-    Beside it the methods that have several and no plain one."""
+def _methods(records: Sequence[Record], label_of: LabelOf) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Row label → method name; of several configurations of one method the plain one, labelled by its name alone or as
+    its YAML has it. Beside it the methods that have several and no plain one."""
     labels: dict[str, list[str]] = {}
     for entry in method_entries(records):
         method = next(iter(next(iter(entry.runs.values())).values()))["method"]["name"]
         labels.setdefault(method, []).append(entry.label)
-    unclear = tuple(sorted(method for method, found in labels.items() if len(found) > 1 and method not in found))
-    clear = {method: found for method, found in labels.items() if method not in unclear}
-    return {method if method in found else found[0]: method for method, found in clear.items()}, unclear
+    plain = {method: label_of(method) if len(found) > 1 else found[0] for method, found in labels.items()}
+    unclear = tuple(sorted(method for method, found in labels.items() if plain[method] not in found))
+    return {label: method for method, label in plain.items() if method not in unclear}, unclear
 
 
 def _tau(first: Sequence[float], second: Sequence[float]) -> float | None:

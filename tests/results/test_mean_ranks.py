@@ -3,7 +3,8 @@
 import pytest
 
 from mtl_bench.errors import BenchError
-from mtl_bench.results import leaderboard
+from mtl_bench.results import leaderboard, leaderboards
+from mtl_bench.results.appearances import appearances
 from mtl_bench.results.mean_ranks import better_than_next, complete_grid, mean_ranks, probability_better, wins
 from tests.results.conftest import Runs
 
@@ -49,6 +50,23 @@ def test_a_method_is_found_by_its_name_where_one_row_carries_it(runs: Runs, sing
     both = leaderboard([*first, *second, *single()])
     assert both.row_of("c") is None
     assert both.row_of("c (phase=2)") is not None
+
+
+def test_a_method_is_the_row_with_the_options_of_its_yaml(runs: Runs, single: Runs) -> None:
+    """Whatever else of it is on the board, its class's own defaults too."""
+    labels = ("c (phase=1)", "c (phase=1, rate=2)", "c")
+    several = [
+        record | {"method": {"name": "c", "label": label}}
+        for label in labels
+        for record in runs("c", [80] * 3, [0.5] * 3, hash=label)
+    ]
+    records = [*several, *runs("a", [70] * 3, [0.4] * 3), *single()]
+    (board,) = leaderboards(records, label_of=lambda name: f"{name} (phase=1)")
+    assert complete_grid([board], ["c"], SEEDS)[0][1][0].label == "c (phase=1)"
+    assert [one.row.label for one in appearances("c", [board])] == ["c (phase=1)"]
+    assert all(row == board.row_of(row.label) for row in board.rows if row.label != "c")
+    (board,) = leaderboards(records)
+    assert complete_grid([board], ["c"], SEEDS)[0][1][0].label == "c"
 
 
 def test_several_rows_of_a_method_are_named(runs: Runs, single: Runs) -> None:

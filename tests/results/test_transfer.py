@@ -205,6 +205,9 @@ def test_the_plain_configuration_of_a_method_stands_for_it(runs: Runs, single: R
     (order,) = board_orders([*tuned, *named("ls", "33", 0.45), *single()])
     assert order.delta_m == {"ls": pytest.approx(8.125)}
     assert list(board_orders([*tuned, *single()])[0].delta_m) == ["ls"]
+    records = [*named("ls", "33", 0.4), *tuned, *named("ls (c=2)", "22", 0.45), *single()]
+    (order,) = board_orders(records, lambda name: f"{name} (c=2)")
+    assert (order.delta_m, order.left_out) == ({"ls": pytest.approx(8.125)}, ())
     (order,) = board_orders([*tuned, *other, *runs("uw", [85] * 3, [0.45] * 3), *single()])
     assert (list(order.delta_m), order.left_out) == (["uw"], ("ls",))
     told = transfer_table([order, printed([1, 2])]).splitlines()[-1]
