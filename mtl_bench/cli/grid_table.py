@@ -1,7 +1,7 @@
 """A grid of runs in the terminal: which are finished, how far others are, and how long the rest takes."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mtl_bench.records.folder import RunFolder
+from mtl_bench.records.reading import Readings
 from mtl_bench.records.standing import SearchStanding, Standing, seconds_left, standing
 from mtl_bench.results.table_text import signed_number
 
@@ -19,17 +20,17 @@ LEGEND = "✓ finished  ✗ did not converge  ! damaged  42% under way  (42%) st
 
 
 def show_grid(
-    folders: Sequence[RunFolder], watch: bool, searches: Callable[[], Sequence[SearchStanding]] = tuple
+    asked: Mapping[RunFolder, Readings | None], watch: bool, searches: Callable[[], Sequence[SearchStanding]] = tuple
 ) -> None:
-    """Once, or with `watch` until nothing is left to do."""
-    cells, found = [standing(folder) for folder in folders], searches()
+    """Once, or with `watch` until nothing is left to do. `asked`: each cell, and how it is read off, if known."""
+    cells, found = [standing(*cell) for cell in asked.items()], searches()
     if not watch:
         Console().print(_grid(cells, found))
         return
     with Live(_grid(cells, found), auto_refresh=False) as live:
         while any(cell.state in ("running", "stopped", "waiting") for cell in cells) or any(map(_under_way, found)):
             time.sleep(PERIOD)
-            cells = [cell if cell.state == "finished" else standing(cell.folder) for cell in cells]
+            cells = [cell if cell.state == "finished" else standing(cell.folder, asked[cell.folder]) for cell in cells]
             found = searches()
             live.update(_grid(cells, found), refresh=True)
 

@@ -22,10 +22,12 @@ from mtl_bench.configuration.choices import Choices
 from mtl_bench.configuration.configs_folder import configs_folder, option_groups
 from mtl_bench.configuration.plain import paths_of, plain_of
 from mtl_bench.errors import BenchError
+from mtl_bench.records.identity import canonical_text
 
 if TYPE_CHECKING:
     from mtl_bench.job import Job
     from mtl_bench.records.folder import RunFolder
+    from mtl_bench.records.reading import Readings
 
 Task = Callable[[DictConfig, Choices], Ended | None]
 MINIMISING = {  # how a sweeper says that it minimises, which most do unless told otherwise: how to tell it
@@ -48,19 +50,21 @@ def hydra_verb(verb: str, arguments: list[str], debug: bool = False) -> None:
     sweep.check()
 
 
-def cells_of_sweep(arguments: list[str], debug: bool = False) -> list["RunFolder"]:
-    """Where the runs of a sweep lie or would lie, baselines first; nothing is trained."""
-    found: dict[tuple[str, int], RunFolder] = {}
+def cells_of_sweep(arguments: list[str], debug: bool = False) -> dict["RunFolder", "Readings"]:
+    """Where the runs of a sweep lie or would lie, baselines first, and how they are read off; nothing is trained."""
+    found: dict[tuple[str, int, str], tuple[RunFolder, Readings]] = {}
 
     def collect(config: DictConfig, choices: Choices) -> None:
         for plan in _job(config, choices, "train").plans():
-            found.setdefault((plan.hash, plan.seed), plan.folder(Path(config.paths.runs)))
+            folder = plan.folder(Path(config.paths.runs))
+            once = canonical_text(plan.readings) if plan.single else folder.experiment  # as `train` finds them again
+            found.setdefault((plan.hash, plan.seed, once), (folder, plan.readings))
 
     sweep = Sweep()
     with TemporaryDirectory() as nowhere:  # a sweep leaves a file of its own
         _run("train", collect, [*arguments, f"hydra.sweep.dir={nowhere}", "hydra/launcher=basic"], debug, sweep)
     sweep.check()
-    return list(found.values())
+    return dict(found.values())
 
 
 def _run(verb: str, task: Task, arguments: list[str], debug: bool, sweep: Sweep) -> None:

@@ -21,7 +21,7 @@ def status(parsed: argparse.Namespace) -> None:
 
     trials = trial_cells(files())
     cells = [cell for cell in cells_under(parsed.folders) if (cell.hash, cell.seed) not in trials]
-    show_grid(cells, parsed.watch, lambda: searches_of(files()))
+    show_grid(dict.fromkeys(cells), parsed.watch, lambda: searches_of(files()))
 
 
 def status_of_sweep(arguments: list[str], debug: bool) -> None:

@@ -1,12 +1,13 @@
 """How numbers were read off a run: outside its identity, and yet a part of what makes two of them comparable."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from mtl_bench.records.record import Record, Shared
 
 EVERY, BATCH = 1, 1000  # epochs and samples, where the reporting part of a protocol does not say
 END = "last"  # the rule whose numbers are the same however often one looks
+Readings: TypeAlias = Mapping[str, Mapping[str, Any]]  # task → how its numbers are read off
 
 
 def reading(selection: str, config: Mapping[str, Any], task: str) -> dict[str, Any]:

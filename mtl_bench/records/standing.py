@@ -11,6 +11,7 @@ from mtl_bench.records.entry import EntryFile
 from mtl_bench.records.folder import DIGITS, RunFolder
 from mtl_bench.records.lock import LOCK_NAME
 from mtl_bench.records.presence import presence
+from mtl_bench.records.reading import Readings, readings_in
 from mtl_bench.records.record import SINGLE, has_converged, load_record
 
 State = Literal["finished", "diverged", "damaged", "running", "stopped", "waiting"]
@@ -30,10 +31,11 @@ class Standing:
     label: str = ""
 
 
-def standing(folder: RunFolder) -> Standing:
-    """A single-task run may lie under the name of another experiment that it serves too; a method is trained anew."""
+def standing(folder: RunFolder, readings: Readings | None = None) -> Standing:
+    """A single-task run may lie under the name of another experiment that it serves too, if its numbers were read off
+    as this one asks (None: not known). A method is trained anew."""
     elsewhere = folder.namesakes() if folder.method == SINGLE and not folder.record.exists() else []
-    found = next(iter(elsewhere), folder)
+    found = next((other for other in elsewhere if _serves(other, readings)), folder)
     if found.record.exists():
         try:
             record = load_record(found.record)
@@ -47,6 +49,13 @@ def standing(folder: RunFolder) -> Standing:
     if seen is not None:
         return Standing(folder, "running" if seen.alive else "stopped", seen.progress, seen.seconds)
     return Standing(folder, "stopped" if folder.checkpoint.exists() else "waiting", 0.0, None)
+
+
+def _serves(other: RunFolder, readings: Readings | None) -> bool:
+    try:
+        return readings is None or readings_in(load_record(other.record)) == readings
+    except Damaged:  # which is told
+        return True
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from mtl_bench.errors import BenchError
 from mtl_bench.records.folder import RunFolder
 from mtl_bench.records.lock import LOCK_NAME
 from mtl_bench.records.presence import SILENT, note_presence, presence
+from mtl_bench.records.reading import readings_of
 from mtl_bench.records.standing import Standing, cells_under, seconds_left, standing
 
 
@@ -82,6 +83,17 @@ def test_another_experiments_name_serves_single_task_runs_alone(tmp_path: Path) 
         cell(tmp_path, method, experiment="other").record.write_text("{")
     states = [standing(cell(tmp_path, method)).state for method in ("ls", "single")]
     assert states == ["waiting", "damaged"]
+
+
+def test_a_single_task_run_that_was_read_off_otherwise_serves_no_other_experiment(
+    tmp_path: Path, record: dict[str, Any]
+) -> None:
+    other = cell(tmp_path, "single", experiment="other")
+    other.create()
+    other.record.write_text(json.dumps(record | {"method": {"name": "single", "label": "single"}, "tasks": ["left"]}))
+    here = cell(tmp_path, "single")
+    last, mean = (readings_of(rule, {}, ["left"]) for rule in ("last", "mean_last_2"))
+    assert [standing(here, readings).state for readings in (None, last, mean)] == ["finished", "finished", "waiting"]
 
 
 @pytest.mark.parametrize(
