@@ -21,7 +21,8 @@ TONES = [f"#{tone}" for tone in STRONG.split()]
 MARKS = "osD^vP*X<>"
 ALONE = "#7F7F7F"
 RATE = "protocol.training.optimizer.lr"
-FLOOR = -30.0  # percent: what all but diverged must not flatten the rest
+LINES = ("-", "-.", ":")  # one more for every time that the tones begin anew
+DEEP = 25.0  # percent below the middle of the best scores: what all but diverged must not flatten the rest
 WIDTH, HEIGHT, ROW = 10.5, 3.6, 0.2  # inches: the figure, a pair of panels, a line of the legend
 
 
@@ -49,14 +50,15 @@ def draw_tuning(files: Sequence[EntryFile], path: Path) -> None:
 def _pair(left: "Axes", right: "Axes", files: Sequence[EntryFile]) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    tuning = files[0]["tuning"]
+    tuning, curves = files[0]["tuning"], [_curve(file) for file in files]
+    floor = min(0.0, float(np.median([curve[-1] for curve in curves]))) - DEEP
     for number, file in enumerate(files):
         name, alone = file["label"].partition(", tuned")[0], is_alone(file)
         tone, mark = (ALONE, "x") if alone else (TONES[number % len(TONES)], MARKS[number % len(MARKS)])
-        curve = _curve(file)
-        left.plot(range(1, len(curve) + 1), curve, color=tone, linestyle="--" if alone else "-", label=name)
+        curve, line = np.maximum(curves[number], floor), LINES[number // len(TONES) % len(LINES)]
+        left.plot(range(1, len(curve) + 1), curve, color=tone, linestyle="--" if alone else line, label=name)
         for study in file["tuning"]["studies"]:
-            told = [(t["values"][RATE], max(t["score"], FLOOR)) for t in study["trials"] if t["score"] is not None]
+            told = [(t["values"][RATE], max(t["score"], floor)) for t in study["trials"] if t["score"] is not None]
             right.plot(
                 *np.array(told).reshape(-1, 2).T,
                 mark,
@@ -73,7 +75,7 @@ def _pair(left: "Axes", right: "Axes", files: Sequence[EntryFile]) -> None:
     right.set_title("every trial, by its learning rate", loc="left", fontsize=10)
     right.set_xscale("log")
     right.margins(0.08)
-    right.set_xlabel(f"learning rate (what scored less than {FLOOR:g} stands there)".replace("-", "−"), fontsize=8)
+    right.set_xlabel(f"learning rate (what scored less than {floor:.0f} stands there)".replace("-", "−"), fontsize=8)
     right.xaxis.set_major_formatter("{x:g}")
     right.xaxis.set_minor_formatter("")
     space = files[0]["tuning"]["studies"][0]["space"][RATE]
