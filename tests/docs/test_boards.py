@@ -34,6 +34,7 @@ GRID = {  # experiment → seeds and rows that its board holds at least
     "rooms_task_norm": (5, f"{BASELINES} cso stgu stgu_causal {CONTROLS}"),
     "rooms_equal_passes": (5, f"{BASELINES} cso stgu stgu_causal {CONTROLS}"),
     "rooms_head_lr3": (5, "ls stgu stgu_causal"),
+    "sarcos": (5, f"{BASELINES} dwa famo cagrad nash_mtl"),
 }
 BOARDS = leaderboards(find_records([RESULTS / "reference"]), find_entries([RESULTS / "reference"]))
 
