@@ -13,6 +13,7 @@ from mtl_bench.results.page.behind import plain_row, runs_behind, time_ratio
 from mtl_bench.results.row import Estimate, Row
 from mtl_bench.results.sensitivity import Rank
 from mtl_bench.results.spread import difference
+from mtl_bench.results.worth import trials_of
 
 Outcome = Literal["win", "tie", "loss"]
 
@@ -52,7 +53,8 @@ class Appearance:
 
 
 def appearances(method: str, boards: Sequence[Board]) -> list[Appearance]:
-    """Its row with the options of its YAML; all its rows where a board has none such. Boards by name."""
+    """Its row with the options of its YAML, or as it was tuned; all its rows where a board has none such. Boards by
+    name."""
     found = []
     held = [board.experiment for board in boards if _rows(board, method)]
     for board in sorted(boards, key=lambda board: (board.experiment, board.hash)):
@@ -63,7 +65,7 @@ def appearances(method: str, boards: Sequence[Board]) -> list[Appearance]:
             records = [record for run in runs_behind(board, row) for record in run.values()]
             found.append(
                 Appearance(
-                    f"{board.experiment}{head}" + (f": {row.label}" if row.label != method else ""),
+                    f"{board.experiment}{head}" + ("" if row.label == method or board.tuned_from else f": {row.label}"),
                     board,
                     row,
                     plain,
@@ -79,8 +81,15 @@ def appearances(method: str, boards: Sequence[Board]) -> list[Appearance]:
 
 
 def _rows(board: Board, method: str) -> list[Row]:
+    if board.tuned_from:  # the searched ones: the others have a board of their own
+        searched = [row for row in board.rows if row.is_method and trials_of(row.label)]
+        return [row for row in searched if _method(board, row) == method]
     plain = board.row_of(method)
     return [plain] if plain else board.variants_of(method)
+
+
+def _method(board: Board, row: Row) -> str:
+    return next(iter(runs_behind(board, row)[0].values()))["method"]["name"]
 
 
 def _gap(board: Board, row: Row, plain: Row | None) -> Interval | None:

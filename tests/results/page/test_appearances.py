@@ -45,9 +45,14 @@ def test_what_diverged_is_not_compared_and_told(located: Located) -> None:
     assert "Not compared" in text["Against the plain sum"]
 
 
-def test_an_untuned_row_is_not_held_against_the_tuned_plain_sum(searched: Material) -> None:
+def test_a_tuned_board_shows_the_searched_row_against_the_searched_plain_sum(searched: Material) -> None:
     boards = [board for board in leaderboards(searched.records, searched.files) if board.tuned_from]
-    assert [one.plain and one.plain.label for one in appearances("even", boards)] == ["ls", "ls"]
+    found = appearances("even", boards)
+    assert [(one.row.label, one.plain and one.plain.label) for one in found] == [
+        ("even, tuned (3 trials)", "ls, tuned (3 trials)"),
+        ("even, tuned (3 trials)", "ls, tuned (3 trials)"),
+    ]
+    assert [one.name for one in found] == [f"{board.experiment} · {board.hash[:6]}" for board in boards]
 
 
 def test_the_plain_sum_is_the_reference(toys: Board) -> None:
