@@ -202,8 +202,8 @@ def unseen(records: Sequence[Record]) -> str:
 
 def order(records: Sequence[Record]) -> str:
     """Requirement 8: whether the order of methods here is theirs elsewhere, whatever it is."""
-    found = board_orders(_whole(records), preset_label)
-    boards = [one for one in found if one.name in ("rooms", "rooms11", "multifashion_mnist")]
+    chosen = [one for one in records if one["experiment"]["name"] in ("rooms", "rooms11", "multifashion_mnist")]
+    boards = board_orders(_whole(chosen), preset_label)
     table = transfer_table([*boards, *published_orders(ROOT / "results/published")])
     return f"""## Does the order of methods transfer?
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mtl_bench.cli.preset_label import preset_label
 from mtl_bench.errors import BenchError
+from mtl_bench.records.entry import find_entries
 from mtl_bench.records.record import find_records
 from mtl_bench.results.published import published_orders
 from mtl_bench.results.transfer import board_orders
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--published", type=Path, default=RESULTS / "published", help="folder of published tables")
     parsed = parser.parse_args(arguments)
     try:
-        found = board_orders(find_records(parsed.folders), preset_label)
+        found = board_orders(find_records(parsed.folders), preset_label, find_entries(parsed.folders))
         boards = [order for order in found if len(order.delta_m) > 1]
         orders = [*boards, *published_orders(parsed.published)]
         print(transfer_table(orders) + NOTES)

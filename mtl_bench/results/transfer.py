@@ -11,6 +11,7 @@ from scipy import stats
 
 from mtl_bench.errors import BenchError
 from mtl_bench.records import Record
+from mtl_bench.records.entry import EntryFile
 from mtl_bench.records.record import SINGLE
 from mtl_bench.results.board import Board, LabelOf, leaderboards
 from mtl_bench.results.entries import method_entries
@@ -93,10 +94,10 @@ def transfer(first: Order, second: Order) -> Transfer:
     )
 
 
-def board_orders(records: Sequence[Record], label_of: LabelOf = str) -> list[Order]:
-    """The order of every board among the records, by name; `label_of` as a board has it. Raises BenchError when a
-    board has no Δm."""
-    boards = leaderboards(records, label_of=label_of)
+def board_orders(records: Sequence[Record], label_of: LabelOf = str, files: Sequence[EntryFile] = ()) -> list[Order]:
+    """The order of every board among the records, by name; `label_of` as a board has it. What the entries of `files`
+    chose or tuned has no part in it. Raises BenchError when a board has no Δm."""
+    boards = [board for board in leaderboards(records, files, label_of=label_of) if not board.tuned_from]
     names = [board.experiment for board in boards]
     orders = []
     for board in boards:
