@@ -10,6 +10,7 @@ import sys
 from types import ModuleType
 
 import torch
+from torch import library
 
 from mtl_bench.errors import BenchError
 
@@ -45,7 +46,7 @@ def _import(name: str) -> ModuleType:
         if _MISSING not in str(error):
             raise
     for operator in ("nms", "qnms"):
-        torch.library.define(f"torchvision::{operator}", _SCHEMA)
+        library.define(f"torchvision::{operator}", _SCHEMA)
     return _import_afresh(name)
 
 

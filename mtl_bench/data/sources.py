@@ -14,8 +14,8 @@ import numpy as np
 from mtl_bench.errors import BenchError
 
 # What readers raise about a file of another structure. h5py and gzip have an OSError for it, which has no number;
-# Pillow has a SyntaxError for a broken chunk of a PNG.
-STRUCTURE = (ValueError, LookupError, TypeError, NotImplementedError, EOFError, OSError, SyntaxError, zlib.error)
+# Pillow has a SyntaxError for a broken chunk of a PNG, SciPy a RuntimeError for MATLAB 7.3.
+STRUCTURE = (ValueError, LookupError, TypeError, RuntimeError, EOFError, OSError, SyntaxError, zlib.error)
 
 
 @dataclass(frozen=True)
