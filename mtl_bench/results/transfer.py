@@ -13,6 +13,7 @@ from mtl_bench.errors import BenchError
 from mtl_bench.records import Record
 from mtl_bench.records.entry import EntryFile
 from mtl_bench.records.record import SINGLE
+from mtl_bench.results.additive_model import additive_model
 from mtl_bench.results.board import Board, LabelOf, leaderboards
 from mtl_bench.results.entries import method_entries
 from mtl_bench.results.intervals import LEVEL
@@ -192,8 +193,7 @@ def _margin(runs: Sequence[Mapping[int, float]], level: float) -> float | None:
     seeds = sorted(set.intersection(*(set(run) for run in runs)))
     if len(seeds) < 2:
         return None
-    grid = np.array([[run[seed] for seed in seeds] for run in runs])
-    residuals = grid - grid.mean(axis=0) - grid.mean(axis=1, keepdims=True) + grid.mean()
-    df = (len(runs) - 1) * (len(seeds) - 1)
-    variance = float((residuals**2).sum()) / df
-    return float(stats.studentized_range.ppf(level, len(runs), df)) * sqrt(variance / len(seeds))
+    model = additive_model([{seed: run[seed] for seed in seeds} for run in runs])
+    if model is None:
+        return None
+    return float(stats.studentized_range.ppf(level, len(runs), model.df)) * sqrt(model.variance / len(seeds))
