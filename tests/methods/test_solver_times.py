@@ -1,8 +1,9 @@
 """Solvers take at most 0.3 ms for up to 11 tasks, on a core on which `calibration` takes 0.24 ms.
 
-Processor time, the best of many rounds. How fast a core is depends on the machine and on who else works on it, so every
-round also times a fixed piece of work of the same kind (small products, factorizations and least-squares problems, as
-solvers call them), and the bar is raised by as much as the best of it lies above its reference; it is never lowered.
+Processor time, of each problem the best of many rounds: as short a piece of work as the fixed one beside it, so that
+whoever else works on the core disturbs both alike. How fast a core is depends on the machine, so every round also times
+that fixed piece of work of the same kind (small products, factorizations and least-squares problems, as solvers call
+them), and the bar is raised by as much as the best of it lies above its reference; it is never lowered.
 0.24 ms: what it takes at best is 0.215 to 0.225 ms on an idle core of a Xeon (x86-64, NumPy's OpenBLAS, one thread),
 where the slowest solver, UPGrad's for 11 tasks, takes 0.20 ms.
 """
@@ -65,10 +66,10 @@ def processor_time(work: Callable[[], object]) -> float:
 @pytest.mark.parametrize("name", SOLVERS)
 def test_within_the_bar(name: str, k: int) -> None:
     gramians, solver, fixed = random_gramians(k), SOLVERS[name], calibration()
-    best = usual = np.inf
-    for _ in range(60):  # a busy machine shares its cores between threads: only the best round says something
+    best, usual = np.full(len(gramians), np.inf), np.inf
+    for _ in range(1000):  # a busy machine shares its cores between threads: only the best moments say something
         usual = min(usual, processor_time(fixed))
-        best = min(best, processor_time(lambda: [solver(gramian) for gramian in gramians]) / len(gramians))
-        if best <= BAR / 2:
+        best = np.minimum(best, [processor_time(lambda gramian=gramian: solver(gramian)) for gramian in gramians])
+        if best.mean() <= BAR:
             break
-    assert best <= BAR * max(1.0, usual / REFERENCE)
+    assert best.mean() <= BAR * max(1.0, usual / REFERENCE)
