@@ -27,11 +27,11 @@ class AdaTask(ComposableMethod):
     How it fits the step: Σ_k is written as a direction and taken plainly, θ −= lr · d, with the protocol's learning
     rate; then the heads' gradients are written again and the protocol's optimizer steps, in which the shared parameters
     have a gradient of 0, as they always have there, and stay. Hence two optimizer steps per batch are counted, the
-    protocol's clip sees the heads alone, and its weight decay reaches the shared parameters in the second step: right
-    for AdamW's; Adam's own would be normalised there to steps as long as the tasks' (released code has none).
+    protocol's clip sees the heads alone, and its weight decay reaches the shared parameters in the second step: as
+    AdamW's does anywhere; Adam's own would be normalised there to steps as long as the tasks'.
     Cost: 1 forward, k encoder backwards, 3 k × P memory, one host copy of a truth value.
 
-    Raises BenchError for beta1, beta2 or epsilon out of range.
+    Raises BenchError for beta1, beta2 or epsilon out of range, and for weight decay that the optimizer normalises.
     """
 
     natural_sum: ClassVar[Literal["k"]] = "k"
@@ -50,6 +50,11 @@ class AdaTask(ComposableMethod):
         if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1 and self.epsilon > 0):
             raise BenchError(
                 f"beta1 and beta2 lie in [0, 1), epsilon above 0; got {self.beta1}, {self.beta2} and {self.epsilon}."
+            )
+        if context.normalised_decay:
+            raise BenchError(
+                "AdaTask takes the steps of shared parameters itself, and the optimizer would normalise its weight "
+                "decay alone to steps as long as these; set its weight_decay to 0, or choose torch.optim.AdamW."
             )
         count = len(context.tasks)
         self.means, self.squares, self.seen = TaskVectors(count), TaskVectors(count), [0] * count

@@ -25,10 +25,11 @@ class CAGrad(GramianWeighting, Prioritised):
     1/k + c ‖g₀‖ w / ‖g_w‖. c = 0 is the plain sum, large c MGDA. `priorities` make g₀ = Σ p_k g_k (the mean loss of the
     paper, weighted), to whose stationary points c < 1 converges.
 
-    `rescale` divides d: by 1 + c (ours), so that tasks that agree make the plain sum; by 1 + c² (released code, which
-    then multiplies by k as this suite does; LibMTL does not: `raw_scale=True`); or not (the paper's algorithm).
-    Solved exactly, where released code runs SLSQP on G with 1e-8 under the roots, which is not scale-free; a duality
-    gap above 1e-8 of (1 + c) ‖g₀‖ max_k ‖g_k‖ is counted. c = 0.4 is the paper's on NYUv2 (LibMTL 0.5).
+    `rescale` divides d: by 1 + c, so that tasks that agree make the plain sum (an option of released code, where its
+    toy problem has it); by 1 + c² (its default, after which it multiplies by k as this suite does; LibMTL does not:
+    `raw_scale=True`); or not (the paper's algorithm). Solved exactly, where released code runs SLSQP on G with 1e-8
+    under the roots, which is not scale-free; a duality gap above 1e-8 of (1 + c) ‖g₀‖ max_k ‖g_k‖ is counted. c = 0.4
+    is the paper's on NYUv2 (LibMTL 0.5).
     Cost: 1 forward, k encoder backwards.
 
     Raises BenchError for c that is negative or not finite.

@@ -9,13 +9,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mtl_bench.errors import BenchError
-from mtl_bench.methods.base import Method
-from mtl_bench.methods.interface import Context, Step
+from mtl_bench.methods.by_task import ByTask, by_task
+from mtl_bench.methods.interface import Context, Step, TaskLosses
+from mtl_bench.methods.loss_weighting import WeightedSum, pick
 from mtl_bench.methods.task_scalars import TaskScalars
 
 
 @dataclass(kw_only=True, eq=False)
-class FAMO(Method):
+class FAMO(WeightedSum):
     """Equal relative improvement of all tasks at the cost of one more forward (Liu et al., NeurIPS 2023, alg. 1).
 
     z = softmax(ξ), D_k = l_k − b_k + 1e-8, c = 1 / Σ z_k / D_k; the model descends c Σ z_k log D_k, whose weights on
@@ -24,12 +25,12 @@ class FAMO(Method):
     gets less.
 
     Paper: ξ ← ξ − β (δ + γ ξ). Released code, and this class: Adam(lr=`lr`) with weight decay γ = `gamma`, which passes
-    through the second-moment normalisation. γ: 1e-2 on Cityscapes, 1e-3 elsewhere. `minimum` is b_k; a loss below it
-    gives NaN, which is counted and skipped. The second forward replays dropout and leaves norm statistics alone (the
-    release redraws and updates them, which makes r noisy).
+    through the second-moment normalisation. γ: 1e-2 on Cityscapes, 1e-3 elsewhere. `minimum` is b_k, one for all tasks
+    or by their names; a loss below it gives NaN, which is counted and skipped. The second forward replays dropout and
+    leaves norm statistics alone (the release redraws and updates them, which makes r noisy).
     Cost: 2 forwards, 1 backward, K scalars. No host copy.
 
-    Raises BenchError for rates that are negative or not finite.
+    Raises BenchError for rates that are negative or not finite, and for a minimum that is no number.
     """
 
     natural_sum: ClassVar[Literal[1]] = 1
@@ -37,7 +38,8 @@ class FAMO(Method):
 
     lr: float = 0.025
     gamma: float = 1e-3
-    minimum: float = 0.0
+    minimum: ByTask = 0.0
+    least: Float[Tensor, "K"] = field(init=False, repr=False)  # b
     logits: TaskScalars = field(init=False, repr=False)
 
     def setup(self, context: Context) -> None:
@@ -45,21 +47,23 @@ class FAMO(Method):
         context.require_repeats()
         if not 0 <= self.gamma < math.inf:
             raise BenchError(f"method.gamma is finite and not negative, got {self.gamma}.")
+        self.least = by_task("minimum", self.minimum, context)
         self.logits = TaskScalars(len(context.tasks), 0.0, self.lr, self.gamma, context.device)
 
     def update(self, step: Step) -> None:
-        losses = step.losses()
+        losses = self.losses(step)
         z = self.logits.values(losses.tasks).softmax(dim=0)
-        before = self.excess(losses.values)
-        step.backward(losses, self.scaled((z / before) / (z / before).sum()))
+        before = self.excess(losses)
+        self.backward(step, losses, self.scaled((z / before) / (z / before).sum()))
         step.apply()
-        after = self.excess(step.losses(losses.tasks, grad=False).values)
+        after = self.excess(step.losses(losses.tasks, grad=False))
         # equal: the step was skipped, and momentum alone must not move the logits either
         rate = torch.where((before == after).all(), torch.nan, before.log() - after.log())
         self.logits.descend(z * (rate - (z * rate).sum()), losses.tasks)
 
-    def excess(self, values: Float[Tensor, "k"]) -> Float[Tensor, "k"]:
+    def excess(self, losses: TaskLosses) -> Float[Tensor, "k"]:
+        values = losses.values.to(torch.promote_types(losses.values.dtype, torch.float32))
         above = (
-            values.to(torch.promote_types(values.dtype, torch.float32)) - self.minimum + 1e-8
-        )  # 1e-8 as released: keeps the logarithm finite at a loss of 0
+            values - pick(self.least, losses.tasks).to(values) + 1e-8
+        )  # as released: keeps the logarithm finite at a loss of 0
         return torch.where(above > 0, above, torch.nan)  # 1 / D would stay finite and turn the weight's sign

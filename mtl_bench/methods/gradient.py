@@ -49,8 +49,9 @@ class GradientMethod(ComposableMethod):
 class GramianWeighting(GradientMethod):
     """d = Gᵀw with w = f(G Gᵀ): after the k × k Gramian no algebra of parameter size is needed.
 
-    `scale_heads=True` multiplies each head's gradient by its task's weight as well. `max_norm` bounds ‖d‖ = √(wᵀGw)
-    (part of some methods; independent of the protocol's clip). Override `weights`, which also takes a bare Gramian.
+    `scale_heads=True` multiplies each head's gradient by its task's weight as well. `max_norm` bounds ‖d‖ = √(wᵀGw) at
+    the shared parameters (part of some methods; independent of the protocol's clip). Override `weights`, which also
+    takes a bare Gramian.
     Cost: 1 forward, k encoder backwards at "shared" (1 at "feature"), k × P memory, one host copy.
 
     Raises BenchError for max_norm that is not positive and finite.
@@ -61,8 +62,7 @@ class GramianWeighting(GradientMethod):
 
     def setup(self, context: Context) -> None:
         super().setup(context)
-        if self.max_norm is not None and not 0 < self.max_norm < math.inf:
-            raise BenchError(f"method.max_norm is positive and finite, or null for none; got {self.max_norm}.")
+        check_max_norm(self.max_norm)
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -88,14 +88,25 @@ class GramianWeighting(GradientMethod):
             gradients.combine(torch.full((len(gramian),), torch.nan, dtype=gramian.dtype))
             return
         weights = self.weights(GramianProblem(gramian, gradients.losses, gradients.tasks, step.generator))
-        weights = self.bounded(self.scaled(weights), gramian)
-        gradients.combine(weights, heads=weights if self.scale_heads else None)
+        weights = self.scaled(weights)
+        gradients.combine(self.bounded(weights, gramian), heads=weights if self.scale_heads else None)
 
     def bounded(self, weights: Float[Tensor, "k"], gramian: Float[Tensor, "k k"]) -> Float[Tensor, "k"]:
-        if self.max_norm is None:
-            return weights
-        norm = (weights @ gramian @ weights).clamp(min=0).sqrt()  # rounding may leave a tiny negative number
-        return weights * min(1.0, self.max_norm / max(norm.item(), 1e-300))
+        return shortened(weights, gramian, self.max_norm)
+
+
+def shortened(weights: Float[Tensor, "k"], gramian: Float[Tensor, "k k"], max_norm: float | None) -> Float[Tensor, "k"]:
+    """Weights whose direction is no longer than `max_norm` (None: any length)."""
+    if max_norm is None:
+        return weights
+    norm = (weights @ gramian @ weights).clamp(min=0).sqrt()  # rounding may leave a tiny negative number
+    return weights * min(1.0, max_norm / max(norm.item(), 1e-300))
+
+
+def check_max_norm(max_norm: float | None) -> None:
+    """Raises BenchError for what bounds no norm."""
+    if max_norm is not None and not 0 < max_norm < math.inf:
+        raise BenchError(f"method.max_norm is positive and finite, or null for none; got {max_norm}.")
 
 
 def require_shared(method: object, context: Context) -> None:

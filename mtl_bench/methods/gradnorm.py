@@ -1,5 +1,7 @@
 """Gradient normalization."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -9,6 +11,7 @@ from torch import Tensor
 
 from mtl_bench.errors import BenchError, check_choices
 from mtl_bench.methods.base import Method
+from mtl_bench.methods.by_task import by_task
 from mtl_bench.methods.gradient import require_shared
 from mtl_bench.methods.interface import Context, Step
 from mtl_bench.methods.loss_weighting import pick
@@ -31,15 +34,16 @@ class GradNorm(Method):
 
     * `alpha`: the pull towards equal training rates; 1.5 for NYUv2-like tasks, small for similar ones.
     * `reference`: l(0) is the loss of a task's "first" batch, or its mean over the first "epoch", in which all weigh 1
-      (LibMTL). The paper advises log(C) for cross-entropy, where the first loss depends on the initialisation.
+      (LibMTL). The paper advises log(C) for cross-entropy, where the first loss depends on the initialisation:
+      `theoretical` has such l(0) by the names of tasks.
     * `at`: "last_layer", the weight of the last shared layer, or "shared", all of the encoder (LibMTL, which also
       replaces w by K softmax); it needs k encoder backwards and k × P memory.
 
     A negative loss has no rate and gives NaN, which is counted and skipped.
     Cost: 1 forward, 1 encoder backward and k backwards of the last layer (not counted); 2 K scalars. No host copy.
 
-    Raises BenchError for alpha < 0, an unknown choice, and where the gradients are to be taken at a last shared layer
-    which the model does not have or does not compute once.
+    Raises BenchError for alpha < 0, an unknown choice, theoretical losses that are none, and where the gradients are to
+    be taken at a last shared layer which the model does not have or does not compute once.
     """
 
     natural_sum: ClassVar[Literal["k"]] = "k"
@@ -49,6 +53,7 @@ class GradNorm(Method):
     alpha: float = 1.5
     lr: float = 0.025
     reference: Literal["first", "epoch"] = "first"
+    theoretical: Mapping[str, float] = field(default_factory=dict)
     scale_heads: bool = True
     epochs: int = field(default=0, init=False)
     balance: TaskScalars = field(init=False, repr=False)
@@ -66,7 +71,9 @@ class GradNorm(Method):
         if self.at == "last_layer" and context.last_shared is None:
             raise BenchError("This model has no last shared layer that trains: use at=shared.")
         self.balance = TaskScalars(len(context.tasks), 1.0, self.lr, 0.0, context.device)
-        self.initial = torch.zeros(len(context.tasks), device=context.device)
+        self.initial = by_task("theoretical", self.theoretical, context).float()
+        if not all(0 < float(loss) < math.inf for loss in self.theoretical.values()):
+            raise BenchError(f"method.theoretical has losses above 0, such as log(C); got {dict(self.theoretical)}.")
 
     def update(self, step: Step) -> None:
         losses = step.losses(at=self.at)

@@ -69,25 +69,20 @@ class GradVac(GramianWeighting):
         if self.granularity == "whole":
             super().write(gradients, step)
             return
-        groups = gradients.matrix().split(self._sizes(gradients), dim=1)
-        gramians = torch.stack([rows @ rows.T for rows in groups]).double().cpu()
+        tensors = [(self._group(name), rows.flatten(1)) for name, rows in gradients.layers()]
+        products: dict[str, Tensor] = {}  # a module's tensors need not follow one another
+        for group, rows in tensors:
+            products[group] = products.get(group, 0) + (rows @ rows.T).double()
+        gramians = torch.stack(list(products.values())).cpu()
         if not gramians.isfinite().all():
             gradients.assign(torch.full_like(gradients.matrix()[0], torch.nan))  # skipped; the targets must not see it
             return
-        weights = self.group_weights(gramians, gradients.tasks, step.generator).to(groups[0])
-        gradients.assign(torch.cat([w @ rows for w, rows in zip(weights, groups, strict=True)]))
+        weights = self.group_weights(gramians, gradients.tasks, step.generator).to(gradients.matrix())
+        by_group = dict(zip(products, weights, strict=True))
+        gradients.assign(torch.cat([by_group[group] @ rows for group, rows in tensors]))
 
-    def _sizes(self, gradients: TaskGradients) -> list[int]:
-        """How many coordinates of a row each group has; the tensors of a module follow one another."""
-        sizes: list[int] = []
-        former: str | None = None
-        for name, rows in gradients.layers():
-            group = layer_of(name) if self.granularity == "layer" else name
-            if group != former:
-                sizes.append(0)
-            sizes[-1] += rows[0].numel()
-            former = group
-        return sizes
+    def _group(self, name: str) -> str:
+        return layer_of(name) if self.granularity == "layer" else name
 
     def group_weights(
         self,

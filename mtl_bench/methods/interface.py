@@ -178,6 +178,7 @@ class Context:
     task_norms: Mapping[str, tuple[nn.Parameter, tuple[nn.Module, ...]]] = field(default_factory=dict)
     frozen: bool = False  # no shared parameter requires a gradient
     held_out: bool = False  # whether a step has held-out samples to look at
+    normalised_decay: bool = False  # the optimizer's weight decay is part of what it normalises, as Adam's is
     repeatable: bool = True  # whether a second forward on a batch is exact
 
     def require_repeats(self) -> None:

@@ -23,12 +23,12 @@ class LearnedPriority(ComposableMethod, Prioritised):
     the derivative of one step (ours; Auto-λ, Liu et al., TMLR 2022, takes one by finite differences along a lookahead).
 
     d = Σ w_k g_k with w = k p, p = softmax(ξ) over the tasks of the batch: weights sum to k, all 1 at the start, and
-    heads learn from their own unweighted losses. After the step, with v the gradient of Σ_j q_j l_j on a batch of the
-    validation split at the new shared parameters, q the `priorities` (equal unless given: p says what is trained, q
-    what for), the derivative of that sum by w_k is −η ⟨g_k, v⟩, and ξ descends −w_k (⟨g_k, v⟩ − Σ_j p_j ⟨g_j, v⟩) with
-    an Adam of its own (`lr`). η is left out: that Adam divides constant factors out again, and a schedule that ends at
-    0 would starve it. A softmax rather than a projection onto the simplex: a task that is worth nothing today falls
-    towards 0 and can return.
+    heads learn from their own unweighted losses (`scale_heads`: times w). After the step, with v the gradient of Σ_j
+    q_j l_j on a batch of the validation split at the new shared parameters, q the `priorities` (equal unless given: p
+    says what is trained, q what for), the derivative of that sum by w_k is −η ⟨g_k, v⟩, and ξ descends −w_k (⟨g_k, v⟩ −
+    Σ_j p_j ⟨g_j, v⟩) with an Adam of its own (`lr`). η is left out: that Adam divides constant factors out again, and a
+    schedule that ends at 0 would starve it. A softmax rather than a projection onto the simplex: a task that is worth
+    nothing today falls towards 0 and can return.
 
     The derivative is exact for SGD, momentum and weight decay included. For Adam, which divides d by its running size,
     it is the usual approximation (as if the division were the same in every coordinate), and so it is where a norm is
@@ -45,6 +45,7 @@ class LearnedPriority(ComposableMethod, Prioritised):
     state: ClassVar[tuple[str, ...]] = ("logits",)
 
     lr: float = 0.025
+    scale_heads: bool = False
     logits: TaskScalars = field(init=False, repr=False)
 
     def setup(self, context: Context) -> None:
@@ -65,7 +66,7 @@ class LearnedPriority(ComposableMethod, Prioritised):
         rows = step.gradients(losses, weights=self.weigh(losses, step))
         shares = self.logits.values(losses.tasks).softmax(dim=0)
         weights = self.scaled(shares)
-        rows.combine(weights)
+        rows.combine(weights, heads=weights if self.scale_heads else None)
         self.observe(losses)
         step.apply()
         if held_out.tasks:

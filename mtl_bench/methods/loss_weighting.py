@@ -10,20 +10,15 @@ from torch import Tensor
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.base import Method
-from mtl_bench.methods.interface import Context, Step
+from mtl_bench.methods.interface import Context, Step, TaskLosses
 
 
 @dataclass(kw_only=True, eq=False)
-class LossWeighting(Method):
-    """Weights from detached losses; one backward per batch.
-
-    On its own it is a method; inside a gradient method it weights the losses before gradients are taken.
-    `separable`: the weight of task i depends on task i alone, so that methods which see one task at a time may use it.
-    What it learns from losses it also learns from a batch whose step is skipped for its gradient alone.
-    `scale_heads=False` leaves the heads' gradients unweighted (only the shared parameters feel the weights).
+class WeightedSum(Method):
+    """Descends Σ w_i l_i. `scale_heads=False` leaves the heads' gradients unweighted (only the shared parameters feel
+    the weights).
     """
 
-    separable: ClassVar[bool]
     scale_heads: bool = True
 
     def setup(self, context: Context) -> None:
@@ -32,6 +27,27 @@ class LossWeighting(Method):
             raise BenchError("scale_heads=false weighs shared parameters alone, and none here requires a gradient.")
         if not self.scale_heads and context.per_task_path:
             raise BenchError("scale_heads=false needs one shared encoder pass; this model has a path per task.")
+
+    def losses(self, step: Step) -> TaskLosses:
+        return step.losses(at=None if self.scale_heads else "feature")
+
+    def backward(self, step: Step, losses: TaskLosses, weights: Float[Tensor, "k"]) -> None:
+        if self.scale_heads:
+            step.backward(losses, weights)
+        else:
+            step.gradients(losses, at="feature").combine(weights)
+
+
+@dataclass(kw_only=True, eq=False)
+class LossWeighting(WeightedSum):
+    """Weights from detached losses; one backward per batch.
+
+    On its own it is a method; inside a gradient method it weights the losses before gradients are taken.
+    `separable`: the weight of task i depends on task i alone, so that methods which see one task at a time may use it.
+    What it learns from losses it also learns from a batch whose step is skipped for its gradient alone.
+    """
+
+    separable: ClassVar[bool]
 
     @abstractmethod
     def weights(
@@ -49,12 +65,9 @@ class LossWeighting(Method):
         return self.scaled(self.weights(values, tasks=tasks, generator=generator))
 
     def update(self, step: Step) -> None:
-        losses = step.losses(at=None if self.scale_heads else "feature")
+        losses = self.losses(step)
         weights = self.task_weights(losses.values, tasks=losses.tasks, generator=step.generator)
-        if self.scale_heads:
-            step.backward(losses, weights)
-        else:
-            step.gradients(losses, at="feature").combine(weights)
+        self.backward(step, losses, weights)
         self.observe(losses.values, tasks=losses.tasks)
         step.apply()
 

@@ -28,7 +28,7 @@ class MoCo(ComposableMethod):
     The paper: Π is the nearest point of the simplex (`projection="simplex"`), g_k the gradient (`normalise="none"`).
     Code derived from the authors' applies a softmax to λ itself, which draws it towards uniform at every step
     (`projection="softmax"`), and tracks l_k g_k / ‖g_k‖ (`normalise="loss"`; a negative loss gives NaN, which is
-    counted and skipped). Heads receive the gradient of their own loss.
+    counted and skipped). Heads receive the gradient of their own loss (`scale_heads`: times λ).
     Cost: 1 forward, k encoder backwards, 2 k × P memory and as much for each absent task. No host copy.
 
     Raises BenchError for rates out of range and an unknown choice.
@@ -44,6 +44,7 @@ class MoCo(ComposableMethod):
     rho: float = 0.0
     normalise: Literal["none", "loss"] = "none"
     projection: Literal["simplex", "softmax"] = "simplex"
+    scale_heads: bool = False
     tracked: TaskVectors = field(init=False, repr=False)
     shares: Float[Tensor, "K"] = field(init=False, repr=False)  # λ
     seen: Float[Tensor, "K"] = field(init=False, repr=False)  # batches of each task, and of all; those that counted
@@ -68,7 +69,7 @@ class MoCo(ComposableMethod):
         gradients = step.gradients(losses, weights=weights)
         values = losses.values * weights.to(losses.values)
         direction, counted = self.weighed(gradients.matrix(), values, losses.tasks)
-        gradients.assign(direction, weights=counted)
+        gradients.assign(direction, counted if self.scale_heads else None, weights=counted)
         self.observe(losses)
         step.apply()
 

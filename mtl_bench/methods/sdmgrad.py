@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.composable import ComposableMethod
-from mtl_bench.methods.gradient import require_shared
+from mtl_bench.methods.gradient import check_max_norm, require_shared, shortened
 from mtl_bench.methods.interface import Context, Step, TaskLosses
 from mtl_bench.methods.moco import nearest_in_simplex
 from mtl_bench.methods.priorities import Prioritised
@@ -21,16 +21,15 @@ class SDMGrad(ComposableMethod, Prioritised):
     """MGDA regularised towards the mean gradient, its weights from two independent samples so that their gradient is
     unbiased (Xiao, Ban & Ji, NeurIPS 2023, alg. 1).
 
-    The batch is split in three, with G₁, G₂, G₃. A = G₁G₂ᵀ / s², s the mean of √diag(G₁G₂ᵀ); `iterations` times,
-    w ← Π(w − η (A w + λ A p)) with momentum, Π the projection onto the simplex, w kept from batch to batch;
-    d = G₃ᵀ(w + λ p) / (1 + λ). p: `priorities` (published: 1/k). Weights sum to 1 (times k here; `raw_scale=True`: as
-    published). λ = `strength` 0.3, 20 iterations, η = `lr` 10 and momentum 0.5 are the released runs' (LibMTL: η = 5);
-    momentum starts at 0 for every batch (ours).
-    In released code the three buffers are one and hold the last part's gradients, so that nothing is independent; it
-    also clips d to norm 1 (here the protocol's `clip_norm`). Heads learn from the third part alone. One step sees three
-    times the samples of each gradient: compare at equal samples. A task that has no label in one of the parts, as one
-    with fewer than three in the batch, is left out; a batch without any other takes no step. Nor is any state moved by
-    a batch that is not finite.
+    The batch is split in three, with G₁, G₂, G₃. A = G₁G₂ᵀ / s², s the mean of √diag(G₁G₂ᵀ); `iterations` times, w ←
+    Π(w − η (A w + λ A p)) with momentum, Π the projection onto the simplex, w kept from batch to batch; d = G₃ᵀ(w + λ
+    p) / (1 + λ). p: `priorities` (published: 1/k). Weights sum to 1 (times k here; `raw_scale=True`: as published). λ =
+    `strength` 0.3, 20 iterations, η = `lr` 10 and momentum 0.5 are the released runs' (LibMTL: η = 5); momentum starts
+    at 0 for every batch (ours). In released code the three buffers are one and hold the last part's gradients, so that
+    nothing is independent; it also clips d to norm 1 (`max_norm`). Heads learn from the third part alone
+    (`scale_heads`: times w too). One step sees three times the samples of each gradient: compare at equal samples. A
+    task that has no label in one of the parts, as one with fewer than three in the batch, is left out; a batch without
+    any other takes no step. Nor is any state moved by a batch that is not finite.
     Cost: 3 forwards and 3 k encoder backwards of a third of the batch (1 and k passes), up to 2 k × P memory,
     two host copies.
 
@@ -46,6 +45,8 @@ class SDMGrad(ComposableMethod, Prioritised):
     iterations: int = 20
     lr: float = 10.0
     momentum: float = 0.5
+    scale_heads: bool = False
+    max_norm: float | None = None
     simplex: Float[Tensor, "K"] = field(init=False, repr=False)
 
     def setup(self, context: Context) -> None:
@@ -53,6 +54,7 @@ class SDMGrad(ComposableMethod, Prioritised):
         require_shared(self, context)
         if not (0 <= self.strength < math.inf and 0 < self.lr < math.inf and self.iterations >= 1):
             raise BenchError("method.strength is not negative, lr positive, both finite, and iterations from 1 on.")
+        check_max_norm(self.max_norm)
         if not 0 <= self.momentum < 1:
             raise BenchError(f"method.momentum lies in [0, 1), got {self.momentum}.")
         self.simplex = torch.full((len(context.tasks),), 1 / len(context.tasks), dtype=torch.float64)
@@ -71,10 +73,13 @@ class SDMGrad(ComposableMethod, Prioritised):
         seen.append(parts[2].losses(at="shared"))
         last = parts[2].gradients(seen[2], weights=scale)
         values = torch.stack([losses.values for losses in seen])
-        if all(found.isfinite().all() for found in (inner, last.gramian(), values)):
-            preference = self.preference(tasks, len(tasks))
-            weights = self.moved(inner, tasks, preference) + self.strength * preference
-            last.combine(self.scaled(weights / (1 + self.strength)))
+        gramian, preference = last.gramian(), self.preference(tasks, len(tasks))
+        if all(found.isfinite().all() for found in (inner, gramian, values)):
+            weights = preference
+            if preference.any():  # else no task of this batch counts
+                weights = self.moved(inner, tasks, preference) + self.strength * preference
+            weights = self.scaled(weights / (1 + self.strength))
+            last.combine(shortened(weights, gramian, self.max_norm), heads=weights if self.scale_heads else None)
         else:
             last.combine(torch.full_like(inner[0], torch.nan))
         self.observe(TaskLosses(tasks, values.mean(dim=0)))

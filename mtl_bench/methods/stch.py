@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mtl_bench.errors import BenchError, check_choices
+from mtl_bench.methods.by_task import ByTask, by_task
 from mtl_bench.methods.interface import Context
 from mtl_bench.methods.loss_weighting import LossWeighting, pick
 from mtl_bench.methods.priorities import Prioritised
@@ -26,15 +27,16 @@ class STCH(LossWeighting, Prioritised):
       `priorities` weigh the terms: k μ log Σ_i p_i exp(y_i / μ), and the logarithms of the warm-up (ours: multiplied
       with y, as below, they would turn round once y < 0).
     * `form="loss"`, the scalarization itself: L = k μ log Σ_i exp(λ_i (l_i − z) / μ), so that
-      w_i = k λ_i softmax(λ (l − z) / μ)_i, with λ_i = K p_i of all K tasks by `priorities` (the paper's λ sum to 1,
-      which is μ / K here) and `ideal` z, the losses to be had at best. No warm-up.
+      w_i = k λ_i softmax(λ (l − z) / μ)_i, with λ_i = K p_i of all K tasks by `priorities` and `ideal` z, the losses
+      to be had at best, one for all tasks or by their names. No warm-up. As published, L = μ log Σ_i exp(p_i (l_i −
+      z_i) / μ): `raw_scale=True` (its μ is μ / K here).
 
     `mu` > 0 must be tuned: towards 0 it is the weighted maximum; at 1 with equal progress "log" is scale-invariant
     weighting, and so it is throughout in a run no longer than `warmup` + 1 epochs. 1e-8 is added to a loss in "log"; a
     negative one gives NaN, which is counted and skipped.
     Cost: 1 forward, 1 backward, K numbers. No host copy.
 
-    Raises BenchError for mu <= 0, a negative warmup and an unknown form.
+    Raises BenchError for mu <= 0, a negative warmup, an unknown form, and an ideal that is no number.
     """
 
     natural_sum: ClassVar[None] = None
@@ -44,10 +46,11 @@ class STCH(LossWeighting, Prioritised):
     form: Literal["log", "loss"] = "log"
     mu: float = 1.0
     warmup: int = 4
-    ideal: float = 0.0
+    ideal: ByTask = 0.0
     epochs: int = field(default=0, init=False)
     nadir: Float[Tensor, "K"] = field(init=False, repr=False)  # 0: not known yet
     factors: Float[Tensor, "K"] = field(init=False, repr=False)
+    best: Float[Tensor, "K"] = field(init=False, repr=False)  # z
 
     def setup(self, context: Context) -> None:
         super().setup(context)
@@ -58,6 +61,7 @@ class STCH(LossWeighting, Prioritised):
             tell_warm_up(context, self.warmup, self.warmup + 1, "scale-invariant weighting")
         count = len(context.tasks)
         self.nadir = torch.zeros(count, device=context.device)
+        self.best = by_task("ideal", self.ideal, context)
         self.factors = (count * self.preference(tuple(range(count)), count)).float().to(context.device)
 
     def weights(
@@ -65,7 +69,9 @@ class STCH(LossWeighting, Prioritised):
     ) -> Float[Tensor, "k"]:
         factors, k = pick(self.factors, tasks), len(tasks)
         if self.form == "loss":
-            return k * factors * (factors * (values - self.ideal) / self.mu).softmax(dim=0)
+            if self.raw_scale:
+                factors, k = factors / len(self.factors), 1
+            return k * factors * (factors * (values - pick(self.best, tasks).to(values)) / self.mu).softmax(dim=0)
         losses, nadir = positive(values), pick(self.nadir, tasks)
         if self.epochs <= self.warmup:
             return factors / losses

@@ -67,7 +67,10 @@ class WPCGrad(GramianWeighting, Prioritised):
         return (self.gamma * means.clamp(min=1e-30).log()).softmax(dim=0)
 
     def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
-        order = drawn(self.chances(problem), problem.generator)
+        chances = self.chances(problem)
+        if not chances.any():  # every task here has priority 0
+            return chances
+        order = drawn(chances, problem.generator)
         if self.variant == "order":
             return in_order(problem.gramian, order)
         first, k = order[0], len(order)

@@ -14,6 +14,17 @@ from mtl_bench.step.norms import NormSwitch
 from mtl_bench.step.ownership import Ownership
 from mtl_bench.step.snapshot import OptimizerSnapshot, RandomState, Snapshot
 
+# what divides gradients by their running size; those with decoupled weight decay among them say so in their groups
+NORMALISING = (
+    torch.optim.Adam,
+    torch.optim.NAdam,
+    torch.optim.RAdam,
+    torch.optim.Adamax,
+    torch.optim.Adagrad,
+    torch.optim.Adadelta,
+    torch.optim.RMSprop,
+)
+
 
 def needs_closure(optimizer: torch.optim.Optimizer) -> bool:
     """Whether it runs forwards within its step, as LBFGS does."""
@@ -58,6 +69,17 @@ class Mover:
         first = next(iter(self.ownership.shared.values()), None)
         groups = [group for group in self.optimizer.param_groups if any(p is first for p in group["params"])]
         return float((groups or self.optimizer.param_groups)[0]["lr"])
+
+    @property
+    def normalised_decay(self) -> bool:
+        """Whether weight decay reaches shared parameters as a part of the gradient that the optimizer normalises: with
+        a gradient of 0 it then moves them by the learning rate, however small it is.
+        """
+        if not isinstance(self.optimizer, NORMALISING):
+            return False
+        shared = {id(p) for p in self.ownership.shared.values()}
+        groups = [group for group in self.optimizer.param_groups if any(id(p) in shared for p in group["params"])]
+        return any(group["weight_decay"] and not group.get("decoupled_weight_decay") for group in groups)
 
     def saw(self, values: Tensor) -> None:
         """Losses that the next step rests on: it is skipped where one is not finite."""

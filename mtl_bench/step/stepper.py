@@ -243,6 +243,7 @@ class Stepper:
                 task_norms=self._named_norms(owners),
                 frozen=not owners.shared,
                 held_out=held_out is not None,
+                normalised_decay=mover.normalised_decay,
                 repeatable=self._repeatable,
             )
         )

@@ -159,4 +159,5 @@ def _context(plan: Plan, machine: Machine, steps_per_epoch: int) -> Context:
         },
         frozen=not machine.shared,
         held_out=machine.held_out is not None,
+        normalised_decay=machine.mover.normalised_decay,
     )

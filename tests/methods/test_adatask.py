@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.testing import assert_close
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.adatask import AdaTask
+from mtl_bench.step import Stepper
 from tests.methods.toys import context, toy
 
 ALL = (0, 1, 2)
@@ -113,6 +114,21 @@ def test_a_bad_batch_is_one_skipped_step() -> None:
 def test_ranges(options: dict[str, float]) -> None:
     with pytest.raises(BenchError, match="beta1 and beta2 lie in"):
         ready(**options)
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.01])
+@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.RMSprop, torch.optim.AdamW, torch.optim.SGD])
+def test_weight_decay_that_is_normalised_is_refused(kind: Any, shared: float) -> None:
+    """Adam makes of a decay alone a step as long as the learning rate; heads may have it."""
+    encoder, heads = nn.Linear(3, 4), [nn.Linear(4, 1) for _ in range(2)]
+    own = [parameter for head in heads for parameter in head.parameters()]
+    groups = [{"params": encoder.parameters(), "weight_decay": shared}, {"params": own, "weight_decay": 0.01}]
+    optimizer = kind(groups, lr=0.01)
+    if shared and kind in (torch.optim.Adam, torch.optim.RMSprop):
+        with pytest.raises(BenchError, match="set its weight_decay to 0, or choose"):
+            Stepper(AdaTask(), shared=encoder, heads=heads, optimizer=optimizer)
+    else:
+        Stepper(AdaTask(), shared=encoder, heads=heads, optimizer=optimizer)
 
 
 def test_a_head_whose_gradient_is_not_finite_leaves_everything_where_it_was() -> None:

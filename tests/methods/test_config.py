@@ -1,5 +1,6 @@
 """ConFIG: equal cosines, the length of the projections, its form with two tasks, priorities."""
 
+import pytest
 import torch
 from torch.testing import assert_close
 
@@ -21,6 +22,25 @@ def test_cosines_are_equal_and_the_length_is_that_of_all_projections() -> None:
         assert_close(cosines, cosines.mean().expand(len(rows)), rtol=1e-6, atol=1e-7)
         assert cosines.min() > 0
         assert_close(d.norm(), (rows @ (d / d.norm())).sum())
+
+
+@pytest.mark.parametrize("length", ["min", "max", "harmonic"])
+def test_lengths_that_follow_the_norms(length: str) -> None:
+    rows = rows_of(0)
+    norms = rows.norm(dim=1)
+    expected = {"min": norms.min(), "max": norms.max(), "harmonic": 4 / (1 / norms).sum()}[length]
+    rows = torch.cat([rows, torch.zeros(1, 7, dtype=DOUBLE)])  # a task with a gradient of 0 has no length
+    for raw_scale, times in ((True, 1), (False, 5)):
+        weights = ConFIG(length=length, raw_scale=raw_scale).weights(rows @ rows.T)  # type: ignore[arg-type]
+        assert_close((weights @ rows).norm(), times * expected)
+        plain = ConFIG().weights(rows @ rows.T)
+        assert_close(weights / weights.norm(), plain / plain.norm())
+
+
+def test_tasks_that_agree_make_the_plain_sum_at_every_length() -> None:
+    for length in ("projection", "min", "max", "harmonic"):
+        weights = ConFIG(length=length).weights(torch.ones(3, 3, dtype=DOUBLE))  # type: ignore[arg-type]
+        assert_close(weights, torch.ones(3, dtype=DOUBLE))
 
 
 def test_it_is_imtl_gs_direction() -> None:

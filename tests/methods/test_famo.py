@@ -6,7 +6,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.testing import assert_close
 
+from mtl_bench.errors import BenchError
+from mtl_bench.methods import LinearScalarization
 from mtl_bench.methods.famo import FAMO
+from mtl_bench.methods.interface import TaskLosses
 from tests.methods.toys import Toy, context, toy
 
 ALL = (0, 1, 2)
@@ -122,9 +125,39 @@ def test_a_loss_below_its_minimum_is_skipped_and_counted() -> None:
     assert torch.equal(method.logits.values(ALL), torch.zeros(3))
 
 
+def test_minima_by_name() -> None:
+    method = FAMO(minimum={"colour": 0.5, "shape": -2})
+    method.setup(context())
+    found = method.excess(TaskLosses((0, 2), torch.ones(2, dtype=torch.float64)))
+    assert found.tolist() == pytest.approx([3, 0.5])
+    with pytest.raises(BenchError, match=r"method\.minimum names color, but the tasks are shape, depth, colour"):
+        FAMO(minimum={"color": 1}).setup(context())
+    with pytest.raises(BenchError, match=r"method\.minimum is a number, or numbers by task name"):
+        FAMO(minimum={"depth": "low"}).setup(context())  # type: ignore[dict-item]
+
+
+def test_heads_may_learn_unweighted() -> None:
+    """One batch under SGD: shared parameters move alike, heads by their own losses."""
+    weighed, apart, plain = (toy("sgd", torch.float64) for _ in range(3))
+    for problem, scale_heads in ((weighed, True), (apart, False)):
+        method = FAMO(scale_heads=scale_heads)
+        method.setup(problem.context)
+        method.update(problem.step(0))
+    other = LinearScalarization()
+    other.setup(plain.context)
+    other.update(plain.step(0))
+    for name, shared in apart.machine.shared.items():
+        assert_close(shared, weighed.machine.shared[name])
+        assert not torch.allclose(shared, plain.machine.shared[name])
+    for k in ALL:
+        assert_close(apart.machine.owned[k], plain.machine.owned[k])
+        assert not torch.allclose(apart.machine.owned[k][0], weighed.machine.owned[k][0])
+
+
 def test_a_loss_of_zero_is_finite() -> None:
     method = FAMO()
-    assert method.excess(torch.zeros(2)).log().isfinite().all()
+    method.setup(context())
+    assert method.excess(TaskLosses((0, 2), torch.zeros(2))).log().isfinite().all()
 
 
 def test_logits_rest_where_the_step_was_skipped() -> None:
@@ -139,5 +172,7 @@ def test_logits_rest_where_the_step_was_skipped() -> None:
 
 
 def test_small_changes_in_double_precision_count() -> None:
-    above = FAMO().excess(torch.tensor([1.0, 1.0 - 1e-9], dtype=torch.float64))
+    method = FAMO()
+    method.setup(context())
+    above = method.excess(TaskLosses((0, 1), torch.tensor([1.0, 1.0 - 1e-9], dtype=torch.float64)))
     assert (above[0].log() - above[1].log()).item() == pytest.approx(1e-9, rel=1e-3)

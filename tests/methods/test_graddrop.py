@@ -67,6 +67,22 @@ def test_parameter_form(leak: float) -> None:
     assert_close(found, at_parameters(rows, leak))
 
 
+@pytest.mark.parametrize("at", ["shared", "feature"])
+def test_a_leak_of_each_task(at: str) -> None:
+    """A task that leaks all keeps its gradient, and the others no more than they would (exactly: TorchJD's parity)."""
+    written = []
+    for leak in (0.0, {"depth": 1.0}, 1.0):
+        problem, method = toy(dtype=DOUBLE), GradDrop(at=at, leak=leak)  # type: ignore[arg-type]
+        method.setup(problem.context)
+        step = problem.step(2)
+        method.write(step.gradients(step.losses(), at=at), step)  # type: ignore[arg-type]
+        written.append(torch.cat([p.grad.reshape(-1) for p in problem.machine.shared.values() if p.grad is not None]))
+    assert_close(written[2], problem.task_gradients(2).sum(dim=0))
+    assert not any(torch.allclose(written[1], written[n]) for n in (0, 2))
+    with pytest.raises(BenchError, match=r"leak must lie in \[0, 1\]"):
+        GradDrop(leak={"depth": 1.5}).setup(context())
+
+
 @pytest.mark.parametrize("leak", [0.0, 0.3, 1.0])
 def test_feature_form_over_two_shared_tensors(leak: float) -> None:
     draw = torch.Generator().manual_seed(1)

@@ -116,6 +116,17 @@ def test_the_first_epoch_as_reference() -> None:
     assert method.initial.tolist() == [1, 2, 3]
 
 
+@pytest.mark.parametrize("reference", ["first", "epoch"])
+def test_theoretical_losses_by_name(reference: str) -> None:
+    method = ready(toy(), reference=reference, theoretical={"depth": 2.5})
+    assert method.initial.tolist() == [0, 2.5, 0]
+    method.rebalance(torch.eye(3), torch.tensor([1.0, 5.0, 3.0]), ALL)
+    method.end_epoch(torch.tensor([1.0, 4.0, 3.0]))
+    assert method.initial.tolist() == [1, 2.5, 3]
+    with pytest.raises(BenchError, match=r"method\.theoretical has losses above 0, such as log\(C\)"):
+        ready(toy(), theoretical={"depth": 0})
+
+
 def test_heads_feel_the_weights_unless_told_otherwise() -> None:
     ends = []
     for scale_heads in (True, False):

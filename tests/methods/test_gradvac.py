@@ -3,12 +3,13 @@
 import pytest
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.testing import assert_close
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods import GradVac, PCGrad
 from mtl_bench.methods.gradvac import EDGE
+from mtl_bench.step import Stepper
 from tests.methods.toys import context, gramian_of, toy
 
 DOUBLE = torch.float64
@@ -85,6 +86,28 @@ def test_groups_are_methods_of_their_own(granularity: str) -> None:
     assert_close(written, expected)
     assert method.targets.shape == (len(groups), 3, 3)
     assert len(groups) > 1
+
+
+def test_layers_are_found_by_name_whatever_order_the_optimizer_has() -> None:
+    """Weights that decay and biases that do not lie in two groups, so that a layer's tensors do not follow another."""
+    one, other = (after_three_batches(apart) for apart in (False, True))
+    assert_close(one, other)
+
+
+def after_three_batches(apart: bool) -> list[Tensor]:
+    torch.manual_seed(0)
+    encoder = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 5)).double()
+    heads = nn.ModuleList(nn.Linear(5, 1) for _ in range(3)).double()
+    model = nn.ModuleDict({"encoder": encoder, "heads": heads})
+    parameters = list(model.parameters())
+    groups = [[p for p in parameters if p.ndim > 1], [p for p in parameters if p.ndim == 1]]
+    optimizer = torch.optim.SGD([{"params": group} for group in (groups if apart else [parameters])], lr=0.1)
+    method = GradVac(granularity="layer")
+    stepper = Stepper(method, model=model, optimizer=optimizer)
+    for batch in torch.randn(3, 8, 4, generator=torch.Generator().manual_seed(1), dtype=DOUBLE):
+        stepper.step(lambda: [(head(encoder(batch)) - k).square().mean() for k, head in enumerate(heads)])  # noqa: B023
+    assert len(method.targets) == 2
+    return [parameter.detach() for parameter in parameters]
 
 
 def test_what_it_refuses() -> None:

@@ -15,8 +15,10 @@ from omegaconf import OmegaConf
 from mtl_bench.methods import LossWeighting, Method
 from mtl_bench.methods.aligned_mtl import AlignedMTL
 from mtl_bench.methods.base import Method as Base
+from mtl_bench.methods.config import ConFIG
 from mtl_bench.methods.cso import CSO
 from mtl_bench.methods.dwa import DynamicWeightAverage
+from mtl_bench.methods.famo import FAMO
 from mtl_bench.methods.gradnorm import GradNorm
 from mtl_bench.methods.gradvac import GradVac
 from mtl_bench.methods.layer_conflicts import LayerConflicts
@@ -24,6 +26,7 @@ from mtl_bench.methods.mgda import MGDA
 from mtl_bench.methods.moco import MoCo
 from mtl_bench.methods.pcgrad import PCGrad
 from mtl_bench.methods.rlw import RandomLossWeighting
+from mtl_bench.methods.sdmgrad import SDMGrad
 from mtl_bench.methods.stch import STCH
 from mtl_bench.methods.stgu import STGU
 from mtl_bench.methods.torchjd import TorchJD
@@ -56,6 +59,10 @@ COMPOSED: dict[str, Callable[[], Method]] = {
     "aligned_mtl-ub": lambda: AlignedMTL(at="feature", scale="rmse"),
     "gradvac by matrix": lambda: GradVac(granularity="matrix"),
     "wpcgrad, dynamic": lambda: WPCGrad(variant="protected", gamma=2.0),
+    "mgda of normalised gradients": lambda: MGDA(normalise="loss+", applied_to="normalised"),
+    "famo, heads unweighted": lambda: FAMO(scale_heads=False, minimum={"shape": -1.0}),
+    "sdmgrad as released": lambda: SDMGrad(max_norm=1.0, scale_heads=True),
+    "config by norms": lambda: ConFIG(length="harmonic"),
     "rgw": lambda: RandomLossWeighting(scale_heads=False),
     "conflicts under pcgrad": lambda: LayerConflicts(train_by=PCGrad()),
     "stgu, full": lambda: STGU(attribution="full", warmup=3, decay=0.1, weighting=UncertaintyWeighting()),
@@ -75,10 +82,12 @@ COST = {
     "aligned_mtl-ub": (1, 1, 2),
     "cagrad": (1, 3, 4),
     "config": (1, 3, 4),
+    "config by norms": (1, 3, 4),
     "dualproj": (1, 3, 4),
     "ega": (1, 3, 4),
     "fairgrad": (1, 3, 4),
     "famo": (2, 1, 3),
+    "famo, heads unweighted": (2, 1, 3),
     "graddrop": (1, 1, 2),
     "gradvac": (1, 3, 4),
     "gradvac by matrix": (1, 3, 4),
@@ -91,6 +100,7 @@ COST = {
     "learned_priority": (2, 4, 6),
     "gradnorm at shared": (1, 3, 4),
     "mgda": (1, 3, 4),
+    "mgda of normalised gradients": (1, 3, 4),
     "moco": (1, 3, 4),
     "moco as released": (1, 3, 4),
     "pcgrad": (1, 3, 4),
@@ -99,6 +109,7 @@ COST = {
     "mgda-ub": (1, 1, 2),
     "nash_mtl": (1, 3, 4),
     "sdmgrad": (3, 9, 4),  # of a third of the batch each
+    "sdmgrad as released": (3, 9, 4),
     "torchjd": (1, 3, 4),
     "torchjd, all coordinates": (1, 3, 4),
     "upgrad": (1, 3, 4),

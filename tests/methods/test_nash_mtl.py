@@ -54,6 +54,22 @@ def test_a_missed_solution_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
         assert method.solver_failures == expected
 
 
+def test_heads_are_scaled_by_the_solution_and_not_by_what_the_clip_left() -> None:
+    problem, method = toy(dtype=DOUBLE), NashMTL(scale_heads=True)
+    method.setup(problem.context)
+    rows, step = problem.task_gradients(0), problem.step(0)
+    graph = problem.step(0).losses().graph
+    assert graph is not None
+    own = [torch.autograd.grad(graph.terms[k], problem.machine.owned[k], retain_graph=True) for k in range(3)]
+    method.write(step.gradients(step.losses()), step)
+    weights = NashMTL().weights(rows @ rows.T)
+    assert (weights @ rows).norm() > 1.1, "the clip has something to do"
+    for k, gradients in enumerate(own):
+        for parameter, gradient in zip(problem.machine.owned[k], gradients, strict=True):
+            assert parameter.grad is not None
+            assert_close(parameter.grad, weights[k] * gradient)
+
+
 def test_opposite_gradients_keep_the_step_bounded() -> None:
     rows = torch.tensor([[1.0, 2.0], [-1.0, -2.0]], dtype=DOUBLE)
     method = NashMTL()

@@ -1,11 +1,13 @@
 """SDMGrad: three independent parts of a batch, weights on the simplex that are kept, priorities."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch.testing import assert_close
 
 from mtl_bench.errors import BenchError
-from mtl_bench.methods import SDMGrad
+from mtl_bench.methods import Method, SDMGrad, WPCGrad
 from mtl_bench.methods.moco import nearest_in_simplex
 from tests.methods.toys import context, gramian_of, toy
 
@@ -35,6 +37,36 @@ def test_the_direction_is_that_of_three_parts() -> None:
     assert_close(written, 3 * ((w + 0.3 * p) / 1.3) @ rows[2])
     assert_close(method.simplex, w)
     assert not torch.equal(w, p)
+
+
+def test_its_own_clip_bounds_the_shared_gradient_alone() -> None:
+    norms, heads = [], []
+    for options in ({}, {"max_norm": 0.01}, {"scale_heads": True, "max_norm": 0.01}, {"scale_heads": True}):
+        problem, method = toy(dtype=DOUBLE), SDMGrad(**options)  # type: ignore[arg-type]
+        method.setup(problem.context)
+        step = problem.step(0)
+        step.apply = lambda: None  # type: ignore[method-assign,assignment]
+        method.update(step)
+        norms.append(
+            torch.cat([p.grad.reshape(-1) for p in problem.machine.shared.values() if p.grad is not None]).norm()
+        )
+        heads.append(torch.cat([p.grad.reshape(-1) for own in problem.machine.owned.values() for p in own]))
+    assert norms[0] == norms[3] > 0.01
+    assert_close(torch.stack(norms[1:3]), torch.full((2,), 0.01, dtype=DOUBLE))
+    assert torch.equal(heads[0], heads[1])
+    assert torch.equal(heads[2], heads[3])
+    assert not torch.allclose(heads[0], heads[2])
+
+
+@pytest.mark.parametrize("make", [SDMGrad, WPCGrad, lambda **options: WPCGrad(variant="protected", **options)])
+def test_priorities_of_zero_for_a_whole_batch_ask_for_no_step(make: Callable[..., Method]) -> None:
+    problem, method = toy("sgd", dtype=DOUBLE), make(priorities={"shape": 0, "depth": 0})
+    method.setup(problem.context)
+    step = problem.step(0)
+    step.tasks = (0, 1)
+    before = [p.clone() for p in problem.machine.shared.values()]
+    method.update(step)
+    assert all(map(torch.equal, problem.machine.shared.values(), before))
 
 
 def test_what_it_tells_of_a_batch_is_the_mean_of_its_parts() -> None:

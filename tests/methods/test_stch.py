@@ -50,6 +50,14 @@ def test_of_the_losses_themselves(priorities: dict[str, float] | None) -> None:
     assert_close(method.weights(LOSSES, tasks=ALL), gradient(objective, values), rtol=1e-5, atol=1e-7)
 
 
+def test_as_published_with_an_ideal_for_each_task() -> None:
+    values = LOSSES.clone().requires_grad_()
+    method = ready(form="loss", mu=0.7, raw_scale=True, ideal={"shape": 0.1, "colour": 3.0}, priorities={"shape": 3})
+    shares, ideal = torch.tensor([[0.6, 0.2, 0.2], [0.1, 0.0, 3.0]], dtype=DOUBLE)
+    objective = 0.7 * (shares * (values - ideal) / 0.7).logsumexp(dim=0)
+    assert_close(method.weights(LOSSES, tasks=ALL), gradient(objective, values), rtol=1e-5, atol=1e-7)
+
+
 def test_the_warm_up_is_the_sum_of_logarithms() -> None:
     for epochs in range(3):  # 0 and 1, and 2, which measures
         assert_close(ready(epochs, warmup=2).weights(LOSSES, tasks=ALL), 1 / LOSSES, rtol=1e-6, atol=0)
