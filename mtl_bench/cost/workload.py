@@ -32,7 +32,7 @@ class Workload:
         model, optimizer = self.copied()
 
         def step() -> None:
-            losses = self.losses(model)
+            losses = self.losses(model, self.image)
             optimizer.zero_grad()
             torch.stack(losses).sum().backward()
             optimizer.step()
@@ -69,9 +69,7 @@ class Workload:
         """A step of `method`. Raises BenchError, here or at the first step, for a model that it cannot serve."""
         model, optimizer = self.copied()
         weights = dict(model.named_parameters())
-        losses: Losses = lambda: self.losses(model)  # noqa: E731
-        if model.per_task_path:
-            losses = lambda k: self.loss(model, model.encode(self.image, k), k)  # noqa: E731
+        losses = self.closure(model, self.image)
         stepper = Stepper(
             method,
             shared=model.shared_parameters().values(),
@@ -86,16 +84,26 @@ class Workload:
             total_steps=10**6,
             held_out=losses,
         )
-        return lambda: stepper.step(losses)
+        return lambda: stepper.step(losses, split=self.split(model))
 
     def copied(self) -> tuple[MultiTaskModel, torch.optim.Optimizer]:
         model = copy.deepcopy(self.model)
         return model, torch.optim.Adam(model.parameters(), lr=LR, fused=True)
 
-    def losses(self, model: MultiTaskModel) -> list[Float[Tensor, ""]]:
+    def split(self, model: MultiTaskModel) -> Callable[[int], list[Losses]]:
+        return lambda parts: [self.closure(model, part) for part in self.image.tensor_split(parts)]
+
+    def closure(self, model: MultiTaskModel, image: Float[Tensor, "part channels height width"]) -> Losses:
         if model.per_task_path:
-            return [self.loss(model, model.encode(self.image, k), k) for k in range(len(model.tasks))]
-        features = model.encode(self.image)
+            return lambda k: self.loss(model, model.encode(image, k), k)
+        return lambda: self.losses(model, image)
+
+    def losses(
+        self, model: MultiTaskModel, image: Float[Tensor, "part channels height width"]
+    ) -> list[Float[Tensor, ""]]:
+        if model.per_task_path:
+            return [self.loss(model, model.encode(image, k), k) for k in range(len(model.tasks))]
+        features = model.encode(image)
         return [self.loss(model, features, k) for k in range(len(model.tasks))]
 
     def loss(self, model: MultiTaskModel, features: list[Tensor], task: int) -> Float[Tensor, ""]:

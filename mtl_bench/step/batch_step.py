@@ -135,7 +135,10 @@ class BatchStep:
     def split(self, parts: int) -> list[Step]:
         self.means.reduce.refuse("Splitting a batch")
         if self.part.split is None:
-            raise BenchError("This method works on parts of a batch, and nobody has said how to split this one.")
+            raise BenchError(
+                "This method works on parts of a batch, and nobody has said how to split this one; in a loop of your "
+                "own give step(…, split=)."
+            )
         found = self.part.split(parts)
         # a task with fewer labels than parts is in none, so that rows of all parts align
         common = tuple(task for task in self.tasks if all(task in part.tasks for part in found))

@@ -99,11 +99,16 @@ class Stepper:
             self._prepare(self._given(shared, heads))
 
     def step(
-        self, losses: Losses, tasks: Sequence[int] | None = None, kind: Callable[..., BatchStep] = BatchStep
+        self,
+        losses: Losses,
+        tasks: Sequence[int] | None = None,
+        kind: Callable[..., BatchStep] = BatchStep,
+        split: Callable[[int], Sequence[Losses]] | None = None,
     ) -> Float[Tensor, "K"]:
         """One batch; the K raw losses, detached (NaN for a task left out of `tasks`, those with a label in it).
 
-        `kind` makes the step that the method is handed: one that only watches, for `check_step`.
+        `split` gives, for methods that work on parts of a batch, the losses of so many disjoint ones. `kind` makes the
+        step that the method is handed: one that only watches, for `check_step`.
         """
         if self.means is None:
             self._prepare(self._found(losses))
@@ -113,7 +118,7 @@ class Stepper:
                 "Parameters were frozen, set free or handed to the optimizer since this stepper was made, which "
                 "it cannot follow; make a new one and load the state_dict() of this."
             )
-        part = self._part(self._forward(losses), tasks)
+        part = self._part(losses, tasks, split)
         if part.tasks:  # none with a label in this batch: there is nothing to learn from
             with means.batch():
                 self.method.update(kind(part, means, self.epoch, self._progress()))
@@ -287,14 +292,20 @@ class Stepper:
 
     def _held_out(self) -> Part:
         assert self.held_out is not None
-        return self._part(self._forward(self.held_out), None)
+        return self._part(self.held_out)
 
-    def _part(self, forward: Forward, tasks: Sequence[int] | None) -> Part:
+    def _part(
+        self,
+        losses: Losses,
+        tasks: Sequence[int] | None = None,
+        split: Callable[[int], Sequence[Losses]] | None = None,
+    ) -> Part:
         every = range(len(self._owners.owned))
         chosen = sorted(every if tasks is None else tasks)
         if len({*chosen} & {*every}) < len(chosen):
             raise BenchError(f"tasks= names those with a label once each, from 0 to {len(every) - 1}; got {tasks}.")
-        return Part(forward, tuple(chosen))
+        parts = None if split is None else lambda count: [self._part(part, tasks) for part in split(count)]
+        return Part(self._forward(losses), tuple(chosen), parts)
 
     def _progress(self) -> float | None:
         return self.steps / self.total_steps if self.total_steps else None

@@ -2,8 +2,10 @@
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -24,12 +26,12 @@ from mtl_bench.methods.interface import Step
 from mtl_bench.methods.layer_conflicts import LayerConflicts
 from mtl_bench.methods.uw import UncertaintyWeighting
 from mtl_bench.step import Stepper
+from mtl_bench.step.loop import Losses
 from mtl_bench.streams import stream_seed
 from tests.methods.test_method_contract import COMPOSED, CONFIGS, PER_TASK, make
 from tests.methods.toys import Toy, toy
 
 BATCHES = 9
-SPLITTING = ("sdmgrad",)  # methods that work on parts of a batch, which a loop's function of the losses does not have
 
 
 def trained(problem: Toy, method: Method) -> tuple[Tensor, list[Tensor]]:
@@ -93,10 +95,13 @@ def looped(problem: Toy, method: Method, named: bool, features: bool) -> tuple[T
             encoded = model.encode(batch.image)
             return [loss(batch, encoded, k) for k in range(3)]
 
+        def split(parts: int, batch: Any = batch) -> list[Losses]:
+            return [partial(every, batch.part(np.arange(part, batch.size, parts))) for part in range(parts)]
+
         def one(k: int, batch: Any = batch) -> Tensor:
             return loss(batch, model.encode(batch.image, k), k)
 
-        losses.append(stepper.step(one if paths else every))
+        losses.append(stepper.step(one if paths else every, split=split))
         if n % 4 == 3:
             stepper.end_epoch()
     return problem.parameters, losses
@@ -107,16 +112,20 @@ def looped(problem: Toy, method: Method, named: bool, features: bool) -> tuple[T
 def test_a_loop_is_the_trainers_step_bit_for_bit(name: str, named: bool) -> None:
     task_norm = name in PER_TASK
     ours, theirs = (toy("adam", torch.float64, task_norm=task_norm) for _ in range(2))
-    if name in SPLITTING:
-        with pytest.raises(BenchError, match="nobody has said how to split this one"):
-            looped(theirs, make(name), named, features=True)
-        return
     parameters, losses = trained(ours, make(name))
     features = not task_norm
     found, seen = looped(theirs, make(name), named, features)
     assert torch.equal(found, parameters)
     assert all(torch.equal(a, b) for a, b in zip(seen, losses, strict=True))
     assert not torch.equal(found, toy("adam", torch.float64, task_norm=task_norm).parameters)
+
+
+def test_parts_of_a_batch_are_asked_for() -> None:
+    encoder, heads = nn.Linear(3, 4), [nn.Linear(4, 1) for _ in range(2)]
+    optimizer = torch.optim.SGD(nn.ModuleList([encoder, *heads]).parameters(), lr=0.1)
+    stepper = Stepper(make("sdmgrad"), shared=encoder, heads=heads, optimizer=optimizer)
+    with pytest.raises(BenchError, match=r"in a loop of your own give step\(…, split=\)"):
+        stepper.step(lambda: [head(encoder(torch.ones(6, 3))).square().mean() for head in heads])
 
 
 @pytest.mark.parametrize("name", ["ls", "pcgrad", "mgda", "stgu", "tag"])
