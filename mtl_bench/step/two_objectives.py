@@ -56,8 +56,12 @@ def path(
         total_steps=iterations,
     )
     visited = [place.detach().numpy().copy()]
+
+    def losses() -> list[Tensor]:
+        return [loss + raised for loss in objectives(place)]
+
     while len(visited) <= iterations and not (until and until(visited[-1])):
-        stepper.step(lambda: [loss + raised for loss in objectives(place)])
+        stepper.step(losses, split=lambda parts: [losses] * parts)  # there are no samples to differ
         visited.append(place.detach().numpy().copy())
     return np.stack(visited)
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from mtl_bench.step.two_objectives import path
 from scripts import two_objectives
-from scripts.two_objectives import LEFT_OUT, Ended, cell, draw, made, page, paths
+from scripts.two_objectives import LEFT_OUT, Cell, Ended, Decided, cell, draw, made, page, paths, printed_cells
 
 START = (-7.5, -0.5)
 
@@ -40,16 +40,38 @@ def test_cells_count_the_starts_and_tell_the_last_arrival() -> None:
     assert cell([on, off]) == "1"
 
 
+def test_every_printed_cell_is_read() -> None:
+    cells = printed_cells()
+    assert len(cells) == len({(cell.name, cell.optimizer, cell.lr) for cell in cells}) == 30
+    assert Cell("ls", "Adam", 0.1, 709) in cells
+    assert Cell("cagrad", "GD", 0.001, None) in cells
+    assert sum(cell.iterations is None for cell in cells) == 14
+
+
+def test_a_path_is_decided_at_the_minimum_or_where_it_cannot_get_there() -> None:
+    for places, decided in (
+        ([(0.0, -8.3551)], [True]),
+        ([(5.0, 5.0), (5.0, 4.9), (5.0, 4.9)], [False, False, True]),
+        ([(0.0, 2e3)], [True]),
+        ([(np.nan, 0.0)], [True]),
+    ):
+        judge = Decided()
+        assert [judge(np.array(place)) for place in places] == decided
+
+
 def test_the_picture_and_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(two_objectives, "names", lambda: ["ls"])
     monkeypatch.setattr(two_objectives, "ITERATIONS", {1.0: 4})
     monkeypatch.setattr(two_objectives, "SETTINGS", [("GD", 1.0), ("Adam", 1.0)])
-    monkeypatch.setattr(two_objectives, "PRINTED", {"ls": {1.0: 22}})
+    cells = [Cell("ls", "Adam", 1.0, 22), Cell("ls", "GD", 10.0, None)]
+    monkeypatch.setattr(two_objectives, "printed_cells", lambda: cells)
+    monkeypatch.setattr(two_objectives, "LONGEST", 3)
     draw(tmp_path, tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as picture:
         assert np.unique(np.asarray(picture.convert("L"))).size > 5
     text = page(tmp_path)
     assert re.search(r"^\| `ls` \| \d \| \d \|\n\| all five starts, methods \| 0 \| 0 \|$", text, re.M)
-    assert re.search(r"^\| `ls` \| 1 \| \d+ \| 22 \|$", text, re.M)
-    assert {file.name for file in tmp_path.glob("*.np*")} == {"ls-GD-1.npz", "ls-Adam-1.npz", "ls-Adam-1-minimum.npy"}
+    assert re.search(r"^\| `ls` \| Adam \| 1 \| 23 \| 22 \|\n\| `ls` \| GD \| 10 \| – \| – \|$", text, re.M)
+    kept = {"ls-GD-1.npz", "ls-Adam-1.npz", "ls-Adam-1-minimum.npy", "ls-GD-10-minimum.npy"}
+    assert {file.name for file in tmp_path.glob("*.np*")} == kept
     assert len(paths("ls", "GD", 1.0, tmp_path)) == 5
