@@ -21,14 +21,12 @@ from mtl_bench.step.two_objectives import (
     on_front,
     path,
 )
-from scripts import two_objectives
 from scripts.two_objectives import LONGEST, Cell, printed_cells, to_the_minimum
 
 ADAM = torch.optim.Adam
 # How close to the minimum counts is not printed; a gap of 0.1 is ours, and the reason for the factor.
 FACTOR = 1.6
-ADAM_CELLS = [cell for cell in printed_cells() if cell.optimizer == "Adam" and (cell.iterations or LONGEST) < 1000]
-STUCK = [cell for cell in printed_cells() if cell.optimizer == "GD" and cell.iterations is None and cell.lr >= 1]
+ADAM_CELLS = [cell for cell in printed_cells() if (cell.iterations or LONGEST) < 1000]
 
 
 def at(x: float, y: float) -> tuple[float, float]:
@@ -105,13 +103,11 @@ def test_iterations_are_about_as_printed(cell: Cell, tmp_path: Path) -> None:
     assert cell.iterations / FACTOR <= taken <= cell.iterations * FACTOR
 
 
-@pytest.mark.parametrize("cell", STUCK, ids=lambda cell: f"{cell.name}-{cell.lr:g}")
-def test_gradient_descent_that_does_not_get_there_as_printed(
-    cell: Cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(two_objectives, "LONGEST", 1000)
-    assert to_the_minimum(cell, tmp_path) is None
+def test_the_sum_gets_there_by_gradient_descent() -> None:
+    """A dash is printed: the scale of a direction decides there, and is not printed."""
+    taken = [len(path(LinearScalarization(), start, torch.optim.SGD, 1.0, 1000, is_minimum)) - 1 for start in PAPER]
+    assert max(taken) == 291
 
 
 def test_the_cells_that_are_compared() -> None:
-    assert (len(ADAM_CELLS), len(STUCK)) == (8, 4)
+    assert len(ADAM_CELLS) == 8
