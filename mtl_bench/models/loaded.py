@@ -5,44 +5,75 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
 from mtl_bench.errors import BenchError
+from mtl_bench.models.seeded import seeded, stream_positions
 
-CHANCE = 0.05  # share of numbers on which two draws may agree: in bfloat16 one in a hundred does
+QUIET = 8  # constructors in a row that agree with all before: chance, which makes signs agree by halves, does not
 
 
-def not_drawn(build: Callable[[], nn.Module]) -> dict[str, Tensor]:
-    """State that two constructions under different random states agree on: loaded weights, and constants.
+def not_drawn(build: Callable[[], nn.Module], sure: bool = False) -> dict[str, Tensor]:
+    """State that constructors under different random states agree on: loaded weights, and constants.
 
-    Raises BenchError for a constructor that seeds torch itself, and for a tensor that is loaded in part.
+    Two of them, and more while some tensor agrees in part: by chance, or since that part is loaded. `sure` rules chance
+    out for tensors of few numbers, too.
+
+    Raises BenchError for a constructor that seeds a random stream itself or draws its layers, and for a tensor that is
+    loaded in part.
     """
-    states, ends = [], []
-    for seed in (0, 1):
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)  # not torch.manual_seed: that reseeds every GPU's stream as well
-            states.append(build().state_dict())
-            ends.append(torch.get_rng_state())
-    if torch.equal(*ends):
+    first, start = _built(build, 0)
+    same = {name: torch.ones_like(value, dtype=torch.bool) for name, value in first.items()}
+    seed = quiet = 0
+    while quiet < QUIET:
+        other, end = _built(build, seed := seed + 1)
+        _check_streams(start, end)
+        if {name: value.shape for name, value in first.items()} != {name: v.shape for name, v in other.items()}:
+            raise BenchError("The model's constructor draws how many layers there are, or their sizes; fix them.")
+        before = sum(int(mask.sum()) for mask in same.values())
+        for name, value in first.items():
+            same[name] &= alike(value, other[name])
+        quiet = quiet + 1 if before == sum(int(mask.sum()) for mask in same.values()) else 0
+        parts = [name for name in first if _loaded_in_part(first[name], same[name])]
+        if not parts and not sure:
+            break
+    if parts:
+        name = parts[0]
         raise BenchError(
-            "The model's constructor seeds torch, so that every seed of a run would start alike; leave that out."
+            f"{name} of the model is loaded in part ({int(same[name].sum())} of {first[name].numel()} numbers) and "
+            "drawn in part; let the constructor draw the rest from a torch.Generator seeded by itself, then all of it "
+            "is kept."
         )
-    first, second = states
-    ready = [name for name, value in first.items() if not is_lazy(value)]  # a lazy layer has drawn nothing yet
-    kept = {name: first[name] for name in ready if torch.equal(first[name], second[name])}
-    for name in ready:
-        if name not in kept and (agreed := _loaded_in_part(first[name], second[name])):
-            raise BenchError(
-                f"{name} of the model is loaded in part ({agreed} of {first[name].numel()} numbers) and drawn in part; "
-                "let the constructor draw the rest from a torch.Generator seeded by itself, then all of it is kept."
-            )
-    return kept
+    return {name: value for name, value in first.items() if same[name].all()}
 
 
-def _loaded_in_part(first: Tensor, second: Tensor) -> int:
-    """How many numbers two draws agree on, unless few (chance) or all one constant (the padding of an embedding)."""
-    agreed = first[first == second] if first.shape == second.shape else first.new_empty(0)
-    return agreed.numel() if agreed.numel() > CHANCE * first.numel() and (agreed != agreed[0]).any() else 0
+def _check_streams(one: Mapping[str, bytes], other: Mapping[str, bytes]) -> None:
+    """They started apart, and end apart."""
+    if seeds := [library for library in one if one[library] == other[library]]:
+        raise BenchError(
+            f"The model's constructor seeds {seeds[0]}, so that every seed of a run would start alike; leave that out."
+        )
+
+
+def _built(build: Callable[[], nn.Module], seed: int) -> tuple[dict[str, Tensor], dict[str, bytes]]:
+    """State of a model, and where the random streams then stand."""
+    with seeded(seed):
+        state = build().state_dict()
+        return {name: value for name, value in state.items() if isinstance(value, Tensor)}, stream_positions()
+
+
+def alike(one: Tensor, other: Tensor) -> Tensor:
+    """Where two tensors of one shape hold the same, NaN included."""
+    return (one == other) | ((one != one) & (other != other))
+
+
+def _loaded_in_part(value: Tensor, same: Tensor) -> bool:
+    """Whether some numbers agree and some do not, unless these are all one constant (the padding of an embedding).
+
+    Whole numbers are places or signs, on which draws agree by chance.
+    """
+    agreed = value[same]
+    partly = value.is_floating_point() and 0 < agreed.numel() < value.numel()
+    return partly and bool((agreed != agreed[0]).any())
 
 
 def loaded(kept: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -17,9 +18,11 @@ from mtl_bench.methods.interface import Context
 from mtl_bench.models.base import MultiTaskModel
 from mtl_bench.models.initialise import initialise
 from mtl_bench.models.loaded import loaded
+from mtl_bench.models.own_draws import as_constructed
+from mtl_bench.models.seeded import seeded
 from mtl_bench.records.history import History
 from mtl_bench.streams import stream_seed
-from mtl_bench.training.build import build, build_model, build_optimizer, kept_weights
+from mtl_bench.training.build import build, build_model, build_optimizer, is_ours, kept_weights
 from mtl_bench.training.environment import choose_device, configure, describe_environment
 from mtl_bench.training.evaluator import Evaluator
 from mtl_bench.training.feed import Feed
@@ -105,11 +108,13 @@ def _model(plan: Plan, device: torch.device) -> tuple[MultiTaskModel, list[str]]
     node = plan.setting.single_model if plan.single else plan.setting.model
     outputs = {name: task.outputs for name, task in plan.tasks.items()}
     shape = plan.dataset.image_shape
-    with torch.random.fork_rng(devices=[]):  # what only the constructor draws (a random buffer) is the seed's, too
-        torch.default_generator.manual_seed(stream_seed("constructor", plan.seed))
-        model = build_model(node, outputs, shape)
+    constructor = partial(build_model, node, outputs, shape)
+    own_stream = stream_seed("constructor", plan.seed)
+    with seeded(own_stream):  # what only the constructor draws (a random buffer) is the seed's, too
+        model = constructor()
     kept = kept_weights(node, outputs, shape)
-    initialise(model, plan.seed, kept)  # on the CPU: other devices draw other numbers
+    start = kept if is_ours(node) else as_constructed(constructor, model, own_stream, kept)
+    initialise(model, plan.seed, start)  # on the CPU: other devices draw other numbers
     return model.to(device, PRECISIONS[plan.training.precision]), sorted(loaded(kept))
 
 

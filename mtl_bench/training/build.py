@@ -2,16 +2,18 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
-from torch import Tensor
+from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError, unforeseen
 from mtl_bench.models.base import MultiTaskModel
+from mtl_bench.models.lazy import materialise
 from mtl_bench.models.loaded import not_drawn
 from mtl_bench.step.mover import needs_closure
 from mtl_bench.tasks import Task
@@ -49,7 +51,9 @@ def build(node: Mapping[str, Any], place: str, kind: type | None = None, **injec
 
 
 def build_model(node: Mapping[str, Any], outputs: Mapping[str, int], shape: Sequence[int]) -> MultiTaskModel:
+    """Every parameter has its shape, those of lazy layers too. Raises BenchError, see `build` and `materialise`."""
     model: MultiTaskModel = build(node, "model", MultiTaskModel, outputs=dict(outputs), input_shape=list(shape))
+    materialise(model, shape)
     return model
 
 
@@ -60,8 +64,12 @@ def kept_weights(node: Mapping[str, Any], outputs: Mapping[str, int], shape: Seq
 
 def draws_all(node: Mapping[str, Any]) -> bool:
     """Without a look: our own models draw everything, unless they are asked for pretrained weights."""
-    ours = str(node.get("_target_")).startswith("mtl_bench.") and not node.get("pretrained")
-    return ours and ("base" not in node or draws_all(node["base"]))  # of a model that is made of another one
+    return is_ours(node) and not node.get("pretrained") and ("base" not in node or draws_all(node["base"]))
+
+
+def is_ours(node: Mapping[str, Any]) -> bool:
+    """Whether a model's constructor is ours, and that of the one that it is made of."""
+    return str(node.get("_target_")).startswith("mtl_bench.") and ("base" not in node or is_ours(node["base"]))
 
 
 def build_tasks(nodes: Mapping[str, Mapping[str, Any]], chosen: Iterable[str]) -> dict[str, Task]:

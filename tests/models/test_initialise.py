@@ -71,6 +71,20 @@ def test_a_module_that_cannot_be_reset_is_refused() -> None:
         initialise(model, 0)
 
 
+class Asking(Scale):
+    """Draws itself, given a width."""
+
+    def reset_parameters(self, std: float) -> None:
+        nn.init.normal_(self.factor, std=std)
+
+
+def test_a_module_that_asks_for_an_argument_is_refused() -> None:
+    model = MLP({"left": 2}, (1, 4, 4))
+    model.add_module("asking", Asking())
+    with pytest.raises(BenchError, match=r"asking \(Asking\) cannot be drawn anew: TypeError: .* argument: 'std'"):
+        initialise(model, 0)
+
+
 def test_a_model_on_another_device_is_refused() -> None:
     with pytest.raises(BenchError, match="on the CPU"):
         initialise(MLP({"left": 2}, (1, 4, 4)).to("meta"), 0)

@@ -100,6 +100,19 @@ def test_weights_loaded_in_part_and_constructors_that_seed_are_refused(path: Pat
         not_drawn(partial(Seeding, path))
 
 
+def few_rows() -> nn.Embedding:
+    table = nn.Embedding(100, 4)
+    table.weight.data[:2] = torch.arange(8.0).view(2, 4)
+    return table
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_few_loaded_numbers_are_told_from_chance(dtype: torch.dtype) -> None:
+    with pytest.raises(BenchError, match=r"weight of the model is loaded in part \(8 of 400 numbers\)"):
+        not_drawn(lambda: few_rows().to(dtype))
+    assert not not_drawn(lambda: nn.Embedding(100, 400).to(dtype))
+
+
 def test_the_padding_of_an_embedding_is_no_loaded_part() -> None:
     assert not not_drawn(lambda: nn.Embedding(4, 6, padding_idx=0))
 

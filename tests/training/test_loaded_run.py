@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from mtl_bench.models import MLP
 from mtl_bench.training.plan import Plan, make_plan
@@ -53,3 +54,27 @@ def test_a_model_that_loads_nothing_is_named_as_before(compose: Compose, tmp_pat
     plan = compose()
     assert "loaded" not in plan.identity
     assert "loaded" not in begin(plan, tmp_path).environment
+
+
+class Unsized(MLP):
+    """Its first layer learns its width from the first forward, and its second is drawn in the constructor's own way."""
+
+    def __init__(self, outputs: Mapping[str, int], input_shape: tuple[int, int, int]) -> None:
+        super().__init__(outputs, input_shape, (6, 6))
+        self.encoder[1] = nn.LazyLinear(6)  # type: ignore[index, operator]
+        nn.init.orthogonal_(self.encoder[3].weight)  # type: ignore[index, union-attr, arg-type]
+
+
+def test_every_draw_follows_the_seed(compose: Compose, data: Path, tmp_path: Path) -> None:
+    found = []
+    for seed, state in ((0, 1), (0, 2), (1, 1)):
+        plan = compose()
+        nodes = {**plan.setting.nodes, "model": {"_target_": f"{__name__}.Unsized"}}
+        torch.manual_seed(state)
+        model = begin(make_plan(plan.names, nodes, seed, list(plan.tasks), data), tmp_path).machine.model
+        found.append({name: value.clone() for name, value in model.named_parameters() if value.ndim > 1})
+    first, again, other = found
+    assert all(torch.equal(value, again[name]) for name, value in first.items())
+    assert not any(torch.equal(value, other[name]) for name, value in first.items())
+    own = first["encoder.3.weight"]
+    torch.testing.assert_close(own @ own.T, torch.eye(6))

@@ -1,0 +1,126 @@
+"""What a constructor draws otherwise than initialisation would: such draws are kept."""
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from mtl_bench.errors import BenchError
+from mtl_bench.models.base import MultiTaskModel
+from mtl_bench.models.initialise import draw, to_draw
+from mtl_bench.models.loaded import alike, not_drawn
+from mtl_bench.models.seeded import seeded
+
+MARK = 77  # in what nothing has drawn anew
+DRAWS = 100_000  # from which on they go on by themselves, so that a loop until some draw fits comes to its end
+log = logging.getLogger(__name__)
+
+
+def as_constructed(
+    build: Callable[[], MultiTaskModel], model: MultiTaskModel, seed: int, kept: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """What is to stay in `model`, which `build` made under `seeded(seed)`: `kept` (`not_drawn`), and its own draws.
+
+    Own draws follow the seed, but also what else the model holds: a warning says so.
+
+    Raises BenchError for a constructor that seeds torch, for own draws that do not follow the seed, and for a module
+    that cannot be drawn.
+    """
+    kept, own = _compared(build, model, kept)
+    here = {name: _tensors(model)[name].detach().clone() for name in own}
+    with seeded(seed):
+        again = _tensors(build())
+    if moved := [name for name, value in here.items() if not alike(value, again[name]).all()]:
+        raise BenchError(
+            f"{moved[0]} of the model differs each time its constructor runs, whatever the seed; draw it from the "
+            "global stream of torch or numpy, which the run seeds, or from a generator with a seed of its own."
+        )
+    if own:
+        log.warning(
+            "%s%s of the model start as its constructor draws them, not as `reset_parameters()` does: from the seed, "
+            "but not alike in single-task and multi-task runs; for that, draw them in `%s.reset_module`.",
+            own[0],
+            f" and {len(own) - 1} more parameters or buffers" if len(own) > 1 else "",
+            type(model).__name__,
+        )
+    return {**kept, **here}
+
+
+def _compared(
+    build: Callable[[], MultiTaskModel], model: MultiTaskModel, kept: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], list[str]]:
+    """What of `kept` the constructor indeed did not draw, and names that it draws otherwise than initialisation would.
+
+    Exact: where every draw starts alike, equal laws give equal numbers, in whatever order layers are made. What a
+    model's `reset_module` draws otherwise than its modules' `reset_parameters` is not among them: there the model says
+    how.
+    """
+    with seeded(0), _DrawsAlike():
+        other = build()
+        made = {name: value.detach().clone() for name, value in _tensors(other).items()}
+    written = {name for name, value in made.items() if not (value.is_floating_point() and bool(value.isnan().all()))}
+    held = {n: v for n, v in model.named_buffers() if n not in model.state_dict() and alike(made[n], v).all()}
+    kept = {name: value for name, value in {**held, **kept}.items() if name in written}
+    if doubtful := [name for name, value in kept.items() if not alike(made[name], value).all()]:
+        surely = not_drawn(build, sure=True)  # the others agreed by chance, as signs and small numbers do
+        if names := [name for name in doubtful if name in surely]:
+            raise BenchError(
+                f"The model's constructor seeds torch before it draws {names[0]}, so that every seed of a run would "
+                "start alike; leave that out."
+            )
+        kept = {name: value for name, value in kept.items() if name not in doubtful}
+    with seeded(0), _DrawsAlike():
+        anew = _drawn(other, kept, other.reset_module, strict=True)
+        plain = _drawn(other, kept, partial(MultiTaskModel.reset_module, other), strict=False)
+    own = []
+    for name in (name for name in made if name in written and name not in kept):
+        left = bool((anew[name] == MARK).all())
+        if left or (torch.equal(anew[name], plain[name]) and not torch.equal(made[name], anew[name])):
+            own.append(name)
+    return kept, own
+
+
+def _drawn(
+    model: MultiTaskModel, kept: Mapping[str, Tensor], reset: Callable[[nn.Module], None], strict: bool
+) -> dict[str, Tensor]:
+    """Parameters and buffers after every module's reset; `MARK` in what none has written."""
+    tensors = _tensors(model)
+    with torch.no_grad():
+        for name, value in tensors.items():
+            if name not in kept:
+                value.fill_(MARK)
+    for name, module in to_draw(model, kept):
+        try:
+            draw(model, name, module, reset)
+        except BenchError:
+            if strict:
+                raise
+    return {name: value.detach().clone() for name, value in tensors.items()}
+
+
+def _tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Those that no state holds (`persistent=False`) among them."""
+    return {**dict(model.named_parameters(remove_duplicate=False)), **dict(model.named_buffers(remove_duplicate=False))}
+
+
+class _DrawsAlike(TorchDispatchMode):
+    """Every draw from torch's global stream starts from one state; floating-point memory holds NaN until written."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.draws = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if torch.Tag.nondeterministic_seeded in func.tags and self.draws < DRAWS:
+            self.draws += 1
+            torch.default_generator.manual_seed(0x5EED)
+        made = func(*args, **(kwargs or {}))
+        if func.__name__.startswith(("empty", "new_empty")) and made.is_floating_point():
+            made.fill_(float("nan"))
+        return made
