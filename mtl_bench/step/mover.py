@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
 
+from mtl_bench.errors import BenchError, unforeseen
 from mtl_bench.step.failures import is_finite
 from mtl_bench.step.norms import NormSwitch
 from mtl_bench.step.ownership import Ownership
@@ -128,9 +129,21 @@ class Mover:
         if self.skips_on_device:  # state and step count stay untouched, and nothing waits
             self.optimizer.grad_scale = None  # type: ignore[attr-defined]
             self.optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
-            self.optimizer.step()
+            self._step()
         elif bool(finite):
+            self._step()
+
+    def _step(self) -> None:
+        """Raises BenchError for an optimizer that wants a closure, sparse gradients or another device."""
+        try:
             self.optimizer.step()
+        except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                raise
+            raise BenchError(
+                f"{type(self.optimizer).__name__} cannot step on the gradients of this model: {unforeseen(error)}; "
+                "choose other arguments, or an optimizer that can, such as torch.optim.AdamW."
+            ) from error
 
     def _start_momentum(self) -> None:
         """Zero buffers for torch's fused SGD, which cannot start one parameter's momentum later than another's (absent

@@ -113,8 +113,9 @@ def build_optimizer(training: Training, model: MultiTaskModel) -> torch.optim.Op
     if training.head_lr_factor != 1:  # one group where it can be: every group is a kernel launch of its own
         groups = [{"params": shared}, {"params": heads, "lr": lr * training.head_lr_factor}]
     fused = target in FUSED and not _chosen(target, factory.keywords) & NOT_FUSED  # type: ignore[attr-defined]
+    make = partial(factory, fused=True) if fused else factory
     try:
-        optimizer = factory(groups, fused=True) if fused else factory(groups)
+        optimizer = make(groups)
     except (TypeError, ValueError, RuntimeError) as error:  # torch refuses a negative learning rate and the like
         raise BenchError(f"protocol.training.optimizer cannot be built: {error}.") from error
     if needs_closure(optimizer):
@@ -122,7 +123,27 @@ def build_optimizer(training: Training, model: MultiTaskModel) -> torch.optim.Op
             f"{type(optimizer).__name__} runs forwards within its step, which methods here do themselves; choose one "
             "that steps on given gradients, such as protocol.training.optimizer._target_=torch.optim.AdamW."
         )
+    _check_step(make, [parameter for parameter in [*shared, *heads] if parameter.requires_grad])
     return optimizer
+
+
+def _check_step(make: Callable[..., torch.optim.Optimizer], parameters: Sequence[nn.Parameter]) -> None:
+    """One step of another such optimizer, on a small copy of the model's types and numbers of axes.
+
+    Raises BenchError where it cannot step on given gradients: for want of sparse ones, of a closure, of another device.
+    """
+    kinds = {(one.dtype, one.device, one.ndim): one for one in parameters}.values()
+    copies = [nn.Parameter(torch.zeros([min(2, n) for n in one.shape]).to(one)) for one in kinds]
+    for copy in copies:
+        copy.grad = torch.ones_like(copy)
+    with torch.random.fork_rng(devices={one.device for one in copies if one.device.type == "cuda"}):
+        try:
+            make([{"params": copies}]).step()
+        except Exception as error:  # its authors' assertions are of any kind
+            raise BenchError(
+                f"protocol.training.optimizer cannot step on the gradients of this model: {unforeseen(error)}; choose "
+                "other arguments, or an optimizer that can, such as torch.optim.AdamW."
+            ) from error
 
 
 def _chosen(target: Callable[..., Any], keywords: Mapping[str, Any]) -> set[str]:

@@ -21,11 +21,19 @@ def check_reach(forward: ModelForward, owners: Ownership, split: Split) -> None:
 
     In training mode, in which gradients are taken: a model may have parts for training alone (auxiliary heads).
 
-    Raises BenchError naming the parameter, see `check_contract`.
+    Raises BenchError naming the parameter, see `check_contract`, and for a model that cannot run in training mode.
     """
     tasks, batch = range(len(forward.names)), split.batch(torch.arange(min(SAMPLES, split.size)))
     with untouched(forward.model, training=True), torch.enable_grad():
-        found = forward.on(batch, _uneven_sum)(tasks, frozenset(tasks))
+        try:
+            found = forward.on(batch, _uneven_sum)(tasks, frozenset(tasks))
+        except BenchError:
+            raise
+        except Exception as error:  # the user's code may raise anything here
+            raise BenchError(
+                f"Model {type(forward.model).__name__} cannot run in training mode on {batch.size} images of shape "
+                f"{list(batch.image.shape[1:])}, though it can in evaluation mode: {unforeseen(error)}."
+            ) from error
         check_contract(found, owners, dict(forward.model.named_parameters()), forward.names)
 
 

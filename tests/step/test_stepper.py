@@ -427,3 +427,11 @@ def test_task_norms_that_cannot_be_meant() -> None:
     for said, method, norms in refused:
         with pytest.raises(BenchError, match=said):
             net.stepped(method, norms)
+
+
+def test_an_optimizer_that_cannot_step_says_so_in_one_sentence() -> None:
+    encoder, heads = nn.Linear(2, 2), [nn.Linear(2, 1), nn.Linear(2, 1)]
+    optimizer = torch.optim.SparseAdam([p for part in (encoder, *heads) for p in part.parameters()])
+    stepper = Stepper(LinearScalarization(), shared=encoder, heads=heads, optimizer=optimizer)
+    with pytest.raises(BenchError, match=r"SparseAdam cannot step on the gradients of this model: .* dense gradients"):
+        stepper.step(lambda: [head(encoder(torch.ones(3, 2))).square().mean() for head in heads])

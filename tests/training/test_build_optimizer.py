@@ -45,7 +45,6 @@ def test_a_default_that_is_written_out_is_the_same_run(
         partial(torch.optim.SGD, lr=0.1, momentum=0.9, dampening=0.5),  # a fused momentum starts at 0
         partial(torch.optim.Adam, lr=0.1, fused=False),
         partial(torch.optim.Adam, lr=0.1, foreach=True),
-        partial(torch.optim.SGD, lr=0.1, differentiable=True),
     ],
 )
 def test_plain_elsewhere(factory: Callable[..., Any]) -> None:
@@ -64,3 +63,34 @@ def test_every_parameter_once_and_heads_at_their_own_rate() -> None:
 def test_forms_that_exclude_each_other_are_refused_in_one_sentence() -> None:
     with pytest.raises(BenchError, match=r"protocol\.training\.optimizer cannot be built: .*fused.*foreach"):
         built(partial(torch.optim.Adam, lr=0.1, foreach=True, fused=True))
+
+
+class Sharpness(torch.optim.SGD):
+    """Asks for a closure, as optimizers with two forwards per step do."""
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        assert closure is not None, "give a closure"
+
+
+@pytest.mark.parametrize(
+    ("factory", "said"),
+    [
+        (partial(torch.optim.SparseAdam, lr=0.1), "does not support dense gradients"),
+        (partial(torch.optim.SGD, lr=0.1, differentiable=True), "in-place operation"),
+        (partial(torch.optim.Adam, lr=0.1, capturable=True, fused=False), "capturable=True"),
+        (partial(Sharpness, lr=0.1), "give a closure"),
+    ],
+)
+def test_an_optimizer_that_cannot_take_given_gradients_is_refused(factory: Callable[..., Any], said: str) -> None:
+    with pytest.raises(BenchError, match=rf"protocol\.training\.optimizer cannot step .*{said}.*AdamW"):
+        built(factory)
+
+
+def test_the_step_that_is_tried_moves_nothing() -> None:
+    model, random = OneTensor(), torch.get_rng_state()
+    before = [parameter.clone() for parameter in model.parameters()]
+    training: Any = SimpleNamespace(optimizer=partial(torch.optim.Adam, lr=0.1), head_lr_factor=1.0)
+    optimizer = build_optimizer(training, model)
+    assert not optimizer.state
+    assert all(torch.equal(one, old) for one, old in zip(model.parameters(), before, strict=True))
+    assert torch.equal(torch.get_rng_state(), random)

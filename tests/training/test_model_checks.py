@@ -296,6 +296,23 @@ def test_gradients_that_would_be_lost_are_refused_by_name(net: Net, said: str, s
     assert torch.equal(torch.get_rng_state(), random)
 
 
+class OnlyEvaluated(Net):
+    """An InstanceNorm over one pixel has no variance to train on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.InstanceNorm2d(5, track_running_stats=True).double()
+
+    def encode(self, image: Tensor, task: int | None = None) -> list[Tensor]:
+        return super().encode(self.norm(image.flatten(1)[..., None, None]))
+
+
+def test_a_model_that_only_evaluates_is_refused(split: Split) -> None:
+    made = machine(OnlyEvaluated())
+    with pytest.raises(BenchError, match=r"Model OnlyEvaluated cannot run in training mode on 3 images .*: ValueError"):
+        check_reach(made.forward, made.mover.ownership, split)
+
+
 def test_a_parameter_has_one_place() -> None:
     with pytest.raises(BenchError, match=r"heads\.shape\.weight is listed both as shared and as a task's own"):
         machine(TwiceListed())
