@@ -57,7 +57,6 @@ def assemble(plan: Plan, place: Place, options: Options, logger: Logger) -> Trai
     configure(device, place.threads, training.precision, place.deterministic)
     method: Method = build(PLAIN if plan.single else plan.setting.method, "method", Method)
     model, brought = _model(plan, device)
-    check_model(model, plan.tasks)
     splits = _splits(plan, device, place.residency)
     check_targets(plan.packed, plan.tasks)
     check_labels(splits, plan.tasks)
@@ -112,6 +111,7 @@ def _model(plan: Plan, device: torch.device) -> tuple[MultiTaskModel, list[str]]
     own_stream = stream_seed("constructor", plan.seed)
     with seeded(own_stream):  # what only the constructor draws (a random buffer) is the seed's, too
         model = constructor()
+    check_model(model, plan.tasks)
     kept = kept_weights(node, outputs, shape)
     start = kept if is_ours(node) else as_constructed(constructor, model, own_stream, kept)
     initialise(model, plan.seed, start)  # on the CPU: other devices draw other numbers
