@@ -92,10 +92,12 @@ class GramianWeighting(GradientMethod):
         gradients.combine(self.bounded(weights, gramian), heads=weights if self.scale_heads else None)
 
     def bounded(self, weights: Float[Tensor, "k"], gramian: Float[Tensor, "k k"]) -> Float[Tensor, "k"]:
-        return shortened(weights, gramian, self.max_norm)
+        return within_norm(weights, gramian, self.max_norm)
 
 
-def shortened(weights: Float[Tensor, "k"], gramian: Float[Tensor, "k k"], max_norm: float | None) -> Float[Tensor, "k"]:
+def within_norm(
+    weights: Float[Tensor, "k"], gramian: Float[Tensor, "k k"], max_norm: float | None
+) -> Float[Tensor, "k"]:
     """Weights whose direction is no longer than `max_norm` (None: any length)."""
     if max_norm is None:
         return weights

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.composable import ComposableMethod
-from mtl_bench.methods.gradient import check_max_norm, require_shared, shortened
+from mtl_bench.methods.gradient import check_max_norm, require_shared, within_norm
 from mtl_bench.methods.interface import Context, Step, TaskLosses
 from mtl_bench.methods.moco import nearest_in_simplex
 from mtl_bench.methods.priorities import Prioritised
@@ -79,7 +79,7 @@ class SDMGrad(ComposableMethod, Prioritised):
             if preference.any():  # else no task of this batch counts
                 weights = self.moved(inner, tasks, preference) + self.strength * preference
             weights = self.scaled(weights / (1 + self.strength))
-            last.combine(shortened(weights, gramian, self.max_norm), heads=weights if self.scale_heads else None)
+            last.combine(within_norm(weights, gramian, self.max_norm), heads=weights if self.scale_heads else None)
         else:
             last.combine(torch.full_like(inner[0], torch.nan))
         self.observe(TaskLosses(tasks, values.mean(dim=0)))
