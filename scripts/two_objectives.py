@@ -58,6 +58,8 @@ LEFT_OUT = {
     "priority": "with equal priorities `ls`",
     "dwa": "within an epoch `ls`",
     "tag": "measures, and steps as `ls`",
+    "layer_conflicts": "measures, and steps as `ls`",
+    "torchjd": "is TorchJD's, by any name",
     "ega": "within its first epochs `aligned_mtl`",
 }
 # Elich et al., "Examining Common Paradigms in Multi-Task Learning", Table 1: the most iterations of three starts
@@ -87,7 +89,8 @@ and `stgu`, `stgu_causal` and `random_groups` for the 100 batches on which the f
 keeps Adam's moments under either optimizer.
 
 Random methods are drawn with seed 0. {told}. {raised} read the sizes of losses, which are negative here: they get both
-raised by 20, which changes no gradient. Not drawn: {left_out}.
+raised by 20, which changes no gradient. There are no samples: the three parts of `sdmgrad` and what `learned_priority`
+holds out are the batch itself. Not drawn: {left_out}.
 
 ## Who reaches the front
 

@@ -47,6 +47,10 @@ def path(
     `raised` is added to both losses, for methods that take their logarithms or ratios; it changes no gradient.
     """
     place = nn.Parameter(torch.tensor(start, dtype=torch.float64))
+
+    def losses() -> list[Tensor]:
+        return [loss + raised for loss in objectives(place)]
+
     stepper = Stepper(
         method,
         shared=[place],
@@ -54,14 +58,11 @@ def path(
         optimizer=optimizer([place], lr=lr),
         model=Point(place),
         total_steps=iterations,
+        held_out=losses,  # there are no samples to differ
     )
     visited = [place.detach().numpy().copy()]
-
-    def losses() -> list[Tensor]:
-        return [loss + raised for loss in objectives(place)]
-
     while len(visited) <= iterations and not (until and until(visited[-1])):
-        stepper.step(losses, split=lambda parts: [losses] * parts)  # there are no samples to differ
+        stepper.step(losses, split=lambda parts: [losses] * parts)
         visited.append(place.detach().numpy().copy())
     return np.stack(visited)
 

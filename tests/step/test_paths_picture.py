@@ -10,7 +10,7 @@ from PIL import Image
 
 from mtl_bench.step.two_objectives import path
 from scripts import two_objectives
-from scripts.two_objectives import LEFT_OUT, Cell, Decided, Ended, cell, draw, made, page, paths, printed_cells
+from scripts.two_objectives import LEFT_OUT, Cell, Decided, Ended, cell, draw, made, names, page, paths, printed_cells
 
 START = (-7.5, -0.5)
 
@@ -20,6 +20,13 @@ def test_what_is_left_out_goes_as_another_method(name: str) -> None:
     (other,) = re.findall(r"`(\w+)`", LEFT_OUT[name])
     own, same = (path(made(method), START, torch.optim.Adam, 0.1, 20) for method in (name, other))
     np.testing.assert_array_equal(own, same)
+
+
+@pytest.mark.parametrize("name", names())
+def test_whatever_is_drawn_can_be(name: str) -> None:
+    visited = path(made(name), START, torch.optim.Adam, 0.1, 3, raised=20.0)
+    assert len(visited) == 4
+    assert np.isfinite(visited).all()
 
 
 def test_a_path_ends_where_it_stands_still_or_has_left() -> None:
