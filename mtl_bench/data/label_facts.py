@@ -11,24 +11,24 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool
 
-from mtl_bench.data.encoding import Classes, pieces
+from mtl_bench.data.encoding import pieces
 from mtl_bench.data.fields import strange
 from mtl_bench.data.packed import Packed
 from mtl_bench.data.stream import file_name
 from mtl_bench.errors import BenchError
 from mtl_bench.records.atomic import write_atomic
 
-FORMAT = 2  # of the kept file, and of what a look refuses: another number makes all of them anew
+FORMAT = 3  # of the kept file, and of what a look refuses: another number makes all of them anew
 
 
 @dataclass(frozen=True)
 class LabelFacts:
-    """`labelled` are the samples with a label in any of their elements; `span` is the lowest and the highest class,
-    where -1 is none, and all there is of a field without classes.
+    """`labelled` are the samples with a label in any of their elements; `span` is the lowest and the highest class or
+    number of a label. Of classes -1, which is none, counts, and is all there is where there are no samples.
     """
 
     labelled: Bool[np.ndarray, "size"]
-    span: tuple[int, int]
+    span: tuple[float, float]
 
 
 def label_facts(packed: Packed, split: str, name: str) -> LabelFacts:
@@ -56,8 +56,7 @@ def _look(packed: Packed, split: str, name: str, array: np.ndarray) -> LabelFact
             raise BenchError(f"{packed.folder}: {wrong}, delete the folder and prepare the dataset again.")
         known = field.encoding.labelled(piece)
         labelled.append(np.any(known.reshape(len(known), -1), axis=1))
-        if isinstance(field.encoding, Classes):
-            spans.append(field.encoding.span(piece))
+        spans.append(field.encoding.span(piece))
     lows, highs = zip(*spans or [(-1, -1)], strict=True)
     return LabelFacts(np.concatenate(labelled), (min(lows), max(highs)))
 

@@ -47,11 +47,11 @@ def _targets(packed: Packed, split: str, name: str) -> Iterator[Shaped[Tensor, "
 
 def _as_output(task: Task, target: Shaped[Tensor, "batch *shape"]) -> Float[Tensor, "batch *outputs"]:
     """Targets in the form of the head's output, NaN where there is no label."""
-    valid = task.valid(target)
-    if target.is_floating_point():
+    valid, numbers = task.valid(target), target.is_floating_point()
+    if isinstance(task, BinaryClassification) or (isinstance(task, BinaryTask) and not numbers):
+        return target.unsqueeze(1).float().where(valid.unsqueeze(1), torch.nan)
+    if numbers:
         encoding = task.encoding if isinstance(task, DenseRegression) else None
         return (encoding.encode(target) if encoding else target).where(valid, torch.nan)
-    if isinstance(task, BinaryTask | BinaryClassification):
-        return target.unsqueeze(1).float().where(valid.unsqueeze(1), torch.nan)
     shares = F.one_hot(target.clamp(min=0), task.outputs).movedim(-1, 1).float()
     return shares.where(valid.unsqueeze(1), torch.nan)

@@ -88,6 +88,16 @@ class Task(ABC):
         return total if self.loss_scale == 1 else self.loss_scale * total, counted.sum()
 
 
+def check_classes(output: Float[Tensor, "batch classes *shape"], target: Int[Tensor, "batch *shape"]) -> None:
+    """Raises BenchError for targets that are no class numbers, or not one where the output has its scores."""
+    if target.is_floating_point() or target.shape != output.shape[:1] + output.shape[2:]:
+        raise BenchError(
+            f"The target of a classification holds whole numbers, one class for all {output.shape[1]} scores: "
+            f"{list(output.shape[2:])} per sample, got {list(target.shape[1:])} of {target.dtype}; store the number of "
+            "the class with the encoding `class` instead of one-hot or soft labels."
+        )
+
+
 def check_choice(name: str, given: Any, known: Sequence[str]) -> None:
     """Raises BenchError for an option's value that is not one of the known ones."""
     if given not in known:

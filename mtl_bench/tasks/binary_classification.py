@@ -21,7 +21,8 @@ class BinaryClassification(Task):
     """Binary cross-entropy of one logit; metrics accuracy, error and f1 (%) of the threshold 0.5, and cross_entropy.
 
     F1 = 2TP / (2TP + FP + FN) of the counts of the whole split, as in the CelebA code of Liu et al. (NeurIPS 2023); it
-    is 0 where nothing is positive or predicted to be. A target of -1 is a sample without a label.
+    is 0 where nothing is positive or predicted to be. Targets are classes, 1, 0, or -1 for a sample without a label, or
+    numbers in [0, 1], positive from 0.5 on, NaN or -1 for none; the cross-entropy is that of the number itself.
 
     `auc` adds the area under the ROC curve: the share of pairs of a positive and a negative sample that the logit
     orders rightly, equal ones counting half. Logits are rounded to 1/4096 within ±16 for it, so that it needs no list
@@ -49,15 +50,22 @@ class BinaryClassification(Task):
     def labels(self) -> int:
         return 2
 
-    def loss(
-        self, output: Float[Tensor, "batch 1"], target: Int[Tensor, "batch"]
-    ) -> tuple[Float[Tensor, ""], Int[Tensor, ""]]:
+    def valid(self, target: Tensor) -> Bool[Tensor, "batch"]:
+        return target >= 0  # not NaN either
+
+    def positive(self, target: Tensor) -> Bool[Tensor, "batch"]:
+        return target >= 0.5  # not so for NaN
+
+    def negative(self, target: Tensor) -> Bool[Tensor, "batch"]:
+        return self.valid(target) & ~self.positive(target)
+
+    def loss(self, output: Float[Tensor, "batch 1"], target: Tensor) -> tuple[Float[Tensor, ""], Int[Tensor, ""]]:
         valid = self.valid(target)
         return self.reduced(_entropies(output.squeeze(1), target, valid).sum(), valid)
 
-    def measure(self, output: Float[Tensor, "batch 1"], target: Int[Tensor, "batch"]) -> Float[Tensor, "totals"]:
+    def measure(self, output: Float[Tensor, "batch 1"], target: Tensor) -> Float[Tensor, "totals"]:
         logit, valid = output.squeeze(1).double(), self.valid(target)
-        said, true = (logit > 0) & valid, target > 0
+        said, true = (logit > 0) & valid, self.positive(target)
         counts = torch.stack([(said & true).sum(), (said & ~true).sum(), (~said & true).sum(), valid.sum()]).double()
         found = torch.cat([counts, _entropies(logit, target, valid).sum().view(1)])
         if not self.auc:
@@ -76,9 +84,10 @@ class BinaryClassification(Task):
         return found | ({"auc": _area(totals[5:])} if self.auc else {})
 
 
-def _entropies(logit: Float[Tensor, "batch"], target: Int[Tensor, "batch"], valid: Bool[Tensor, "batch"]) -> Tensor:
-    """Zero, and without gradient, where there is no label."""
-    losses = F.binary_cross_entropy_with_logits(logit, target.clamp(min=0).to(logit.dtype), reduction="none")
+def _entropies(logit: Float[Tensor, "batch"], target: Tensor, valid: Bool[Tensor, "batch"]) -> Tensor:
+    """Zero, and without gradient, where there is no label; the gradient of what is selected away must not be NaN."""
+    known = torch.where(valid, target, 0).to(logit.dtype)
+    losses = F.binary_cross_entropy_with_logits(logit, known, reduction="none")
     return torch.where(valid, losses, 0.0)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mtl_bench.errors import BenchError
-from mtl_bench.tasks.base import Metric, Normalise, Task
+from mtl_bench.tasks.base import Metric, Normalise, Task, check_classes
 
 
 class Classification(Task):
@@ -18,7 +18,7 @@ class Classification(Task):
     A target of -1 is a sample without a label: it adds nothing to loss, metrics or counts. `normalise="all"` divides
     by the batch size instead of the labelled samples.
 
-    Raises BenchError for fewer than two classes.
+    Raises BenchError for fewer than two classes, and for targets that are one-hot, soft or of another shape.
     """
 
     likelihood: ClassVar[Literal["classification"]] = "classification"
@@ -34,9 +34,11 @@ class Classification(Task):
     def loss(
         self, output: Float[Tensor, "batch classes"], target: Int[Tensor, "batch"]
     ) -> tuple[Float[Tensor, ""], Int[Tensor, ""]]:
+        check_classes(output, target)
         return self.reduced(F.cross_entropy(output, target, ignore_index=-1, reduction="sum"), target >= 0)
 
     def measure(self, output: Float[Tensor, "batch classes"], target: Int[Tensor, "batch"]) -> Float[Tensor, "3"]:
+        check_classes(output, target)
         loss = F.cross_entropy(output.double(), target, ignore_index=-1, reduction="sum")
         correct = (output.argmax(dim=1) == target).sum()
         return torch.stack([correct.double(), loss, (target >= 0).sum().double()])

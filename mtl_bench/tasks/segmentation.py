@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mtl_bench.errors import BenchError
-from mtl_bench.tasks.base import Metric, Normalise, check_choice
+from mtl_bench.tasks.base import Metric, Normalise, check_choice, check_classes
 from mtl_bench.tasks.dense import Aggregation, DenseTask, tally
 
 
@@ -21,7 +21,7 @@ class Segmentation(DenseTask):
     PASCAL-Context evaluations). A target of -1 is ignored. `aggregation="batch_mean"` has a confusion matrix per batch;
     with batches of one image that is the mean IoU of tables before the correction of the MTAN code in July 2020.
 
-    Raises BenchError for fewer than two classes.
+    Raises BenchError for fewer than two classes, and for targets that are one-hot, soft or of another shape.
     """
 
     likelihood: ClassVar[Literal["classification"]] = "classification"
@@ -45,6 +45,7 @@ class Segmentation(DenseTask):
     def errors(
         self, output: Float[Tensor, "batch classes height width"], target: Int[Tensor, "batch height width"]
     ) -> tuple[Float[Tensor, "batch 1 height width"], Bool[Tensor, "batch 1 height width"]]:
+        check_classes(output, target)
         # unreduced: the reducing kernel has no deterministic form on a GPU
         errors = F.cross_entropy(output, target, ignore_index=-1, reduction="none")
         return errors.unsqueeze(1), (target >= 0).unsqueeze(1)
@@ -52,6 +53,7 @@ class Segmentation(DenseTask):
     def sums(
         self, output: Float[Tensor, "batch classes height width"], target: Int[Tensor, "batch height width"]
     ) -> Float[Tensor, "size"]:
+        check_classes(output, target)
         pair = target * self.outputs + output.argmax(dim=1)
         confusion = tally(pair, target >= 0, self.outputs**2)
         return torch.cat([confusion, confusion.sum(0, keepdim=True)]).double()

@@ -13,14 +13,15 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from mtl_bench.data.split import Batch
-from mtl_bench.tasks import Task
+from mtl_bench.tasks import BinaryClassification, Task
 
 MAP = 3  # axes of a target that a crop may leave without a label; of fewer the data know, or the task says itself
 
 
-def _says_itself(task: Task) -> bool:
-    """What else means no label (an age of 0, say), the packed data do not know."""
-    return type(task).valid is not Task.valid or type(task).labelled is not Task.labelled
+def _says_itself(task: Task, target: Tensor) -> bool:
+    """What else means no label (an age of 0, or -1 among the numbers of a yes or no), the packed data do not know."""
+    known = (Task.valid,) if target.is_floating_point() else (Task.valid, BinaryClassification.valid)
+    return type(task).valid not in known or type(task).labelled is not Task.labelled
 
 
 @dataclass
@@ -48,10 +49,11 @@ class Question:
 
 def ask(batch: Batch, tasks: Mapping[str, Task]) -> Question:
     """Nothing waits: on a GPU the flags are copied while the host goes on."""
-    names = [name for name, task in tasks.items() if batch.targets[name].ndim >= MAP or _says_itself(task)]
+    targets = batch.targets
+    names = [n for n, task in tasks.items() if targets[n].ndim >= MAP or _says_itself(task, targets[n])]
     if batch.asked or not names:
         return Question(batch, names, None, None)
-    flags = torch.stack([tasks[name].labelled(batch.targets[name]) for name in names])
+    flags = torch.stack([tasks[name].labelled(targets[name]) for name in names])
     if flags.device.type != "cuda":
         return Question(batch, names, flags, None)
     host = torch.empty(flags.shape, dtype=torch.bool, pin_memory=True)

@@ -1,6 +1,7 @@
 """A few samples go through model and tasks once, so that parts which do not fit are named before training starts."""
 
 import io
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from mtl_bench.errors import BenchError, unforeseen
 from mtl_bench.methods.base import Method
 from mtl_bench.models.base import MultiTaskModel
 from mtl_bench.tasks import BinaryClassification, Task
+from mtl_bench.tasks.binary import BinaryTask
 from mtl_bench.training.model_checks import SAMPLES, untouched
 from mtl_bench.training.model_forward import ModelForward
 
@@ -37,18 +39,22 @@ def check_model(model: MultiTaskModel, tasks: Mapping[str, Task]) -> None:
 
 
 def check_targets(packed: Packed, tasks: Mapping[str, Task]) -> None:
-    """Raises BenchError for a stored class that a task does not know: on a GPU it would end the whole process."""
+    """Raises BenchError for a stored class that a task does not know: on a GPU it would end the whole process. Of a
+    number that is to be a yes or no likewise: its loss and its metrics would be of nothing.
+    """
     for split in packed.manifest.splits:
         for name, task in tasks.items():
             encoding = packed.manifest.fields[name].encoding
-            if task.likelihood != "classification" or not isinstance(encoding, Classes):
+            asked = isinstance(encoding, Classes) or isinstance(task, BinaryTask | BinaryClassification)
+            if task.likelihood != "classification" or not asked:
                 continue
             low, high = label_facts(packed, split, name).span
-            if high >= task.labels:
+            if high > task.labels - 1 or -1 != low < 0:
+                key = "ignore" if isinstance(encoding, Classes) else "invalid"
                 raise BenchError(
-                    f"Task {name} has {task.labels} classes, but split `{split}` holds labels from {low} to {high}; "
-                    f"classes count from 0, and -1 is no label: mend the data or tasks.{name}, or let the field's "
-                    "encoding `ignore` other numbers that mean none."
+                    f"Task {name} has {task.labels} classes, but split `{split}` holds labels from {low:g} to "
+                    f"{high:g}; classes count from 0, and -1 is no label: mend the data or tasks.{name}, or let the "
+                    f"field's encoding `{key}` other numbers that mean none."
                 )
 
 
@@ -102,17 +108,21 @@ def _needed(tasks: Mapping[str, Task], evaluated: bool) -> list[Needed]:
     for name, task in tasks.items():
         if evaluated and isinstance(task, BinaryClassification) and task.auc:
             otherwise = f"do without the area under the ROC curve, which needs both, with tasks.{name}.auc=false"
-            needed.append(Needed(name, "negative label", lambda target: target == 0, otherwise))
-            needed.append(Needed(name, "positive label", lambda target: target > 0, otherwise))
+            needed.append(Needed(name, "negative label", task.negative, otherwise))
+            needed.append(Needed(name, "positive label", task.positive, otherwise))
     return needed
 
 
 @torch.no_grad()
-def rehearse(forward: ModelForward, split: Split, samples: int = SAMPLES) -> None:
-    """In evaluation mode and without a trace: buffers and random streams are as before.
+def rehearse(forward: ModelForward, split: Split, samples: int | None = None) -> None:
+    """In evaluation mode and without a trace: buffers and random streams are as before. Not with as many samples as a
+    task has outputs, where these are left to choose: one axis would pass for the other.
 
     Raises BenchError naming the part and the shapes when encoder, heads, losses or metrics do not fit each other.
     """
+    if samples is None:
+        outputs = {task.outputs for task in forward.tasks.values()}
+        samples = next(count for count in itertools.count(SAMPLES) if count not in outputs)
     batch = split.batch(torch.arange(min(samples, split.size)))
     with untouched(forward.model, training=False):
         for k in range(len(forward.names)):

@@ -67,9 +67,9 @@ def _dense(task: Task, field: Field, target: Tensor, output: Tensor) -> Dense:
         small = torch.int8 if output.shape[1] <= 128 else torch.int16
         return Dense("classes", "", _thin(target.to(small)), _thin(output.argmax(dim=1).to(small)))
     if field.encoding.categorical:
-        target = target.unsqueeze(1).float().where(target.unsqueeze(1) >= 0, torch.nan)
+        target = target.unsqueeze(1).float()
     if isinstance(task, BinaryTask):
-        output = output.sigmoid()
+        target, output = target.where(task.valid(target), torch.nan), output.sigmoid()
     elif isinstance(task, DenseRegression):
         output = task.decoded(output)
     return Dense(KINDS.get(field.kind, "map"), field.unit, _thin(_half(target)), _thin(_half(output)))

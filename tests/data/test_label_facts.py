@@ -61,7 +61,7 @@ def test_the_second_start_does_not_look(pack: Packed, looks: list[str]) -> None:
     for _ in range(2):
         check(pack)
         facts = label_facts(pack, "train", "far")
-        assert (facts.labelled.tolist(), facts.span) == ([True, True, False], (-1, -1))
+        assert (facts.labelled.tolist(), facts.span) == ([True, True, False], (1, 2))
         empty = label_facts(pack, "none", "region")
         assert (empty.labelled.tolist(), empty.span) == ([], (-1, -1))
     assert looks == ["region", "far", "region"]

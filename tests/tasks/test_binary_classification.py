@@ -91,3 +91,27 @@ def test_a_batch_without_a_label_adds_nothing() -> None:
     assert not task.measure(torch.full((3, 1), np.nan), torch.full((3,), -1)).any()
     with pytest.raises(BenchError, match="saw no label"):
         task.values([0.0] * task.totals)
+
+
+@pytest.mark.parametrize("missing", [-1.0, math.nan])
+@pytest.mark.parametrize("auc", [False, True])
+def test_numbers_are_labels_as_classes_are(missing: float, auc: bool) -> None:
+    task, (output, target) = BinaryClassification(auc), drawn(40, 0, hidden=0.4)
+    numbers = torch.where(target >= 0, target, missing)
+    assert torch.equal(task.labelled(numbers), target >= 0)
+    torch.testing.assert_close(task.measure(output, numbers), task.measure(output, target), rtol=0, atol=0)
+    gradients = []
+    for labels in (target, numbers):
+        leaf = output.clone().requires_grad_()
+        total, count = task.loss(leaf, labels)
+        assert int(count) == int((target >= 0).sum())
+        total.backward()
+        gradients.append(leaf.grad)
+    torch.testing.assert_close(*gradients, rtol=0, atol=0)
+
+
+def test_a_number_below_a_half_is_a_no() -> None:
+    task, output = BinaryClassification(), torch.tensor([[-3.0], [3.0], [-3.0], [3.0]])
+    target = torch.tensor([0.2, 0.9, 0.7, math.nan])
+    assert task.values(task.measure(output, target).tolist())["accuracy"] == pytest.approx(200 / 3)
+    assert task.negative(target).tolist() == [True, False, False, False]

@@ -110,3 +110,13 @@ def test_an_evaluation_without_a_label_is_an_error() -> None:
 def test_wrong_arguments(arguments: dict, sentence: str) -> None:
     with pytest.raises(BenchError, match=sentence):
         Classification(**arguments)
+
+
+@pytest.mark.parametrize("batch", [3, 6])
+@pytest.mark.parametrize("soft", [torch.float32, torch.int64])
+def test_one_hot_labels_are_refused_whatever_the_sizes(batch: int, soft: torch.dtype) -> None:
+    task, output = Classification(3), torch.randn(batch, 3)
+    target = torch.eye(3).repeat(batch // 3, 1).to(soft)
+    for judged in (task.loss, task.measure):
+        with pytest.raises(BenchError, match=r"\[\] per sample, got \[3\] of torch.*the encoding `class`"):
+            judged(output, target)

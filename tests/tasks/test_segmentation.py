@@ -77,3 +77,10 @@ def test_loss_is_the_sum_of_cross_entropies() -> None:
 def test_wrong_arguments_of_segmentation(arguments: dict, sentence: str) -> None:
     with pytest.raises(BenchError, match=sentence):
         Segmentation(**arguments)
+
+
+@pytest.mark.parametrize("target", [torch.zeros(2, 3, 3, 3), torch.zeros(2, 3, 3), torch.zeros(2, 1, 3, 3).long()])
+def test_what_is_no_map_of_classes_is_refused(target: torch.Tensor) -> None:
+    for judged in (Segmentation(3).loss, Segmentation(3).measure):
+        with pytest.raises(BenchError, match=r"\[3, 3\] per sample, got .*the encoding `class`"):
+            judged(torch.zeros(2, 3, 3, 3), target)

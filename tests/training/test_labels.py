@@ -9,7 +9,17 @@ from torch import Tensor, nn
 
 from mtl_bench.data.split import Batch
 from mtl_bench.models.base import MultiTaskModel
-from mtl_bench.tasks import Classification, Depth, Edges, Normals, Regression, Saliency, Segmentation, Task
+from mtl_bench.tasks import (
+    BinaryClassification,
+    Classification,
+    Depth,
+    Edges,
+    Normals,
+    Regression,
+    Saliency,
+    Segmentation,
+    Task,
+)
 from mtl_bench.training.labels import ask
 from mtl_bench.training.machine import Machine
 from tests.methods.test_method_contract import COMPOSED, CONFIGS, PER_TASK, make
@@ -138,6 +148,16 @@ def test_a_task_of_single_numbers_may_have_a_meaning_of_its_own() -> None:
     answered = ask(given, {"age": task, "other": Regression(1, "mse")}).answer()
     assert answered.labelled is not None
     assert answered.labelled.tolist() == [[False, True], [False, True], [True, True], [False, True]]
+
+
+@pytest.mark.parametrize("missing", [-1.0, torch.nan])
+def test_numbers_of_a_yes_or_no_are_asked_about(missing: float) -> None:
+    """The packed data take -1 for a number; of classes they know, and nobody asks."""
+    task = BinaryClassification()
+    answered = ask(Batch(torch.zeros(2, 1), {"sold": torch.tensor([1.0, missing])}, None), {"sold": task}).answer()
+    assert answered.labelled is not None
+    assert answered.labelled.tolist() == [[True], [False]]
+    assert ask(Batch(torch.zeros(2, 1), {"sold": torch.tensor([1, -1])}, None), {"sold": task}).flags is None
 
 
 @pytest.mark.parametrize("task", [Edges(), Saliency()])

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from torch import Tensor
 
+from mtl_bench.data.encoding import Written
 from mtl_bench.data.packed import Field, Packed, write_packed
 from mtl_bench.data.split import Split
 from mtl_bench.errors import BenchError
@@ -134,3 +136,42 @@ def test_what_an_evaluation_does_at_its_end_is_rehearsed(tmp_path: Path) -> None
     rehearse(forward, split)
     with pytest.raises(BenchError, match=r"gives \[3\] for task digit, expected \[1, 3, …\]"):
         rehearse(forward, split, samples=1)
+
+
+@pytest.mark.parametrize("task", [BinaryClassification(), Edges()])
+def test_numbers_that_are_no_yes_or_no_are_named(task: Task, tmp_path: Path) -> None:
+    """-1 and NaN are no label, in numbers as in classes; what an encoding calls invalid is none either."""
+    plain, marked = "float", {"name": "number", "invalid": 255}
+
+    def look(numbers: list[float], encoding: Written, folder: str) -> None:
+        fields = {"sold": Field("float32", (1, 1, 1), encoding)}
+        arrays = {"train": {"sold": np.array(numbers, np.float32).reshape(-1, 1, 1, 1)}}
+        write_packed(tmp_path / folder, "numbers", arrays, fields, "made up", {})
+        check_targets(Packed.open(tmp_path / folder), {"sold": task})
+
+    look([0, 1, -1, np.nan, 0.5], plain, "fits")
+    look([-1, np.nan], plain, "none")
+    look([0, 1, 255], marked, "marked")
+    for number, span in ((255, "0 to 255"), (1.5, "0 to 1.5"), (-0.5, "-0.5 to 1"), (-100, "-100 to 1")):
+        with pytest.raises(BenchError, match=rf"Task sold has 2 classes, but .* labels from {span}; .*`invalid`"):
+            look([0, 1, -1, number], plain, f"holds {number}")
+
+
+def test_labels_of_another_task_are_no_classes(tmp_path: Path) -> None:
+    """Numbers may be what a classification of one's own learns from, such as another model's scores."""
+    fields = {"scores": Field("float32", (3,), "float")}
+    write_packed(tmp_path / "p", "s", {"train": {"scores": np.array([[-4, 2, 7]], "f4")}}, fields, "made up", {})
+    check_targets(Packed.open(tmp_path / "p"), {"scores": Classification(3)})
+
+
+class Broadcasting(Classification):
+    """Right where there are as many samples as classes."""
+
+    def measure(self, output: Tensor, target: Tensor) -> Tensor:
+        return super().measure(output, target + torch.zeros(self.outputs, dtype=torch.long))
+
+
+def test_the_samples_are_not_as_many_as_the_classes(tmp_path: Path) -> None:
+    split, model = digits(tmp_path / "packed", [0, 1, 2, 1]), MLP({"digit": 3}, (1, 2, 2), (4,))
+    with pytest.raises(BenchError, match="metrics of task digit failed"):
+        rehearse(ModelForward(model, {"digit": Broadcasting(3)}), split)

@@ -2,9 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from math import inf
 from typing import ClassVar
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
@@ -45,6 +47,12 @@ class Encoding(ABC):
     def foreign(self, stored: Shaped[np.ndarray, "samples *shape"]) -> float | None:
         """A stored number that has no meaning here; None: all have one."""
         return None
+
+    def span(self, stored: Shaped[np.ndarray, "samples *shape"]) -> tuple[float, float]:
+        """The lowest and the highest value of a label, but for -1, which is none of a class; inf and -inf of none."""
+        values = self.decode(torch.from_numpy(stored.astype("i4" if stored.dtype == np.uint16 else stored.dtype)))
+        values = values[~values.isnan() & (values != -1)]
+        return (float(values.min()), float(values.max())) if len(values) else (inf, -inf)
 
 
 def pieces(array: Shaped[np.ndarray, "samples *shape"]) -> Iterator[Shaped[np.ndarray, "piece *shape"]]:
