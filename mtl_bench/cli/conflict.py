@@ -26,6 +26,7 @@ def conflict(parsed: argparse.Namespace) -> None:
 
     from mtl_bench.results.alignment import DRAWS, EXACT, alignments, find_cosines, predictions
     from mtl_bench.results.folding import fill
+    from mtl_bench.results.row import told_astride
 
     with telling_damaged() as damaged:
         boards = boards_below(parsed.folders, damaged, entries=False)
@@ -45,4 +46,7 @@ def conflict(parsed: argparse.Namespace) -> None:
             table.add_row(found.name, str(runs), str(found.tasks), f"{mean:.2f}", *numbers)
         console = Console()
         console.print(table)
-        console.print(fill(READING.format(exact=EXACT, draws=DRAWS), console.width), highlight=False, soft_wrap=True)
+        alone = [(board.experiment, row) for board in boards for row in board.rows if row.is_single_task]
+        told = [f"{experiment}: {line}" for experiment, row in alone for line in told_astride(row)]
+        for line in [*told, READING.format(exact=EXACT, draws=DRAWS)]:
+            console.print(fill(line, console.width), highlight=False, soft_wrap=True)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from statistics import fmean
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from mtl_bench.grouping import higher_order_approximation, select_groups
 from mtl_bench.pipeline.base import Choice, Grouping, Need, RecordsByNeed
 from mtl_bench.records import Record
 from mtl_bench.results import delta_m
+from mtl_bench.results.change import seed_mean
 
 Gains = dict[tuple[int, ...], list[float]]  # group → gain of each member
 
@@ -89,4 +89,4 @@ def _means(records: Sequence[Record], task: str, split: str) -> Mapping[str, flo
                 "the protocol needs protocol.training.val."
             )
         tables.append(table)
-    return {name: fmean(table[name] for table in tables) for name in tables[0]}
+    return {name: seed_mean([table[name] for table in tables]) for name in tables[0]}

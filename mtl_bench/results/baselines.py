@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
-from statistics import fmean
 from typing import Literal
 
 from mtl_bench.errors import Damaged, noting
@@ -12,7 +11,7 @@ from mtl_bench.records.entry import find_entries
 from mtl_bench.records.reading import read_alike
 from mtl_bench.records.record import RECORD_NAME, has_converged, load_record
 from mtl_bench.records.spent import has_score
-from mtl_bench.results.change import delta_m
+from mtl_bench.results.change import delta_m, seed_mean
 from mtl_bench.results.tuned_rows import without_trials
 
 
@@ -52,7 +51,9 @@ def single_task_means(
         if one["hash"] not in lost:
             runs.setdefault(one["hash"], {})[one["seed"]] = one
     return {
-        task: {name: fmean(run[split][task][name] for run in runs[digest].values()) for name in record[split][task]}
+        task: {
+            name: seed_mean([run[split][task][name] for run in runs[digest].values()]) for name in record[split][task]
+        }
         for task, digest in record["baselines"].items()
         if digest in runs and all(task in run[split] for run in runs[digest].values())
     }

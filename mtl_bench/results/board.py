@@ -21,7 +21,7 @@ from mtl_bench.results.entries import (
 )
 from mtl_bench.results.intervals import Interval, unpaired_difference
 from mtl_bench.results.plain_sum import all_but_budget
-from mtl_bench.results.row import Column, Judge, Row, Standing
+from mtl_bench.results.row import Column, Judge, Row, Standing, told_astride
 from mtl_bench.results.single_task import single_task, tuned_alone
 from mtl_bench.results.spread import Spread, difference, is_behind, pooled_spread
 from mtl_bench.results.tuned_rows import (
@@ -215,13 +215,16 @@ def _assembled(
         notes = [*notes, "Seconds per batch were measured on more than one machine and do not compare."]
     if mixed := [entry.label for entry in entries if entry.mixes_data]:
         notes = [*notes, f"Runs of one row read packed data of different bytes: {', '.join(mixed)}."]
+    rows = _ranked([judge.row(entry, spread) for entry in entries], spread)
+    if judge.relative:
+        notes = [*notes, *(line for row in rows if row.is_single_task for line in told_astride(row))]
     return Board(
         experiment=setting["experiment"]["name"],
         hash=setting["experiment"]["hash"],
         definition=setting["delta_m"]["definition"],
         selection=setting["selection"],
         columns=judge.columns,
-        rows=_ranked([judge.row(entry, spread) for entry in entries], spread),
+        rows=rows,
         spread=spread,
         notes=(*notes, *told),
         kin=kin,

@@ -12,6 +12,9 @@ Directions = Mapping[str, Mapping[str, bool]]  # task → metric → higher is b
 Terms = Mapping[str, Sequence[str]]  # task → the metrics that count in Δm
 Term = tuple[str, str]  # (task, metric)
 
+ROUNDED = 1e-12  # of the largest seed: what is left where seeds add up to zero
+LEAST = 1e-60  # the fourth power of a change relative to less, which intervals take, is no number
+
 _Cell = TypeVar("_Cell", float, bool)
 
 
@@ -33,7 +36,7 @@ def term_slopes(baseline: Values, higher_is_better: Directions, definition: str,
     slopes = {}
     for term, weight in term_weights(definition, terms).items():
         reference = at(baseline, term)
-        if reference == 0:
+        if abs(reference) < LEAST:
             raise BenchError(
                 f"The single-task value of {term[1]!r} of task {term[0]!r} is zero, so no relative change exists; "
                 "take the metric out of the Δm terms."
@@ -69,9 +72,15 @@ def term_weights(definition: str, terms: Terms) -> dict[Term, float]:
 def task_means(runs: Mapping[str, Sequence[Mapping[str, float]]], terms: Terms) -> dict[str, dict[str, float]]:
     """Task → metric → mean over the runs of each task, of which there need not be as many for all."""
     return {
-        task: {metric: fmean(at({task: run}, (task, metric)) for run in runs[task]) for metric in metrics}
+        task: {metric: seed_mean([at({task: run}, (task, metric)) for run in runs[task]]) for metric in metrics}
         for task, metrics in terms.items()
     }
+
+
+def seed_mean(values: Sequence[float]) -> float:
+    """Mean over seeds; 0 for one that is zero but for rounding, or too small for anything to be relative to it."""
+    mean = fmean(values)
+    return 0.0 if abs(mean) < max(LEAST, ROUNDED * min(max(map(abs, values)), 1e300)) else mean
 
 
 def at(values: Values, term: Term) -> float:

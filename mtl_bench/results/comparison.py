@@ -50,13 +50,14 @@ class Comparison:
     """`shared` are the seeds that pair the two; below two of them all seeds of both are compared unpaired.
 
     `delta_m` is None without single-task runs; tasks are then relative to the means of the second row, `zero` ones of
-    which there is no change left out. `pooled` is the difference in Δm by the spread that the board judges its rows
-    by. `better` is over all seeds and metrics.
+    which there is no change left out; `reference` is the row that changes are relative to. `pooled` is the difference
+    in Δm by the spread that the board judges its rows by. `better` is over all seeds and metrics.
     """
 
     board: Board
     first: Row
     second: Row
+    reference: Row
     shared: tuple[int, ...]
     delta_m: Gap | None
     tasks: tuple[Gap, ...]
@@ -120,6 +121,7 @@ def compare_rows(board: Board, first: Row, second: Row) -> Comparison:
         board=board,
         first=first,
         second=second,
+        reference=reference,
         shared=tuple(sorted(first.values.keys() & second.values.keys())),
         delta_m=_gap("Δm", first.per_seed, second.per_seed, chance, whole) if relative else None,
         tasks=_adjusted(gaps),

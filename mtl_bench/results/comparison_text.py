@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mtl_bench.results.comparison import Comparison, Gap
 from mtl_bench.results.intervals import Interval
 from mtl_bench.results.render import COVERAGE, FEW, title
-from mtl_bench.results.row import Row
+from mtl_bench.results.row import Row, told_astride
 from mtl_bench.results.spread import Spread
 from mtl_bench.results.table_text import signed_interval, signed_number
 
@@ -50,6 +50,7 @@ def remarks(found: Comparison) -> list[str]:
     ]
     return [
         f"{kind}{seeds}; changes are in percent of {base}. p is adjusted for all tasks (Holm).",
+        *told_astride(found.reference),
         *([f"A mean of {found.second.label} is zero on {_names(found.zero)}: left out."] if found.zero else []),
         *([f"Seeds without a partner are left out: {', '.join(extra)}."] if extra else []),
         f"P: how often a seed of {found.first.label} is ahead of a seed of {found.second.label}, 0.5 is a coin; "

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from mtl_bench.results.change import Directions, Term, Terms, Values, at, term_slopes
+from mtl_bench.results.change import Directions, Term, Terms, Values, at, seed_mean, term_slopes
 
 if TYPE_CHECKING:
     from mtl_bench.results.spread import Spread
@@ -158,5 +158,5 @@ def t_interval(centre: float, shares: Sequence[tuple[float, float]]) -> Interval
 def _means(runs: Mapping[Term, np.ndarray]) -> dict[str, dict[str, float]]:
     means: dict[str, dict[str, float]] = {}
     for (task, metric), values in runs.items():
-        means.setdefault(task, {})[metric] = float(values.mean())
+        means.setdefault(task, {})[metric] = float(values.mean()) if seed_mean(values.tolist()) else 0.0
     return means

@@ -8,7 +8,7 @@ from statistics import fmean
 from scipy import stats
 
 from mtl_bench.records import Record
-from mtl_bench.results.change import term_slopes
+from mtl_bench.results.change import seed_mean, term_slopes
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def joint_changes(records: Sequence[Record], label: str) -> list[JointChange]:
         if min(len(alone), len(together)) < 2:
             continue
         better = {task: {metric: joint[0]["metrics"][task][metric]["higher_is_better"]}}
-        (slope,) = term_slopes({task: {metric: fmean(alone)}}, better, "one_per_task", {task: [metric]}).values()
+        (slope,) = term_slopes({task: {metric: seed_mean(alone)}}, better, "one_per_task", {task: [metric]}).values()
         gain = copysign(1, slope) * (fmean(together) - fmean(alone))
         error = hypot(stats.sem(alone), stats.sem(together))
         errors = gain / error if error else copysign(inf, gain) if gain else 0.0

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Literal
 
 from mtl_bench.records import Shared
-from mtl_bench.results.change import Directions, Term, Terms, Values, delta_m, task_means
+from mtl_bench.results.change import Directions, Term, Terms, Values, delta_m, seed_mean, task_means
 from mtl_bench.results.entries import Cost, Entry
 from mtl_bench.results.intervals import Interval, interval, mean_interval
 from mtl_bench.results.plain_sum import Spending
@@ -100,12 +99,30 @@ class Row:
         return min(self.changes, key=lambda task: self.changes[task].mean) if self.changes else None
 
     @property
+    def astride(self) -> tuple[str, ...]:
+        """Metrics, as "rmse of depth", whose seeds lie on both sides of 0, and whose interval of the mean holds it."""
+        return tuple(
+            f"{metric} of {task}"
+            for (task, metric), estimate in self.metrics.items()
+            if estimate.interval
+            and 0 in estimate.interval
+            and len({seed[task][metric] > 0 for seed in self.values.values()}) > 1
+        )
+
+    @property
     def tasks_hurt(self) -> tuple[str, ...] | None:
         """Tasks whose interval of the relative change lies below zero; None where no interval exists."""
         found = {task: change.interval for task, change in self.changes.items() if change.interval}
         if not found or len(found) < len(self.changes):
             return None
         return tuple(task for task, span in found.items() if span.high < 0)
+
+
+def told_astride(row: Row) -> list[str]:
+    """What to say where changes are relative to the row: one sentence, if any."""
+    names = ", ".join(row.astride)
+    told = f"Seeds of {row.label} lie on both sides of zero in {names}: changes relative to their mean say little."
+    return [told] if names else []
 
 
 class Judge:
@@ -173,7 +190,7 @@ class Judge:
 
     def _metric(self, column: Column, table: Sequence[Mapping[str, float]], whole: bool) -> Estimate:
         values = [run[column.metric] for run in table]
-        return Estimate(fmean(values), mean_interval(values) if whole else None)
+        return Estimate(seed_mean(values), mean_interval(values) if whole else None)
 
     def _change(self, runs: Sequence[Values], terms: Terms, whole: bool) -> Estimate:
         span = self._interval(runs, terms) if whole else None

@@ -12,7 +12,8 @@ from mtl_bench.records import Record
 from mtl_bench.records.entry import EntryFile
 from mtl_bench.results import Board, delta_m, interval, leaderboard, leaderboards, markdown, mean_interval
 from mtl_bench.results.board_csv import delta_m_places
-from mtl_bench.results.comparison import find_pairs
+from mtl_bench.results.comparison import compare_rows, find_pairs
+from mtl_bench.results.comparison_text import remarks
 from mtl_bench.results.entries import Cost
 from mtl_bench.results.row import Estimate
 
@@ -459,3 +460,15 @@ def test_a_draw_that_was_asked_for_twice_counts_once_in_the_mean(runs: Runs, sin
     for seed in mean.seeds:
         assert mean.per_seed[seed] == pytest.approx((each[0].per_seed[seed] + each[1].per_seed[seed]) / 2)
     assert mean.cost == each[0].cost
+
+
+def test_seeds_on_both_sides_of_zero_are_told(runs: Runs, single: Runs) -> None:
+    """The mean is not zero, and Δm divides by it."""
+    methods = [*runs("ls", *GOOD), *runs("uw", *FAIR)]
+    board = leaderboard([*methods, *single((-1.0, 2.0, 0.5), (0.4, 0.5, 0.6))])
+    told = "Seeds of single-task lie on both sides of zero in accuracy of left: changes relative to their mean"
+    assert [note for note in board.notes if told in note]
+    assert told in " ".join(remarks(compare_rows(board, *[row for row in board.rows if not row.is_single_task])))
+    assert not leaderboard([*methods, *single()]).notes
+    rounded = leaderboard([*methods, *single((0.1, 0.2, -0.3), (0.4, 0.5, 0.6))])
+    assert "accuracy of left is zero" in rounded.notes[0]

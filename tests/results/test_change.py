@@ -1,9 +1,13 @@
 """Δm against published tables, and what it refuses."""
 
+import math
+from statistics import fmean
+
 import pytest
 
 from mtl_bench.errors import BenchError
-from mtl_bench.results import delta_m
+from mtl_bench.results import delta_m, interval
+from mtl_bench.results.change import seed_mean, task_means
 
 NYU = {
     "segmentation": ["mean_iou", "pixel_accuracy"],
@@ -91,3 +95,21 @@ def test_refusals_are_one_sentence(values: dict, baseline: dict, definition: str
         delta_m(values, baseline, BETTER, definition, terms)
     assert str(refusal.value).endswith(".")
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("seeds", [[0.1, 0.2, -0.3], [0.3, 0.3, -0.6], [1e-300] * 3, [5e-324], [0.0]])
+def test_nothing_is_relative_to_a_mean_that_is_zero_but_for_rounding(seeds: list[float]) -> None:
+    terms, better = {"t": ["x"]}, {"t": {"x": True}}
+    alone = {"t": [{"x": seed} for seed in seeds]}
+    for found in (task_means(alone, terms), {"t": {"x": seed_mean(seeds)}}):
+        with pytest.raises(BenchError, match="'x' of task 't' is zero, so no relative change exists"):
+            delta_m({"t": {"x": 1.0}}, found, better, "task_mean", terms)
+    runs = [{"t": {"x": float(n)}} for n in range(3)]
+    if len(seeds) > 1:
+        with pytest.raises(BenchError, match="is zero"):
+            interval(runs, alone, better, "task_mean", terms)
+
+
+@pytest.mark.parametrize("seeds", [[0.1, 0.2, -0.299], [1e-20, 2e-20], [-3.0, -1.0], [math.inf, 1.0]])
+def test_other_means_are_as_they_are(seeds: list[float]) -> None:
+    assert seed_mean(seeds) == fmean(seeds)
