@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from mtl_bench.errors import BenchError, check_choices
@@ -71,7 +72,10 @@ class GramianWeighting(GradientMethod):
 
     @abstractmethod
     def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
-        """Weights of the rows; called with a tensor [k, k] (and keywords), it makes the problem of it."""
+        """Weights of the rows; called with a Gramian [k, k] (and keywords), it makes the problem of it.
+
+        Raises BenchError for a Gramian that is not square, finite and symmetric.
+        """
 
     def outcomes(self, problem: GramianProblem) -> Iterator[Float[Tensor, "k"]]:
         """All weights that the method may draw, where they are few enough to be listed; for `check_step`."""
@@ -125,14 +129,32 @@ def _of_problem_or_gramian(weights: Callable[..., Tensor]) -> Callable[..., Tens
     takes_problem = list(signature(weights).parameters)[1:] == ["problem"]
 
     @wraps(weights)
-    def given(self: GramianWeighting, problem: GramianProblem | Tensor, **keywords: Any) -> Tensor:
+    def given(self: GramianWeighting, problem: GramianProblem | ArrayLike, **keywords: Any) -> Tensor:
         if not isinstance(problem, GramianProblem):
-            problem = GramianProblem(problem.double().cpu(), **keywords)
+            problem = GramianProblem(_checked(problem), **keywords)
         if takes_problem:
             return weights(self, problem)
         return weights(self, problem.gramian, losses=problem.losses, tasks=problem.tasks, generator=problem.generator)
 
     return given
+
+
+def _checked(given: ArrayLike) -> Float[Tensor, "k k"]:
+    """Of whoever calls a method with a Gramian of their own; that of a step needs no such look."""
+    try:
+        found = torch.as_tensor(given, dtype=None if hasattr(given, "dtype") else torch.float64).detach()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise BenchError(f"A Gramian is a tensor, an array or nested lists of numbers, not {given!r:.60}.") from error
+    gramian = found.double().cpu()
+    if gramian.ndim != 2 or not len(gramian) or len(gramian) != gramian.shape[1]:
+        raise BenchError(f"A Gramian is square, [k, k] with k tasks, got {list(gramian.shape)}: give rows @ rows.T.")
+    if not gramian.isfinite().all():
+        raise BenchError("A Gramian is finite, this one has NaN or infinity; skip the step, or see which loss is not.")
+    coarse = found.dtype in (torch.float16, torch.bfloat16)
+    allowed = torch.finfo(found.dtype if coarse else torch.float32).eps ** 0.5  # doubles may have been computed as such
+    if ((gramian - gramian.T).abs() > allowed * gramian.abs().max()).any():
+        raise BenchError("A Gramian is symmetric, this matrix is not; give rows @ rows.T, of one set of gradients.")
+    return gramian
 
 
 @dataclass(kw_only=True, eq=False)

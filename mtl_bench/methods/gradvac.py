@@ -16,6 +16,7 @@ from mtl_bench.methods.layer_names import layer_of, require_layers
 from mtl_bench.methods.pcgrad import ENUMERABLE
 
 EDGE = 1 - 1e-4  # of a target similarity: at 1 the correction divides by 0
+LEAST = 1e-150  # of squared lengths; with 1 / LEAST between which their products are numbers
 
 
 @dataclass(kw_only=True, eq=False)
@@ -124,11 +125,15 @@ def vaccinated(
             squares = (coefficients[i] @ inner @ coefficients[i], inner[j, j])
             if min(squares) <= 0:
                 continue
-            seen = float(max(-1.0, min(1.0, along / (squares[0] * squares[1]) ** 0.5)))
+            if min(squares) > LEAST and max(squares) < 1 / LEAST:
+                lengths, ratio = (squares[0] * squares[1]) ** 0.5, (squares[0] / squares[1]) ** 0.5
+            else:  # products and ratios of which are no numbers
+                lengths, ratio = squares[0] ** 0.5 * squares[1] ** 0.5, squares[0] ** 0.5 / squares[1] ** 0.5
+            seen = float(max(-1.0, min(1.0, along / lengths)))
             wanted = target[i, j]
             if seen < wanted:
                 rest = ((1 - wanted**2) ** 0.5, (1 - seen**2) ** 0.5)
                 turned = (wanted * rest[1] - seen * rest[0]) / rest[0]
-                coefficients[i, j] += turned * (squares[0] / squares[1]) ** 0.5
+                coefficients[i, j] += turned * ratio
             target[i, j] = max(-EDGE, min(EDGE, (1 - beta) * wanted + beta * seen))
     return torch.from_numpy(coefficients.sum(axis=0))

@@ -115,3 +115,15 @@ def test_what_it_refuses() -> None:
         GradVac(beta=1.5).setup(context())
     with pytest.raises(BenchError, match="use granularity=whole"):
         GradVac(granularity="layer", scale_heads=True).setup(context())
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200, 1e300])
+def test_lengths_whose_product_is_no_number(scale: float) -> None:
+    rows = torch.randn(3, 4, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    gramian = rows @ rows.T
+    assert (gramian < 0).any()
+    expected, found = (
+        GradVac().weights(scaled, generator=torch.Generator().manual_seed(0)) for scaled in (gramian, scale * gramian)
+    )
+    assert not torch.equal(expected, torch.ones(3, dtype=torch.float64))
+    torch.testing.assert_close(found, expected)

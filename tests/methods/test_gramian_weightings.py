@@ -192,3 +192,37 @@ def test_a_bound_that_is_none_is_one_sentence(bound: float) -> None:
 def test_an_eps_that_leaves_no_eigenvalue_is_one_sentence(kind: Callable[..., GramianWeighting], eps: float) -> None:
     with pytest.raises(BenchError, match=r"method\.eps, times the number of tasks"):
         kind(eps=eps).setup(context())
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (torch.full((3, 3), torch.nan), "finite"),
+        (torch.diag(torch.tensor([1.0, torch.inf, 1.0])), "finite"),
+        (torch.ones(3, 4), r"square.*got \[3, 4\]"),
+        (torch.ones(3), r"square.*got \[3\]"),
+        (torch.zeros(0, 0), r"square.*got \[0, 0\]"),
+        (torch.tensor([[1.0, 0.5], [0.0, 1.0]]), "symmetric"),
+        ([[1.0, 2.0], [3.0]], "nested lists of numbers"),
+        (None, "nested lists of numbers"),
+    ],
+)
+def test_what_is_no_gramian_is_one_sentence(
+    make: Callable[[], GramianWeighting], given: torch.Tensor | None, says: str
+) -> None:
+    with pytest.raises(BenchError, match=says):
+        make().weights(given, losses=torch.ones(3))  # type: ignore[arg-type]
+
+
+def test_a_bare_gramian_may_be_an_array_lists_or_part_of_a_graph(make: Callable[[], GramianWeighting]) -> None:
+    rows = torch.randn(3, 40, generator=torch.Generator().manual_seed(0), dtype=DOUBLE)
+    gramian = rows @ rows.T
+
+    def found(given: object) -> torch.Tensor:
+        draw = torch.Generator().manual_seed(0)
+        return make().weights(given, losses=torch.ones(3), generator=draw)  # type: ignore[arg-type]
+
+    expected = found(gramian)
+    for given in (gramian.numpy(), gramian.tolist(), gramian.clone().requires_grad_()):
+        assert torch.equal(found(given), expected)
+        assert not found(given).requires_grad
