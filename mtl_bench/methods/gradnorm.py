@@ -43,7 +43,8 @@ class GradNorm(Method):
     Cost: 1 forward, 1 encoder backward and k backwards of the last layer (not counted); 2 K scalars. No host copy.
 
     Raises BenchError for alpha < 0, an unknown choice, theoretical losses that are none, and where the gradients are to
-    be taken at a last shared layer which the model does not have or does not compute once.
+    be taken at a last shared layer which the model does not have, has frozen or does not compute once; on the first
+    batch, where a loss does not reach that layer or another layer follows it.
     """
 
     natural_sum: ClassVar[Literal["k"]] = "k"

@@ -7,7 +7,7 @@ from torch import nn
 from mtl_bench.errors import BenchError
 from mtl_bench.step.forward import Forwarded
 from mtl_bench.step.ownership import Ownership
-from mtl_bench.step.reach import compiled_together, leaves_of
+from mtl_bench.step.reach import compiled_together, entering_behind, leaves_of
 
 
 def check_contract(
@@ -46,6 +46,26 @@ def check_contract(
             "No loss reaches a shared parameter, although they require a gradient; take the detach, the no_grad or the "
             "checkpoint with use_reentrant=True off their way, or freeze them with requires_grad_(False)."
         )
+
+
+def check_last_shared(forwarded: Forwarded, last: nn.Parameter, shared: Mapping[str, nn.Parameter]) -> None:
+    """Raises BenchError where `last` is not what it is taken for: every loss reaches it, and no other layer follows."""
+    name = next(name for name, parameter in shared.items() if parameter is last)
+    taken = f"Parameter {name} is taken for the last shared layer, at which this method balances, but"
+    use = "or use at=shared"
+    if any(id(last) not in leaves_of(term) for term in forwarded.terms.values()):
+        raise BenchError(
+            f"{taken} not every loss reaches it; take a layer that nothing uses out of the model (and of shared=), let "
+            f"the model's `last_shared` name another, {use}."
+        )
+    roots = [feature for features in forwarded.features.values() for feature in features]
+    behind = entering_behind(roots or list(forwarded.terms.values()), last)
+    for other, parameter in shared.items():
+        if parameter.ndim > 1 and id(parameter) in behind:
+            raise BenchError(
+                f"{taken} {other} follows it in the forward; register layers (list shared=) in the order of the "
+                f"forward, let the model's `last_shared` name the last, {use}."
+            )
 
 
 def _stranger(name: str, task: str, owner: str | None) -> str:

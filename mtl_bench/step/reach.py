@@ -35,6 +35,38 @@ def compiled_together(roots: Sequence[Tensor]) -> set[Node]:
     return {node for node in every if len({frozenset(nodes[node]) for nodes in read if node in nodes}) > 1}
 
 
+def entering_behind(roots: Sequence[Tensor], layer: Tensor) -> set[int]:
+    """`id` of every leaf that meets a result of `layer` on the way to `roots`, as a weight does its layer's input.
+
+    Leaves that reach this operation through others of several inputs (reparametrised weights) are not told.
+    """
+    follows = dict[Node, bool]()  # whether `layer` leads there
+    waiting = [(root.grad_fn, False) for root in roots]
+    while waiting:
+        node, done = waiting.pop()
+        if node is None or (node in follows and not done):
+            continue
+        below = [before for before, _ in node.next_functions if before is not None]
+        follows[node] = done and (_leaf(node) == id(layer) or any(follows[before] for before in below))
+        waiting += [] if done else [(node, True), *((before, False) for before in below)]
+    found = set[int]()
+    for node in follows:
+        entering = {before: _leaf(before) for before, _ in node.next_functions if before is not None}
+        if any(follows[before] and leaf is None for before, leaf in entering.items()):
+            found |= {leaf for leaf in entering.values() if leaf is not None}
+    return found - {id(layer)}
+
+
+def _leaf(node: Node) -> int | None:
+    """`id` of the leaf of which a node is nothing but another form (transposed, cast); None: it is more than that."""
+    current: Node | None = node
+    while current is not None:
+        if (leaf := getattr(current, "variable", None)) is not None:
+            return id(leaf)
+        current = current.next_functions[0][0] if len(current.next_functions) == 1 else None
+    return None
+
+
 def _outputs(root: Tensor, ends: Collection[Node | None], apart: bool) -> set[Output]:
     """All on the way back from `root`, before the `ends`; nodes, not their ids: what is not held may be made anew."""
     waiting = [(root.grad_fn, root.output_nr)]

@@ -96,7 +96,8 @@ class Stepper:
         self._told = 0  # of the skipped steps
         self.means: Means | None = None
         if shared is not None and heads is not None:
-            self._prepare(self._given(shared, heads))
+            given = [parameters_of(group) for group in (shared, *heads)]
+            self._prepare(self._given(given), given[0])
 
     def step(
         self,
@@ -111,7 +112,8 @@ class Stepper:
         step that the method is handed: one that only watches, for `check_step`.
         """
         if self.means is None:
-            self._prepare(self._found(losses))
+            owners = self._found(losses)
+            self._prepare(owners, self._perhaps_shared(owners))
         means = self._ready()
         if self._trained != _trained(self.optimizer):
             raise BenchError(
@@ -191,15 +193,15 @@ class Stepper:
         """Whether a second forward on a batch is exact."""
         return self.model is not None
 
-    def _given(self, shared: Parameters, heads: Sequence[Parameters]) -> Ownership:
+    def _given(self, given: Sequence[Sequence[nn.Parameter]]) -> Ownership:
+        """The parameters of shared=, then those of each of heads=."""
         trained = {id(parameter): name for name, parameter in self.names.items()}
-        given = [parameters_of(group) for group in (shared, *heads)]
         lists = [[p for p in group if id(p) in trained] for group in given]
         if any(given) and not any(lists):
             raise BenchError(
                 "The optimizer holds no parameter of shared= and heads=; make it of the model that is trained."
             )
-        for name, group in zip(("shared=", *(f"heads[{k}]" for k in range(len(heads)))), given, strict=True):
+        for name, group in zip(("shared=", *(f"heads[{k}]" for k in range(len(given) - 1))), given, strict=True):
             for place, parameter in enumerate(group):
                 if parameter.requires_grad and id(parameter) not in trained:
                     raise BenchError(
@@ -219,15 +221,23 @@ class Stepper:
             buffers.restore()
             random.restore()
 
-    def _prepare(self, owners: Ownership) -> None:
+    def _perhaps_shared(self, owners: Ownership) -> list[nn.Parameter]:
+        """With what is frozen and follows in the model: autograd cannot tell whether that is shared or a head's."""
+        shared = list(owners.shared.values())
+        every = [] if self.model is None else list(self.model.parameters())
+        end = max((place for place, p in enumerate(every) if any(p is one for one in shared)), default=len(every))
+        return shared + [parameter for parameter in every[end:] if not parameter.requires_grad]
+
+    def _prepare(self, owners: Ownership, shared: Sequence[nn.Parameter]) -> None:
+        """`shared` are those that are frozen, too, in the order of the forward."""
         device, K = self._device(), len(owners.owned)
         like = next(iter(self.names.values()))
         generators = torch.Generator(), torch.Generator(device)
         for generator, stream in zip(generators, ("method", "method on the device"), strict=True):
             generator.manual_seed(stream_seed(stream, self.seed))
         mover = Mover(self.optimizer, owners, self.model, device, *generators, self.clip_norm, self.bn_updates)
-        weights = [parameter for parameter in owners.shared.values() if parameter.ndim > 1]
-        last = weights[-1] if weights else None
+        weights = [parameter for parameter in shared if parameter.ndim > 1]
+        last = weights[-1] if weights and weights[-1].requires_grad else None
         rows = engines(owners, self.reduce, self.per_task_path, last)
         held_out = None if self.held_out is None else self._held_out
         means = Means(mover, Ledger(K, device, like.dtype), rows, self.reduce, held_out)

@@ -5,11 +5,16 @@ from typing import Any
 import pytest
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.testing import assert_close
 
+from mtl_bench.data.split import Batch
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.gradnorm import GradNorm
+from mtl_bench.models.base import MultiTaskModel
+from mtl_bench.step import Stepper
+from mtl_bench.tasks import Regression, Task
+from mtl_bench.training.machine import Machine
 from tests.methods.toys import Toy, context, toy
 
 ALL = (0, 1, 2)
@@ -159,3 +164,70 @@ def test_where_it_cannot_be() -> None:
         GradNorm(at="shared", alpha=-1.0).setup(context())
     with pytest.raises(BenchError, match="one of last_layer, shared"):
         GradNorm(at="feature").setup(context())  # type: ignore[arg-type]
+
+
+class Backbone(nn.Module):
+    """Two layers, in the order of the forward or not, and a classifier that nobody uses."""
+
+    def __init__(self, forward: bool = True, classifier: bool = False) -> None:
+        super().__init__()
+        layers = {"first": nn.Linear(5, 8), "second": nn.Linear(8, 6)}
+        for name in layers if forward else reversed(layers):
+            self.add_module(name, layers[name])
+        if classifier:
+            self.fc = nn.Linear(6, 10)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.get_submodule("second")(self.get_submodule("first")(image).tanh()).tanh()
+
+
+class OnBackbone(MultiTaskModel):
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.heads = nn.ModuleDict({name: nn.Linear(6, 2) for name in ("a", "b")})
+
+    def encode(self, image: Tensor, task: int | None = None) -> list[Tensor]:
+        return [self.backbone(image.flatten(1))]
+
+
+def balanced(net: OnBackbone, loop: str) -> GradNorm:
+    """One batch, by the trainer's step or in somebody's loop."""
+    method, optimizer = GradNorm(), torch.optim.SGD(net.parameters(), lr=0.1)
+    image, heads = torch.randn(4, 1, 1, 5), list(net.heads.values())
+    if loop == "trainer":
+        targets = dict.fromkeys(net.heads, torch.zeros(4, 2))
+        tasks: dict[str, Task] = {name: Regression(2, "mse") for name in net.heads}
+        draws = [torch.Generator(), torch.Generator()]
+        machine = Machine(net, tasks, optimizer, *draws, torch.device("cpu"))
+        method.setup(context(tuple(tasks), last_shared=machine.last_shared))
+        method.update(machine.step(Batch(image, targets, None)))
+        return method
+    given: dict[str, Any] = {"shared": net.backbone.parameters(), "heads": heads} if loop == "given" else {}
+    stepper = Stepper(method, model=net, optimizer=optimizer, features=[net.backbone], **given)
+    stepper.step(lambda: [head(net.backbone(image.flatten(1))).square().mean() for head in heads])
+    return method
+
+
+@pytest.mark.parametrize("loop", ["trainer", "given", "found"])
+def test_it_balances_at_the_last_layer_that_every_loss_reaches_or_says_so(loop: str) -> None:
+    assert balanced(OnBackbone(Backbone()), loop).initial.all()
+    behind = r"first\.weight is taken for the last shared layer.*second\.weight follows it"
+    with pytest.raises(BenchError, match=behind):
+        balanced(OnBackbone(Backbone(forward=False)), loop)
+    frozen = OnBackbone(Backbone())
+    frozen.backbone.second.requires_grad_(False)
+    with pytest.raises(BenchError, match="no last shared layer that trains"):
+        balanced(frozen, loop)
+    if loop == "found":  # what no loss reaches is not shared
+        balanced(OnBackbone(Backbone(classifier=True)), loop)
+        return
+    with pytest.raises(BenchError, match=r"fc\.weight is taken for the last shared layer.*not every loss reaches it"):
+        balanced(OnBackbone(Backbone(classifier=True)), loop)
+
+
+def test_what_is_frozen_before_the_last_layer_is_no_matter() -> None:
+    net = OnBackbone(Backbone())
+    net.backbone.first.requires_grad_(False)
+    for loop in ("trainer", "given", "found"):
+        assert balanced(net, loop).initial.all()

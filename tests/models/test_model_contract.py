@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from mtl_bench.models import MLP, CrossStitch, MTINet, MultiTaskModel
+from mtl_bench.step.contract import check_last_shared
+from mtl_bench.step.forward import Forwarded
 
 OUTPUTS = {"left": 10, "right": 7, "left2": 3}  # one name is the beginning of another
 Build = Callable[[dict[str, int]], MultiTaskModel]
@@ -118,6 +120,16 @@ def test_last_shared_is_one_of_the_shared_weights(model: MultiTaskModel) -> None
     apart = isinstance(model, CrossStitch | MTINet)
     assert (model.last_shared is None) == apart
     assert apart or any(model.last_shared is value for value in model.shared_parameters().values())
+
+
+def test_no_layer_follows_the_last_shared_one(model: MultiTaskModel, image: Tensor) -> None:
+    if model.per_task_path or model.last_shared is None:
+        return  # no method balances there
+    features = model.encode(image)
+    taps = [feature.view_as(feature) for feature in features]
+    terms = {k: total(model, taps, k) for k in range(len(OUTPUTS))}
+    found = Forwarded(terms, dict.fromkeys(terms, features), dict.fromkeys(terms, taps))
+    check_last_shared(found, model.last_shared, model.shared_parameters())
 
 
 def test_one_task_keeps_the_encoder_apart_from_the_head(build_alike: Build) -> None:

@@ -13,6 +13,7 @@ from mtl_bench.step.engines.rows import Rows
 from mtl_bench.training.machine import Machine
 from tests.step.toys import (
     MODELS,
+    ONE_END,
     SHARED_PATH,
     Attention,
     OneTensor,
@@ -117,7 +118,7 @@ def test_feature_rows_are_gradients_at_the_shared_tensors(
         torch.testing.assert_close(found, feature.detach())
 
 
-@pytest.mark.parametrize("model", SHARED_PATH)
+@pytest.mark.parametrize("model", ONE_END)
 def test_last_layer_rows_are_gradients_of_the_last_shared_weight(model: type[MultiTaskModel]) -> None:
     machine = make_machine(model)
     last = next(name for name, p in machine.shared.items() if p is machine.model.last_shared)
@@ -131,8 +132,9 @@ def test_last_layer_rows_are_gradients_of_the_last_shared_weight(model: type[Mul
     assert [name for name, _ in gradients.layers()] == ["last_layer"]
 
 
-@pytest.mark.parametrize("at", ["feature", "last_layer"])
-@pytest.mark.parametrize("model", SHARED_PATH)
+@pytest.mark.parametrize(
+    ("model", "at"), [*((model, "feature") for model in SHARED_PATH), *((model, "last_layer") for model in ONE_END)]
+)
 def test_one_encoder_sweep_equals_a_plain_backward(model: type[MultiTaskModel], at: str) -> None:
     machine = make_machine(model, dtype=torch.float32)
     batch = make_batch()
@@ -151,6 +153,14 @@ def test_one_encoder_pass_is_needed_below_the_parameters(at: str) -> None:
     step = make_step(make_machine(TaskNorms))
     with pytest.raises(BenchError, match="path per task"):
         step.gradients(step.losses(), at=at)  # type: ignore[arg-type]
+
+
+def test_a_last_layer_that_a_loss_does_not_reach_is_refused() -> None:
+    step = make_step(make_machine(Attention))
+    with pytest.raises(
+        BenchError, match=r"second\.weight is taken for the last shared layer.*not every loss reaches it"
+    ):
+        step.gradients(step.losses(), at="last_layer")
 
 
 def test_a_model_without_a_last_shared_layer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

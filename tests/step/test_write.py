@@ -10,6 +10,7 @@ from tests.step.toys import (
     MODELS,
     SHARED_PATH,
     Attention,
+    Initial,
     OneTensor,
     autograd_rows,
     gradients_of,
@@ -50,7 +51,7 @@ def test_combine_weights_the_shared_parameters_and_not_the_heads(model: type[Mul
 
 @pytest.mark.parametrize("at", ["shared", "feature", "last_layer"])
 def test_combine_multiplies_heads_by_their_factors(at: str) -> None:
-    machine, batch = make_machine(Attention), make_batch()
+    machine, batch = make_machine(Initial if at == "last_layer" else Attention), make_batch()
     rows = autograd_rows(machine, batch)
     heads = weighted(rows, [2.0, 0.0, -1.0])
     step = make_step(machine, batch)

@@ -101,6 +101,7 @@ class Initial(MultiTaskModel):
 
 
 SHARED_PATH: list[type[MultiTaskModel]] = [OneTensor, Attention, Initial]
+ONE_END: list[type[MultiTaskModel]] = [OneTensor, Initial]  # every loss reaches their last shared layer
 MODELS: list[type[MultiTaskModel]] = [*SHARED_PATH, TaskNorms]
 Factory = Callable[..., torch.optim.Optimizer]
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mtl_bench.methods.interface import Level, TaskGradients
 from mtl_bench.step.buffers import RowBuffers
+from mtl_bench.step.contract import check_last_shared
 from mtl_bench.step.engines.feature import FeatureRows, feature_rows
 from mtl_bench.step.engines.flat import FlatRows, flat_rows
 from mtl_bench.step.engines.graph import Graph
@@ -73,13 +74,15 @@ class Flat(Engine):
 class Feature(Engine):
     """Rows at the shared tensors, or with `last_shared` at that weight; one encoder backward, when they are combined.
 
-    Raises BenchError where nobody has named the shared tensors.
+    Raises BenchError where nobody has named the shared tensors, and, on the first batch of a task, where
+    `last_shared` is not the last layer that its loss goes through.
     """
 
     sweeps_late: ClassVar[bool] = True
 
     def __init__(self, ownership: Ownership, reduce: Reduce, last_shared: nn.Parameter | None = None) -> None:
         self.ownership, self.reduce, self.last_shared = ownership, reduce, last_shared
+        self.checked: frozenset[int] = frozenset()  # tasks whose losses reach `last_shared`
 
     def sweeps(self, tasks: int) -> int:
         return 1
@@ -93,6 +96,9 @@ class Feature(Engine):
         on_write: OnWrite,
     ) -> FeatureRows:
         self.reduce.refuse("A gradient at the features")
+        if self.last_shared is not None and not self.checked.issuperset(tasks):
+            check_last_shared(graph, self.last_shared, self.ownership.shared)
+            self.checked |= {*tasks}
         return feature_rows(graph, tasks, values, weights, self.ownership, self.last_shared, on_write)
 
 
