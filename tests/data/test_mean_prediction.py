@@ -99,3 +99,11 @@ def test_other_splits_may_be_named(make: Make) -> None:
         mean_prediction(packed, "target", Depth(), test="val")
     with pytest.raises(BenchError, match="has no target `depth`"):
         mean_prediction(packed, "depth", Depth())
+
+
+def test_numbers_of_a_yes_or_no_are_predicted_as_classes_are(tmp_path: Path) -> None:
+    fields = {"image": Field("uint8", (1, 1, 1), "uint8/255"), "sold": Field("float32", (), "float")}
+    arrays = {"image": np.zeros((5, 1, 1, 1), np.uint8), "sold": np.array([1, 1, 0, -1, np.nan], np.float32)}
+    write_packed(tmp_path / "made", "made", {"train": arrays, "test": arrays}, fields, "by hand", {})
+    found = mean_prediction(Packed.open(tmp_path / "made"), "sold", BinaryClassification())
+    assert found["accuracy"] == pytest.approx(200 / 3)
