@@ -99,20 +99,25 @@ def _gap(board: Board, row: Row, plain: Row | None) -> Interval | None:
 
 
 def nests(found: Sequence[Appearance]) -> list[list[Appearance]]:
-    """Appearances of one row that differ in their tasks alone, each holding those before it: Δm against K."""
+    """Appearances of one row that differ in their tasks alone, each holding those before it: Δm against K.
+
+    One chain, the longest there is, to every board whose tasks no other holds.
+    """
     groups: dict[str, list[Appearance]] = {}
     for one in found:
         runs = runs_behind(one.board, one.row)
         if len(runs) == 1 and one.row.delta_m:
             groups.setdefault(f"{one.row.label} {_all_but_tasks(next(iter(runs[0].values())))}", []).append(one)
-    chains = []
-    for group in groups.values():
-        chain: list[Appearance] = []
-        for one in sorted(group, key=lambda one: len(tasks_of(one))):
-            if not chain or set(tasks_of(chain[-1])) < set(tasks_of(one)):
-                chain.append(one)
-        chains += [chain] if len(chain) > 1 else []
-    return chains
+    return [chain for group in groups.values() for chain in _longest(group) if len(chain) > 1]
+
+
+def _longest(group: Sequence[Appearance]) -> list[list[Appearance]]:
+    ordered = sorted(group, key=lambda one: len(tasks_of(one)))
+    sets, chains = [set(tasks_of(one)) for one in ordered], list[list[Appearance]]()
+    for place, one in enumerate(ordered):
+        below = [chains[n] for n in range(place) if sets[n] < sets[place]]
+        chains.append([*max(below, key=len, default=[]), one])
+    return [chain for own, chain in zip(sets, chains, strict=True) if not any(own < other for other in sets)]
 
 
 def _all_but_tasks(record: Record) -> str:

@@ -1,10 +1,12 @@
 """A method on every board: won, tied or lost against the plain sum, place, cost, failures, and Δm against K."""
 
 from statistics import fmean
+from typing import cast
 
 import pytest
 
 from mtl_bench.results import Board, difference, leaderboards
+from mtl_bench.results import appearances as module
 from mtl_bench.results.appearances import appearances, change_on, nests
 from mtl_bench.results.card_parts import board_parts
 from mtl_bench.results.page import Material
@@ -98,3 +100,9 @@ def test_nested_boards_give_a_chain(located: Located) -> None:
     assert on_three.mean == pytest.approx(fmean([three.row.changes["left"].mean, three.row.changes["right"].mean]))
     part = board_parts(found)[-1]
     assert [row[1] for row in part.rows] == ["2", "3"]
+
+
+def test_every_board_that_no_other_holds_ends_the_longest_chain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "tasks_of", list)
+    group = cast(list[module.Appearance], ["abcdef", "ab", "abx", "y", "abcd"])  # letters are tasks
+    assert module._longest(group) == [["y"], ["ab", "abx"], ["ab", "abcd", "abcdef"]]
