@@ -131,15 +131,16 @@ def _draw_predictions(
 def _draw_findings(parsed: argparse.Namespace, experiment: str | None, damaged: list[Damaged]) -> None:
     if parsed.findings is None:
         return
-    from mtl_bench.results.findings_pictures import draw_findings, find_run_findings, findings_files
+    from mtl_bench.results.findings_pictures import draw_findings, find_run_findings, findings_files, told_undrawn
 
     runs = find_run_findings(parsed.folders, experiment, parsed.method, damaged)
-    for run, path in zip(runs, findings_files(runs, parsed.findings), strict=True):
+    drawn = [run for run in runs if run.panels]
+    where = sys.stderr if str(parsed.markdown) == "-" else sys.stdout
+    for run, path in zip(drawn, findings_files(drawn, parsed.findings), strict=True):
         draw_findings(run, path)
-        print(
-            f"{path}: {run.name}, seed {run.record['seed']}",
-            file=sys.stderr if str(parsed.markdown) == "-" else sys.stdout,
-        )
+        print(f"{path}: {run.name}, seed {run.record['seed']}", file=where)
+    if undrawn := told_undrawn(runs):
+        print(undrawn, file=where)
 
 
 def _draw_trade_off(parsed: argparse.Namespace, boards: "list[Board]", records: "list[Record]") -> None:

@@ -102,6 +102,17 @@ def test_conflicts_come_from_the_history_and_findings_from_the_record(toys: Boar
     assert gradients_of(toys.entries["ls"].runs["left"], material, None) is None
 
 
+def test_without_a_history_the_cosines_are_those_of_the_record(toys: Board, located: Located) -> None:
+    """Committed records have none beside them."""
+    record = next(record for _, record in located if record["hash"] == "even-hash")
+    record["cosines"] = [[1.0, -0.5, 0.25], [-0.5, 1.0, 0.75], [0.25, 0.75, 1.0]]
+    found = gradients_of(toys.entries["even"].runs["left"], Material(located), None)
+    assert found is not None
+    (cosines,) = found["matrices"]
+    assert cosines["values"] == [[None, -0.5, 0.25], [-0.5, None, 0.75], [0.25, 0.75, None]]
+    assert cosines["to_mean"] == pytest.approx([0.75 / 2, 1.25 / 2, 1.0], abs=1e-3)  # sums of rows over √(3 + 2·0.5)
+
+
 def test_a_damaged_history_is_told_and_the_page_goes_on(toys: Board, located: Located) -> None:
     path = next(path for path, record in located if record["hash"] == "even-hash")
     Path(path.with_name("history.jsonl")).write_text('{"diagnostics": \n')

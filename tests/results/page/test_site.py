@@ -155,12 +155,12 @@ def test_forty_methods_on_eight_protocols_stay_small_and_quick(located: Located,
 
 
 def changed(record: Record, board: int, number: int) -> Record:
-    """Another method, better or worse on every task, with 20 evaluations."""
+    """Another method, better or worse on every task, with 20 evaluations and measured gradients."""
     factor = 1 + 0.003 * ((number * 7 + board) % 40 - 20) + 0.001 * (record["seed"] - 1)
     test = {task: {name: value * factor for name, value in of.items()} for task, of in record["test"].items()}
     evaluations = [{**record["evaluations"][0], "batch": n, "epoch": n / 3, "val": test} for n in range(20)]
     made = {"test": test, "evaluations": evaluations, "hash": f"{board}-{number}-run"}
-    names = {"method": {"name": f"m{number}", "label": f"method_{number}"}}
+    names = {"method": {"name": f"m{number}", "label": f"method_{number}"}, "cosines": [[0.123] * 3] * 3}
     return {**record, **made, **names, "experiment": {"name": f"p{board}", "hash": f"{board}1" * 32}}  # type: ignore[typeddict-item]
 
 

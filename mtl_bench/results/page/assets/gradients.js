@@ -1,10 +1,12 @@
 /* Conflicts that diagnostics measured, and affinities, groups and shares that a method found: of one row at a time. */
-function matrix({ name, values }, tasks) {
-  const most = Math.max(...values.flat().filter((value) => value !== null).map(Math.abs)) || 1;
+function matrix({ name, values, to_mean: mean }, tasks) {
+  const rows = values.map((row, n) => [tasks[n], row]);
+  if (mean) rows.push(["each to the mean of all", mean]);
+  const most = Math.max(...rows.flatMap(([, row]) => row).filter((value) => value !== null).map(Math.abs)) || 1;
   const cell = (value) => (value === null ? html("td") : html("td", { class: `cell ${value < 0 ? "worse" : "better"}`, style: `--strength:${Math.round((55 * Math.abs(value)) / most)}%` }, told(Number(value.toPrecision(2)))));
   return html("div", {}, html("h3", {}, name), html("table", { class: "matrix" },
     html("thead", {}, html("tr", {}, html("td"), ...tasks.map((task) => html("th", { scope: "col" }, task)))),
-    html("tbody", {}, ...values.map((row, n) => html("tr", {}, html("th", { scope: "row" }, tasks[n]), ...row.map(cell))))));
+    html("tbody", {}, ...rows.map(([task, row]) => html("tr", {}, html("th", { scope: "row" }, task), ...row.map(cell))))));
 }
 
 function groups(found, tasks) {
@@ -38,7 +40,7 @@ if (tellers.length) {
   select.addEventListener("input", repaint);
   picture("gradients", () => {
     const { tasks, seed, matrices, groups: found, shares: parts } = byLabel.get(select.value).gradients;
-    return [html("p", { class: "hint", style: "margin:0 0 10px" }, `seed ${seed}; affinities and shares as after the last epoch`),
+    return [html("p", { class: "hint", style: "margin:0 0 10px" }, `seed ${seed}; cosines are means over the batches that diagnostics probed, affinities and shares as after the last epoch`),
       html("div", { class: "panels" }, ...matrices.map((one) => matrix(one, tasks)), found.length ? groups(found, tasks) : null, ...parts.map((one) => shares(one, tasks)))];
   });
 }
