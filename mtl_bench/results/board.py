@@ -37,6 +37,7 @@ from mtl_bench.results.tuned_rows import (
 from mtl_bench.results.worth import with_gains
 
 LabelOf: TypeAlias = Callable[[str], str]
+SEVERAL_HOSTS = "Seconds per batch were measured on more than one machine and do not compare."
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,7 @@ def _assembled(
     if single and judge.relative and (more := _more_seeds(single)):
         notes = [*notes, f"Every seed of a single-task run counts, also those of some tasks alone: {', '.join(more)}."]
     if len(set[str]().union(*(entry.hosts for entry in entries))) > 1:
-        notes = [*notes, "Seconds per batch were measured on more than one machine and do not compare."]
+        notes = [*notes, SEVERAL_HOSTS]
     if mixed := [entry.label for entry in entries if entry.mixes_data]:
         notes = [*notes, f"Runs of one row read packed data of different bytes: {', '.join(mixed)}."]
     rows = _ranked([judge.row(entry, spread) for entry in entries], spread)

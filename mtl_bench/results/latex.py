@@ -5,9 +5,22 @@ from collections.abc import Sequence
 from itertools import groupby
 from unicodedata import name
 
-from mtl_bench.results.board import Board
-from mtl_bench.results.render import DELTA, NOTHING, cells, headers, is_relative, lines, metric_header, title
-from mtl_bench.results.row import Column
+from mtl_bench.results.board import SEVERAL_HOSTS, Board
+from mtl_bench.results.render import (
+    COVERAGE,
+    DELTA,
+    NOTHING,
+    cells,
+    converged_text,
+    headers,
+    is_relative,
+    lines,
+    metric_header,
+    seed_warnings,
+    title,
+    told_rule,
+)
+from mtl_bench.results.row import Column, Row
 
 ESCAPED = {**{sign: f"\\{sign}" for sign in "&%$#_{}"}, "\\": "\\textbackslash{}", "~": "\\textasciitilde{}"}
 ESCAPED |= {"^": "\\textasciicircum{}", "–": "--", "°": "$^\\circ$", "Δ": "$\\Delta$", "±": "$\\pm$", "−": "$-$"}
@@ -15,22 +28,23 @@ ESCAPED |= {"·": "$\\cdot$", "²": "$^2$", "³": "$^3$", "µ": "$\\mu$", "↑":
 ESCAPED |= {sign: f"$_{n}$" for n, sign in enumerate("₀₁₂₃₄₅₆₇₈₉")} | {sign: f"${sign}$" for sign in "<>|"}
 ESCAPED |= {sign: f"$^{n}$" for n, sign in zip("01456789-", "⁰¹⁴⁵⁶⁷⁸⁹⁻", strict=True)}
 ESCAPED |= {sign: f"$\\{name(sign).split()[-1].lower()}$" for sign in "αβγδεζηθικμνξπρστυφχψω"}
-ESCAPED |= {"λ": "$\\lambda$", "Ω": "$\\Omega$", "Å": "\\r{A}"}
+ESCAPED |= {"→": "$\\rightarrow$", "λ": "$\\lambda$", "Ω": "$\\Omega$", "Å": "\\r{A}"}
 EXPONENT = re.compile(r"e([+-]\d+)")
 
 
 def latex(board: Board) -> str:
     """Single-task first, then the methods in the order of the board; best mean of a column bold, second underlined.
 
-    Single-task and rows with a diverged seed take no part in that. Numbers are those of the terminal, and equal ones
-    carry the same mark; what must be read with them stands in comments.
+    Single-task and rows with a diverged seed, which say so, take no part in that. Numbers are those of the terminal,
+    and equal ones carry the same mark. What must be read with them stands below the table, and what the terminal says
+    of further columns in comments.
     """
     columns = ([None] if is_relative(board) else []) + list(board.columns)
     names, table = headers(board), cells(board)
     places = [names.index(DELTA if column is None else metric_header(column)) for column in columns]
     order = sorted(range(len(board.rows)), key=lambda number: not board.rows[number].is_single_task)
     contest = [n for n in order if board.rows[n].is_method and not board.rows[n].diverged]
-    body = {number: [escaped(board.rows[number].label)] for number in order}
+    body = {number: [_named(board.rows[number])] for number in order}
     for column, place in zip(columns, places, strict=True):
         best = _best([table[n][place] for n in contest], column is None or column.higher_is_better)
         for number in order:
@@ -52,6 +66,8 @@ def latex(board: Board) -> str:
             *made,
             r"\bottomrule",
             r"\end{tabular}",
+            r"\par\smallskip",
+            rf"\begin{{minipage}}{{\linewidth}}\footnotesize\raggedright {_notes(board)}\end{{minipage}}",
             r"\end{table}",
             "",
         ]
@@ -67,8 +83,31 @@ def _caption(board: Board) -> str:
     told = rf"; $\Delta_m$ is the {escaped(board.definition)} of changes against {alone}"
     return (
         rf"{escaped(board.experiment)} (protocol \texttt{{{board.hash[:12]}}}): means over seeds $\pm$ half a 95\,\% "
-        rf"interval{told if is_relative(board) else ''}. Bold: best mean, underlined: second."
+        rf"interval{told if is_relative(board) else ''}. Bold: best mean{_among(board)}, underlined: second."
     )
+
+
+def _among(board: Board) -> str:
+    """Who takes part in that, where not every row does."""
+    if all(row.is_method and not row.diverged for row in board.rows):
+        return ""
+    lost = " that converged with every seed" if any(row.diverged for row in board.rows) else ""
+    return f" of the methods{lost}"
+
+
+def _named(row: Row) -> str:
+    return escaped(f"{row.label} ({converged_text(row)} converged)" if row.diverged else row.label)
+
+
+def _notes(board: Board) -> str:
+    """As one paragraph; seconds have no column here."""
+    notes = (
+        told_rule(board),
+        COVERAGE,
+        *seed_warnings(board),
+        *(note for note in board.notes if note != SEVERAL_HOSTS),
+    )
+    return escaped(" ".join(" ".join(notes).split()))
 
 
 def _head(columns: Sequence[Column | None]) -> list[str]:

@@ -63,7 +63,7 @@ def cells(board: Board) -> list[list[str]]:
     return [
         [
             row.label,
-            f"{len(row.converged)}/{len(row.seeds)}",
+            converged_text(row),
             *(_relative_cells(row) if is_relative(board) else []),
             *worth_cells(board, row, NOTHING),
             *(_plain(row.metrics.get((c.task, c.metric)), form) for c, form in zip(board.columns, forms, strict=True)),
@@ -79,21 +79,37 @@ def lines(board: Board, worth: bool = True) -> list[str]:
     """What must be read with the numbers: definitions, what the intervals cover, warnings. `worth`: whether the gains
     over the plain sum are among them.
     """
-    few = [f"{row.label} ({len(row.seeds)})" for row in board.rows if len(row.seeds) < FEW]
-    lost = [row.label for row in board.rows if row.diverged]
     reference = "single-task runs tuned by the same search" if board.tuned_from else "single-task"
     return [
-        f"Test values under the selection rule {board.selection!r}.",
+        told_rule(board),
         *([f"Δm is the {board.definition} of the relative changes against {reference}."] if is_relative(board) else []),
         COVERAGE,
         *([TIES] if any(row.standing == "tied" for row in board.rows) else []),
         *([SHARES] if _shared_among(board) else []),
         *([_pooled(board, board.spread)] if board.spread and is_relative(board) else []),
         *(worth_lines(board) if worth else []),
-        *([f"Warning: {_few(few, len(board.rows))}"] if few else []),
-        *([f"Ranked last: not every seed of {', '.join(lost)} converged; shown are those that did."] if lost else []),
+        *seed_warnings(board),
         *board.notes,
     ]
+
+
+def told_rule(board: Board) -> str:
+    return f"Test values under the selection rule {board.selection!r}."
+
+
+def seed_warnings(board: Board) -> list[str]:
+    """Of few seeds, and of seeds that did not converge."""
+    few = [f"{row.label} ({len(row.seeds)})" for row in board.rows if len(row.seeds) < FEW]
+    lost = [row.label for row in board.rows if row.diverged]
+    return [
+        *([f"Warning: {_few(few, len(board.rows))}"] if few else []),
+        *([f"Ranked last: not every seed of {', '.join(lost)} converged; shown are those that did."] if lost else []),
+    ]
+
+
+def converged_text(row: Row) -> str:
+    """`2/3`: seeds that converged, of how many."""
+    return f"{len(row.converged)}/{len(row.seeds)}"
 
 
 def _few(rows: Sequence[str], of: int) -> str:

@@ -74,7 +74,7 @@ def test_of_shares_alone_it_is_not_said_that_diagnostics_were_off(leave: Any, tm
 
 def test_numbers_alone_are_named_and_the_others_drawn(leave: Any, tmp_path: Path) -> None:
     leave("numbers", [{"phase_1": 0.5, "priority": {}}])
-    with pytest.raises(BenchError, match="numbers alone: digits-numbers. Choose other runs"):
+    with pytest.raises(BenchError, match=r"numbers alone: digits-numbers\. Choose other runs"):
         find_run_findings([tmp_path], None, None)
     leave("numbers", [GROUPS], seed=1)
     leave("ls", [{"phase_1": 0.5}])

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from mtl_bench.results import Board, leaderboard
+from mtl_bench.results.board import SEVERAL_HOSTS
 from mtl_bench.results.latex import escaped, latex
-from mtl_bench.results.render import cells, lines
+from mtl_bench.results.render import COVERAGE, cells, lines
 from tests.results.conftest import Runs
 
 
@@ -27,13 +28,14 @@ def test_the_best_is_bold_and_the_second_underlined(runs: Runs, single: Runs) ->
     lost[2]["converged"] = False
     methods = [*runs("a", [84, 85, 86], [0.48, 0.47, 0.49]), *runs("b", [82, 83, 84], [0.45, 0.44, 0.46])]
     found = rows(latex(leaderboard([*methods, *runs("c", [70, 71, 72], [0.6, 0.6, 0.6]), *lost, *single()])))
-    assert list(found) == ["single-task", "B", "A", "C", "MGDA"]
+    lost_one = "MGDA (2/3 converged)"
+    assert list(found) == ["single-task", "B", "A", "C", lost_one]
     assert found["single-task"][0] == "reference"
     assert r"\mathbf{85.0}" in found["A"][1]
     assert r"\underline{83.0}" in found["B"][1]
     assert r"\mathbf{0.450}" in found["B"][2]
     assert r"\underline{0.480}" in found["A"][2]
-    assert not re.search("mathbf|underline", "".join(found["C"] + found["MGDA"] + found["single-task"]))
+    assert not re.search("mathbf|underline", "".join(found["C"] + found[lost_one] + found["single-task"]))
 
 
 def test_equal_prints_carry_the_same_mark(runs: Runs, single: Runs) -> None:
@@ -51,6 +53,27 @@ def test_numbers_are_the_terminals(board: Board) -> None:
         assert all(number.replace("−", "-") in plain for number in (row[2], *row[6:8]))
     assert all(f"% {line}" in text for line in lines(board))
     assert text.count(r"\toprule") == text.count(r"\bottomrule") == 1
+
+
+def test_what_must_be_read_with_the_numbers_is_printed(board: Board) -> None:
+    """A comment is in no PDF."""
+    printed = "".join(line for line in latex(board).splitlines(keepends=True) if not line.startswith("%"))
+    below = printed.partition(r"\end{tabular}")[2]
+    assert "Ranked last: not every seed of MGDA converged; shown are those that did." in below
+    assert escaped(COVERAGE) in below
+    assert "Warning: every row has fewer than 5 seeds." in below
+    assert "Bold: best mean of the methods that converged with every seed, underlined: second." in printed
+    whole = board.only([row for row in board.rows if not row.diverged])
+    assert "Bold: best mean of the methods, underlined: second." in latex(whole)
+    assert "Bold: best mean, underlined: second." in latex(board.only([row for row in whole.rows if row.is_method]))
+
+
+def test_what_is_said_of_seconds_is_not_printed_without_them(board: Board) -> None:
+    text = latex(replace(board, notes=(SEVERAL_HOSTS, "Networks {a} → {b}.")))
+    assert f"% {SEVERAL_HOSTS}" in text
+    below = text.partition(r"\end{tabular}")[2]
+    assert "Seconds" not in below
+    assert r"Networks \{a\} $\rightarrow$ \{b\}." in below
 
 
 def test_what_rounds_to_zero_is_one_number(runs: Runs, single: Runs) -> None:
