@@ -17,6 +17,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from mtl_bench.cli.report_files import train_again
+from mtl_bench.cli.unserved import unserved
 from mtl_bench.records.entry import find_entries
 from mtl_bench.records.record import locate_records
 from mtl_bench.results import Board, leaderboards, markdown
@@ -55,7 +56,11 @@ def _shown() -> Iterator[Path]:
 @cache
 def _material() -> Material:
     located, files = locate_records([REFERENCE]), find_entries([REFERENCE])
-    return Material(located, files, train_again, lambda path: f"../{path.resolve().relative_to(ROOT).as_posix()}")
+    return Material(located, files, train_again, _from_page, refused=unserved)
+
+
+def _from_page(record: Path) -> str:
+    return f"../{record.resolve().relative_to(ROOT).as_posix()}"
 
 
 @cache

@@ -38,6 +38,7 @@ def write_files(
     damaged: list[Damaged],
 ) -> bool:
     """Whether any was asked for."""
+    from mtl_bench.cli.unserved import unserved
     from mtl_bench.results.board_csv import board_csv
     from mtl_bench.results.latex import latex
     from mtl_bench.results.render import markdown
@@ -45,7 +46,7 @@ def write_files(
     _put(parsed.markdown, boards, markdown)
     _put(parsed.latex, boards, latex)
     for board, path in zip(boards, _files(boards, parsed.csv), strict=True):
-        _put(path, [board], board_csv)
+        _put(path, [board], lambda one: board_csv(one, refused=unserved(one)))
     if parsed.html is not None:
         _write_html(parsed.html, boards, located, files, sent, damaged)
         piped = STDOUT in map(str, (parsed.markdown, parsed.latex, parsed.csv))  # a table on stdout stays a table
@@ -72,12 +73,13 @@ def _write_html(
     sent: "Mapping[str, Submission]",
     damaged: list[Damaged],
 ) -> None:
+    from mtl_bench.cli.unserved import unserved
     from mtl_bench.results.page import Material, printed_deltas, site_pages, write_site
     from mtl_bench.results.published import printed_names, published_folder, published_tables
 
     collection = published_folder()
     printed = printed_deltas(published_tables(collection), printed_names(collection))
-    material = Material(located, files, train_again, printed=printed, sent=sent)
+    material = Material(located, files, train_again, printed=printed, sent=sent, refused=unserved)
     write_site(folder, site_pages(boards, material, damaged))
 
 

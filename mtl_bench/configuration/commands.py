@@ -83,6 +83,13 @@ def _nodes(only: Sequence[str]) -> list[str]:
     return [node for node in NODES if node != "method" or len(only) > 1]  # the method of a task alone is inert
 
 
+def method_node(experiment: str, method: str) -> Mapping[str, Any] | None:
+    """A method's node as composed with an experiment; None where one of them has no YAML here."""
+    words, folders = (f"experiment={experiment}", f"method={method}"), (configs_folder(),)
+    known = any(path.stem == method for path in _presets("method", folders))
+    return _preset(words, folders).get("method") if known and _composed(words[:1], folders) else None
+
+
 def searching(config_dirs: Sequence[Path]) -> list[str]:
     """The override that stands for `--config-dir` where a job is composed from Python."""
     found = ",".join(f"file://{folder.resolve()}" for folder in config_dirs)

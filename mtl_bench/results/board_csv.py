@@ -13,8 +13,9 @@ from mtl_bench.results.sensitivity import Rank, delta_m_scores, places
 DIGITS = 10  # significant; far below any interval
 
 
-def board_csv(board: Board, grid: Grid | None = None) -> str:
-    """`grid`: these methods on the complete grid of a suite, for the columns of the mean rank.
+def board_csv(board: Board, grid: Grid | None = None, refused: Mapping[str, str] | None = None) -> str:
+    """`grid`: these methods on the complete grid of a suite, for the columns of the mean rank. `refused`: methods that
+    cannot run on the board and why, each a row with nothing but that, in the column `cannot_run`.
 
     Metrics are `task.metric`, changes against single-task in percent `task.change`, `_low` and `_high` the ends of the
     95 % interval over seeds, costs per batch. Gains are Δm less that of the plain sum that `_over` names, behind the
@@ -38,13 +39,15 @@ def board_csv(board: Board, grid: Grid | None = None) -> str:
             **_metrics(board, row),
             **{f"{name}_per_batch": _number(value) for name, value in asdict(row.cost).items()},
             "runs": " ".join(digest[:12] for digest in row.hashes),
+            "cannot_run": "",
         }
         for row in board.rows
     ]
+    same = {name: rows[0][name] for name in ("experiment", "protocol", "definition")}
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, list(rows[0]), restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows([*rows, *({**same, "method": name, "cannot_run": why} for name, why in (refused or {}).items())])
     return text.getvalue()
 
 

@@ -1,6 +1,6 @@
 """What a frozen version holds: per board a page and one CSV per filter, and a page that says how to read them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mtl_bench.errors import BenchError
@@ -19,7 +19,8 @@ when any one task is left out, `…_less_a_method_…` when any one other method
 stood, so that a row moves only where the others change their order. Δm knows of no other row, so its places move with
 tasks alone; a mean rank moves with both, and is there only where the grid of its suite is complete. `…_low` and
 `…_high` are 95 % intervals over seeds for this test set; they cover neither the sampling of the test set nor the choice
-of hyper-parameters. A row that did not converge with every seed is placed last.
+of hyper-parameters. A row that did not converge with every seed is placed last. A method of a suite that cannot run on
+the board has a row that says so, in `cannot_run`, and no place.
 
 Filters: `all` rows; `default`, methods with no option changed; `suite-…`, the methods of that suite. One that would
 repeat another is left out.
@@ -35,16 +36,20 @@ class Filter:
     seeds: tuple[int, ...] = ()
 
 
-def frozen_files(boards: Sequence[tuple[Board, Sequence[Filter]]]) -> dict[str, str]:
-    """File name → text."""
+def frozen_files(
+    boards: Sequence[tuple[Board, Sequence[Filter]]], refused: Callable[[Board], Mapping[str, str]] = lambda _: {}
+) -> dict[str, str]:
+    """File name → text. `refused`: methods that cannot run on a board, and why."""
     files: dict[str, str] = {}
     listed = []
     for board, filters in sorted(boards, key=lambda pair: (pair[0].experiment, pair[0].hash)):
         stem = f"{board.experiment.replace('/', '-')}-{board.hash[:12]}"
-        parts, links = [markdown(board), _places_table(board)], [f"[table]({stem}.md)"]
+        cannot = refused(board)
+        parts, links = [markdown(board) + _told_refused(cannot), _places_table(board)], [f"[table]({stem}.md)"]
         for chosen in filters:
             kept, grid, told = _apply(board, chosen)
-            text, name = board_csv(kept, grid), f"{stem}.{chosen.name}.csv"
+            among = {name: why for name, why in cannot.items() if chosen.methods is None or name in chosen.methods}
+            text, name = board_csv(kept, grid, among), f"{stem}.{chosen.name}.csv"
             if all(row.is_single_task for row in kept.rows) or text in files.values():
                 continue
             files[name] = text
@@ -54,6 +59,10 @@ def frozen_files(boards: Sequence[tuple[Board, Sequence[Filter]]]) -> dict[str, 
         listed.append([board.experiment, board.hash[:12], str(len(board.rows)), ", ".join(links)])
     table = markdown_table(["board", "protocol", "rows", "files"], listed, text=(0, 1, 3))
     return {**files, "README.md": f"# Frozen leaderboard\n\n{READING}\n{table}\n"}
+
+
+def _told_refused(refused: Mapping[str, str]) -> str:
+    return "".join(f"- Cannot run here: {name}. {why}\n" for name, why in refused.items())
 
 
 def _apply(board: Board, chosen: Filter) -> tuple[Board, Grid | None, str | None]:

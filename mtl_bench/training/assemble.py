@@ -31,6 +31,7 @@ from mtl_bench.training.machine import Machine
 from mtl_bench.training.model_checks import check_last_batch, check_reach
 from mtl_bench.training.model_forward import ModelForward
 from mtl_bench.training.plan import Plan
+from mtl_bench.training.protocol import Training
 from mtl_bench.training.rehearsal import check_labels, check_model, check_state, check_targets, rehearse
 from mtl_bench.training.setting import PLAIN
 from mtl_bench.training.trainer import Options, RunFiles, Trainer
@@ -81,7 +82,7 @@ def assemble(plan: Plan, place: Place, options: Options, logger: Logger) -> Trai
     )
     check_last_batch(machine.forward, batches, splits["train"], method.parts)
     check_reach(machine.forward, machine.mover.ownership, splits["train"])
-    method.setup(_context(plan, machine, batches.per_epoch))
+    method.setup(context_of(machine, training, batches.per_epoch))
     check_state(method)
     folder, packed = plan.folder(place.runs), plan.packed.manifest
     environment = describe_environment(
@@ -146,12 +147,13 @@ def _held_out(
     return lambda number: feed.batch(*divmod(number, feed.per_epoch))
 
 
-def _context(plan: Plan, machine: Machine, steps_per_epoch: int) -> Context:
+def context_of(machine: Machine, training: Training, steps_per_epoch: int) -> Context:
+    """What a method is told before the first batch; the weights of losses mean nothing with one task."""
     return Context(
-        tasks=tuple(plan.tasks),
-        likelihoods=tuple(task.likelihood for task in plan.tasks.values()),
-        static_weights={} if plan.single else plan.training.weights_of(plan.tasks),
-        epochs=plan.training.budget.epochs(steps_per_epoch),
+        tasks=tuple(machine.tasks),
+        likelihoods=tuple(task.likelihood for task in machine.tasks.values()),
+        static_weights=training.weights_of(machine.tasks) if len(machine.tasks) > 1 else {},
+        epochs=training.budget.epochs(steps_per_epoch),
         steps_per_epoch=steps_per_epoch,
         device=machine.device,
         per_task_path=machine.model.per_task_path,

@@ -9,7 +9,7 @@ import pytest
 from mtl_bench.cli.freeze import filters_of
 from mtl_bench.errors import BenchError
 from mtl_bench.records import Record
-from mtl_bench.results import leaderboard
+from mtl_bench.results import Board, leaderboard
 from mtl_bench.results.frozen import Frozen, check_frozen, freeze_files, versions
 from mtl_bench.results.frozen_files import Filter, frozen_files
 from tests.results.conftest import Runs
@@ -128,3 +128,12 @@ def test_nothing_is_left_where_nothing_can_be_written(records: list[Record], tmp
     (tmp_path / "file").touch()
     with pytest.raises(BenchError, match="cannot be written"):
         frozen(records, tmp_path / "file" / "board")
+
+
+def test_what_cannot_run_is_a_row_of_the_filters_that_name_it(board: Board) -> None:
+    filters = [Filter("all"), Filter("some", ("LS", "CSO")), Filter("other", ("MGDA",))]
+    files = frozen_files([(board, filters)], lambda _: {"CSO": "It needs norms, which are not there."})
+    rows = {name: text for name, text in files.items() if "It needs norms" in text}
+    assert {name.rpartition(".")[0].rpartition(".")[2] for name in rows if name.endswith(".csv")} == {"all", "some"}
+    (page,) = (text for name, text in rows.items() if name.endswith(".md"))
+    assert "- Cannot run here: CSO. It needs norms, which are not there.\n" in page

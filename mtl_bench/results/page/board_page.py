@@ -116,6 +116,11 @@ class BoardPage:
     def origins(self) -> list[str]:
         return sorted({one.provenance.origin for one in self.rows})
 
+    @cached_property
+    def refused(self) -> Mapping[str, str]:
+        """Methods that cannot run on this board → why."""
+        return self.material.refused(self.board)
+
     @property
     def notes(self) -> list[str]:
         return lines(self.board)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mtl_bench.records import Record
 from mtl_bench.records.entry import EntryFile
+from mtl_bench.results.board import Board
 from mtl_bench.results.entries import Run
 from mtl_bench.results.page.printed_rows import PrintedRow
 from mtl_bench.results.tuned_rows import without_trials
@@ -17,13 +18,17 @@ def _unknown(runs: Sequence[Run]) -> None:
     return None
 
 
+def _none(board: Board) -> Mapping[str, str]:
+    return {}
+
+
 @dataclass(frozen=True)
 class Material:
     """`located` are records with their files, `files` grouping entries.
 
     `commands` says what trains the runs of a row again, all their seeds (None: not known), and `link` where a record's
-    file lies, seen from a page (None: runs are named without a link). `printed` are numbers of papers, and `sent`
-    says who sent a run in, by its hash.
+    file lies, seen from a page (None: runs are named without a link). `printed` are numbers of papers, `sent` says who
+    sent a run in, by its hash, and `refused` which methods cannot run on a board, and why.
     """
 
     located: Sequence[tuple[Path, Record]]
@@ -32,6 +37,7 @@ class Material:
     link: Callable[[Path], str] | None = None
     printed: Sequence[PrintedRow] = ()
     sent: Mapping[str, Submission] = field(default_factory=dict)
+    refused: Callable[[Board], Mapping[str, str]] = _none
 
     @cached_property
     def records(self) -> list[Record]:
