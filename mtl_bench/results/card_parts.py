@@ -113,10 +113,11 @@ def _cost(found: Sequence[Appearance]) -> CardPart:
         for one in found
     ]
     told = (
-        "Per batch. The ratio is of measured seconds on machines that trained both, some beside other work: "
-        "`mtl-bench cost` measures it.",
+        "Per batch; costs compare by passes. The ratio is of the seconds of these runs on a kind of machine that "
+        "trained both, some with other work beside them, which can double their seconds: `mtl-bench cost` measures "
+        "time.",
     )
-    head = ("board", "passes", "of the\nplain sum", "steps", "time / of the\nplain sum")
+    head = ("board", "passes", "of the\nplain sum", "steps", "seconds / of\nthe plain sum")
     return CardPart("Cost", told, head, tuple(lines))
 
 

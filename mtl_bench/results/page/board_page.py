@@ -152,17 +152,7 @@ class BoardPage:
                 {"name": one.task, "metric": one.metric, "unit": one.unit, "up": one.higher_is_better}
                 for one in self._first_columns
             ],
-            "rows": [
-                row_data(
-                    one,
-                    self.board,
-                    self.ranking,
-                    self.ratios.get(one.row.label),
-                    self.material,
-                    damaged,
-                )
-                for one in self.rows
-            ],
+            "rows": [row_data(one, self.board, self.ranking, self.material, damaged) for one in self.rows],
         }
 
     @property

@@ -44,7 +44,6 @@ def row_data(
     drawn: DrawnRow,
     board: Board,
     ranking: Sequence[Ranking],
-    ratio: float | None,
     material: Material,
     damaged: list[Damaged] | None,
 ) -> dict[str, Any]:
@@ -61,7 +60,6 @@ def row_data(
         "changes": {task: estimate_data(change) for task, change in row.changes.items()},
         "seeds": [[seed, short(value)] for seed, value in sorted(row.per_seed.items())],
         "passes": short(row.cost.passes),
-        "ratio": None if ratio is None else short(ratio),
         "places": {one.definition: one.places[row.label] for one in ranking if row.label in one.places},
         "facts": _facts(drawn, runs),
         "commands": material.commands(runs) or [],

@@ -61,18 +61,21 @@ class PageColumn:
 
 
 def page_columns(board: Board, ranking: Sequence[Ranking], ratios: Mapping[str, float | None]) -> list[PageColumn]:
-    """All but the method's name. `ratios` is the measured time of a row over that of the plain sum."""
+    """All but the method's name. `ratios` are the seconds of a row over those of the plain sum: no benchmark, so they
+    stand with the other numbers of the clock, and passes are what is compared.
+    """
     columns = []
     for header, texts in list(zip(headers(board), zip(*cells(board), strict=True), strict=True))[1:]:
         columns.append(_column(board, header, texts))
         if header == DELTA:
             columns += [_other_definition(board, other, ranking[0]) for other in ranking[1:]]
     passes = [PageCell(f"{row.cost.passes:.3g}", row.cost.passes) for row in board.rows]
-    times = [_ratio(ratios.get(row.label)) for row in board.rows]
+    times = tuple(_ratio(ratios.get(row.label)) for row in board.rows)
+    known = any(cell.value is not None for cell in times)
     return [
         *columns,
         PageColumn("Passes\n/ batch", "always", "number", False, tuple(passes)),
-        PageColumn("Time\n/ plain sum", "always", "number", False, tuple(times)),
+        *([PageColumn("Seconds\nof these runs / the plain sum’s", "costs", "number", False, times)] if known else []),
     ]
 
 

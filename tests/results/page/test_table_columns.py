@@ -19,8 +19,16 @@ def columns(toys: Board) -> list[PageColumn]:
 def test_every_text_of_the_terminal_is_there_in_its_order(toys: Board, columns: list[PageColumn]) -> None:
     texts = [tuple(cell.text for cell in column.cells) for column in columns if column.group != "definitions"]
     assert texts[:-2] == list(zip(*cells(toys), strict=True))[1:]
-    assert [column.header for column in columns[-2:]] == ["Passes\n/ batch", "Time\n/ plain sum"]
+    seconds = "Seconds\nof these runs / the plain sum’s"
+    assert [(column.header, column.group) for column in columns[-2:]] == [
+        ("Passes\n/ batch", "always"),
+        (seconds, "costs"),
+    ]
     assert [cell.text for cell in columns[-1].cells].count("–") == len(toys.rows) - 2
+
+
+def test_without_a_machine_that_trained_both_no_column_of_seconds_stands_empty(toys: Board) -> None:
+    assert page_columns(toys, rankings(toys), {"even": None})[-1].header == "Passes\n/ batch"
 
 
 def test_other_definitions_stand_beside_and_mark_what_moves(toys: Board, columns: list[PageColumn]) -> None:
