@@ -9,6 +9,7 @@ from typing import Any
 from mtl_bench.errors import Damaged
 from mtl_bench.results.axis_scale import Scale, delta_scale
 from mtl_bench.results.board import Board
+from mtl_bench.results.board_csv import delta_m_places
 from mtl_bench.results.page.behind import methods_of, plain_row, runs_behind, time_ratio
 from mtl_bench.results.page.definitions import Ranking, rankings
 from mtl_bench.results.page.drawn_row import DrawnRow, as_yaml, drawn_row, row_data
@@ -39,9 +40,9 @@ class BoardPage:
 
     @cached_property
     def rows(self) -> list[DrawnRow]:
-        anchors = _anchors([row.label for row in self.board.rows])
+        anchors, ranks = _anchors([row.label for row in self.board.rows]), delta_m_places(self.board)
         return [
-            drawn_row(row, anchor, self.board, self.ranking[0], self.scale, self.material)
+            drawn_row(row, anchor, self.board, self.ranking[0], ranks.get(row.label), self.scale, self.material)
             for row, anchor in zip(self.board.rows, anchors, strict=True)
         ]
 

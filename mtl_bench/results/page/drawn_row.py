@@ -17,6 +17,7 @@ from mtl_bench.results.page.gradient_data import gradients_of
 from mtl_bench.results.page.material import Material
 from mtl_bench.results.render import signed
 from mtl_bench.results.row import Estimate, Row
+from mtl_bench.results.sensitivity import Rank, span_text
 from mtl_bench.results.worth import trials_of
 
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # libyaml's, where there is one, is ten times as quick
@@ -24,20 +25,30 @@ DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # libyaml's, where there
 
 @dataclass(frozen=True)
 class DrawnRow:
-    """`anchor` is the row's name in links; `strip` places Δm and its interval on the table's axis, in percent."""
+    """`anchor` is the row's name in links; `strip` places Δm and its interval on the table's axis, in percent. `rank`
+    is the place with how far it moves, as frozen versions have it."""
 
     row: Row
     anchor: str
     place: float | None
+    rank: Rank | None
     provenance: Provenance
     strip: Mapping[str, Any] | None
 
+    @property
+    def moves(self) -> str:
+        """`2–5`: places when any one task is left out; empty where it stays, or has none."""
+        found = self.rank.less_a_task if self.rank and self.place else None
+        return span_text(found) if found and found[0] != found[1] else ""
 
-def drawn_row(row: Row, anchor: str, board: Board, own: Ranking, scale: Scale, material: Material) -> DrawnRow:
+
+def drawn_row(
+    row: Row, anchor: str, board: Board, own: Ranking, rank: Rank | None, scale: Scale, material: Material
+) -> DrawnRow:
     strip = _strip(row, scale) if row.delta_m else None
     found = provenance(runs_behind(board, row), material)
     found = replace(found, tuned=found.tuned or trials_of(row.label) is not None)
-    return DrawnRow(row, anchor, own.places.get(row.label), found, strip)
+    return DrawnRow(row, anchor, own.places.get(row.label), rank, found, strip)
 
 
 def row_data(

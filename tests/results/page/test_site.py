@@ -15,6 +15,7 @@ from mtl_bench.errors import BenchError
 from mtl_bench.records import Record
 from mtl_bench.records.record import locate_records
 from mtl_bench.results import Board, leaderboards
+from mtl_bench.results.board_csv import delta_m_places
 from mtl_bench.results.page import Material, printed_deltas, site_pages, write_site
 from mtl_bench.results.page.board_page import BoardPage, page_names
 from mtl_bench.results.page.site import embedded
@@ -64,6 +65,23 @@ def test_every_number_equals_the_terminals(toys: Board, pages: Mapping[str, str]
             assert any(shown[place] == text or shown[place].startswith(f"{text}▲") for place in places), text
     words = " ".join(" ".join(head).split())
     assert all(part.strip() in words for header in headers(toys) for part in header.replace("-\n", "").split("\n"))
+
+
+def test_places_say_how_far_they_move(toys: Board, pages: Mapping[str, str]) -> None:
+    """As frozen versions have it."""
+    _, *rows = Reader(pages["toys.html"]).rows
+    ranks = delta_m_places(toys)
+    shown = {row.label: cells[0].strip() for row, cells in zip(toys.rows, rows, strict=True)}
+    for row in toys.rows:
+        rank = ranks.get(row.label)
+        if rank is None or row.diverged:
+            assert shown[row.label] == ""
+            continue
+        assert rank.less_a_task
+        low, high = rank.less_a_task
+        assert shown[row.label] == f"{rank.place:g}" + ("" if low == high else f" {low:g}–{high:g}")
+    assert any("–" in text for text in shown.values())
+    assert "leaving a method out moves no place by Δm" in pages["toys.html"]
 
 
 def test_what_must_be_read_with_the_numbers_is_there(toys: Board, pages: Mapping[str, str]) -> None:
