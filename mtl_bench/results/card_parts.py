@@ -9,7 +9,7 @@ from mtl_bench.results.render import FEW, NOTHING, signed
 from mtl_bench.results.row import Estimate
 from mtl_bench.results.sensitivity import span_text
 from mtl_bench.results.table_text import signed_interval
-from mtl_bench.results.worth_text import ELSEWHERE, gain_text
+from mtl_bench.results.worth_text import gain_sources, gain_text
 
 OUTCOMES: dict[Outcome, str] = {"win": "won", "tie": "tied", "loss": "lost"}
 
@@ -49,8 +49,7 @@ def _against(found: Sequence[Appearance]) -> CardPart:
         told.append(f"Not compared, for want of a plain sum, of single-task runs or of converged seeds: {_list(gone)}.")
     if few := [one.name for one in found if len(one.row.seeds) < FEW]:
         told.append(f"Warning: fewer than {FEW} seeds on {_list(few)}.")
-    if any(ELSEWHERE in _gain(one) for one in found):
-        told.append(f"{ELSEWHERE} Against or from runs of another budget, which the board names.")
+    told += gain_sources((one.name, one.row.at_equal_passes) for one in found)
     lines = [
         (one.name, OUTCOMES[one.outcome] if one.outcome else NOTHING, signed(one.row.delta_m), _gap(one), _gain(one))
         for one in found

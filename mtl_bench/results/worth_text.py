@@ -54,17 +54,17 @@ def worth_lines(board: Board) -> list[str]:
     found = [row for row in rows if row.at_equal_passes]
     none = [row for row in rows if not row.at_equal_passes]
     told = [DEFINITION] if found else []
-    return [*told, *_sources(found), *_missing(none, rows), *_trials(rows)]
+    sources = gain_sources((row.label, row.at_equal_passes) for row in found)
+    return [*told, *sources, *_missing(none, rows), *_trials(rows)]
 
 
-def _sources(rows: Sequence[Row]) -> list[str]:
-    """One sentence per source beside the board itself."""
+def gain_sources(gains: Iterable[tuple[str, Gain | None]]) -> list[str]:
+    """What the mark stands for: one sentence per source beside a row's own board, with the names that have it."""
     sentences: dict[str, list[str]] = {}
-    for row in rows:
-        gain = row.at_equal_passes
+    for name, gain in gains:
         if gain and (sentence := _source(gain)):
-            sentences.setdefault(sentence, []).append(row.label)
-    return [f"{ELSEWHERE} {sentence}: {_list(labels)}." for sentence, labels in sentences.items()]
+            sentences.setdefault(sentence, []).append(name)
+    return [f"{ELSEWHERE} {sentence}: {_list(names)}." for sentence, names in sentences.items()]
 
 
 def _source(gain: Gain) -> str:

@@ -1,5 +1,6 @@
 """A method on every board: won, tied or lost against the plain sum, place, cost, failures, and Δm against K."""
 
+from dataclasses import replace
 from statistics import fmean
 from typing import cast
 
@@ -10,6 +11,7 @@ from mtl_bench.results import appearances as module
 from mtl_bench.results.appearances import appearances, change_on, nests
 from mtl_bench.results.card_parts import board_parts
 from mtl_bench.results.page import Material
+from mtl_bench.results.row import Estimate, Gain
 from tests.results.page.conftest import Located
 
 
@@ -45,6 +47,19 @@ def test_what_diverged_is_not_compared_and_told(located: Located) -> None:
     assert "toys: seed 2 of 3 did not converge." in text["Failures"]
     assert "Residuals that its solver missed: 9 on toys." in text["Failures"]
     assert "Not compared" in text["Against the plain sum"]
+
+
+def test_what_the_mark_of_a_gain_stands_for_is_said_of_each_board(toys: Board) -> None:
+    (found,) = appearances("even", [toys])
+    estimate = Estimate(1.0, None)
+    repeated, other = Gain(estimate, "thrice", repeated=True), Gain(estimate, "ls", on="longer")
+    rows = [replace(found.row, at_equal_passes=gain) for gain in (repeated, other, Gain(estimate, "ls"))]
+    three = [replace(found, name=name, row=row) for name, row in zip(("one", "two", "three"), rows, strict=True)]
+    told = board_parts(three)[0].sentences
+    assert [one for one in told if one.startswith("†")] == [
+        "† Over thrice, which spends as many passes on further steps per batch: one.",
+        "† Over ls of longer: two.",
+    ]
 
 
 def test_a_tuned_board_shows_the_searched_row_against_the_searched_plain_sum(searched: Material) -> None:
