@@ -95,6 +95,13 @@ def trial_in_words(trial: Trial) -> str:
     return f"{values} → {score}"
 
 
+def searched_keys(row: Iterable[str], files: Iterable[EntryFile]) -> list[str]:
+    """What was searched for the networks of a row, named by the hashes of their runs; empty for one as configured."""
+    hashes = set(row)
+    won = [file["tuning"] for file in files if "tuning" in file and hashes & {one["hash"] for one in file["groups"]}]
+    return list(dict.fromkeys(_short(key) for tuning in won for study in tuning["studies"] for key in study["space"]))
+
+
 def _short(key: str) -> str:
     return key.removeprefix("protocol.training.optimizer.")
 

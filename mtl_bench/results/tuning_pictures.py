@@ -52,11 +52,15 @@ def _pair(left: "Axes", right: "Axes", files: Sequence[EntryFile]) -> None:
 
     tuning, curves = files[0]["tuning"], [_curve(file) for file in files]
     floor = min(0.0, float(np.median([curve[-1] for curve in curves]))) - DEEP
+    low = f"{floor:.0f}".replace("-", "−")
     for number, file in enumerate(files):
         name, alone = file["label"].partition(", tuned")[0], is_alone(file)
         tone, mark = (ALONE, "x") if alone else (TONES[number % len(TONES)], MARKS[number % len(MARKS)])
-        curve, line = np.maximum(curves[number], floor), LINES[number // len(TONES) % len(LINES)]
-        left.plot(range(1, len(curve) + 1), curve, color=tone, linestyle="--" if alone else line, label=name)
+        line = "--" if alone else LINES[number // len(TONES) % len(LINES)]
+        # not drawn below the floor: a line along it would be read as a score
+        curve = np.where(curves[number] < floor, np.nan, curves[number])
+        told_name = name if np.isfinite(curve).any() else f"{name} (below {low})"
+        left.plot(range(1, len(curve) + 1), curve, color=tone, linestyle=line, label=told_name)
         for study in file["tuning"]["studies"]:
             told = [(t["values"][RATE], max(t["score"], floor)) for t in study["trials"] if t["score"] is not None]
             right.plot(
@@ -69,13 +73,14 @@ def _pair(left: "Axes", right: "Axes", files: Sequence[EntryFile]) -> None:
                 linestyle="none",
             )
     left.set_title(f"{files[0]['experiment']['name']}: expected best of n trials", loc="left", fontsize=10)
-    left.set_xlabel(f"trials n (of {budget_in_words(tuning)})", fontsize=8)
+    hidden = f"; below {low} nothing is drawn" if any((curve < floor).any() for curve in curves) else ""
+    left.set_xlabel(f"trials n (of {budget_in_words(tuning)}{hidden})", fontsize=8)
     left.set_ylabel("validation Δm % (task_mean)\nagainst untuned single-task", fontsize=8)
     left.xaxis.set_major_locator(MaxNLocator(integer=True))
     right.set_title("every trial, by its learning rate", loc="left", fontsize=10)
     right.set_xscale("log")
     right.margins(0.08)
-    right.set_xlabel(f"learning rate (what scored less than {floor:.0f} stands there)".replace("-", "−"), fontsize=8)
+    right.set_xlabel(f"learning rate (what scored less than {low} stands there)", fontsize=8)
     right.xaxis.set_major_formatter("{x:g}")
     right.xaxis.set_minor_formatter("")
     space = files[0]["tuning"]["studies"][0]["space"][RATE]

@@ -186,3 +186,20 @@ def test_entries_are_read_as_written_and_drawn(setting: tuple[list[Record], list
     assert "single-task" in text
     with pytest.raises(BenchError, match="No search lies in these folders"):
         draw_tuning([], tmp_path / "b.svg")
+
+
+def test_a_curve_far_below_the_others_is_no_line_along_the_edge(
+    setting: tuple[list[Record], list[EntryFile]], tmp_path: Path
+) -> None:
+    """It would be read as its scores."""
+    records, files = setting
+    like = next(record for record in records if record["method"]["name"] == "m")
+    more = [tuned(like, f"other_{n}", {"left,right": "m-won"}) for n in range(2)]
+    draw_tuning([*files, *more], tmp_path / "a.svg")
+    assert "nothing is drawn" not in (tmp_path / "a.svg").read_text()
+    for trial in files[0]["tuning"]["studies"][0]["trials"]:
+        trial["score"] = -150.0
+    draw_tuning([*files, *more], tmp_path / "a.svg")
+    text = (tmp_path / "a.svg").read_text()
+    assert "<!-- m (below −25) -->" in text
+    assert "<!-- trials n (of 3 trials; below −25 nothing is drawn) -->" in text

@@ -19,14 +19,18 @@ TUNED = "tuned"  # likewise
 
 @dataclass(frozen=True)
 class Provenance:
-    """Whose runs they are, whether their options were searched, and in what they differ from the method's defaults."""
+    """Whose runs they are, whether their options were searched and which where that is known, and in what the method's
+    differ from its defaults."""
 
     origin: str
     tuned: bool
     options: str
+    searched: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.origin} · {TUNED if self.tuned else 'not tuned'} · {self.options or 'default options'}"
+        tuned = f"{TUNED} ({', '.join(self.searched)})" if self.searched else TUNED if self.tuned else "not tuned"
+        default = "default options otherwise" if self.tuned else "default options"
+        return f"{self.origin} · {tuned} · {self.options or default}"
 
 
 def methods_of(board: Board, material: Material) -> list[Record]:

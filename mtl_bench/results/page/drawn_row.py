@@ -18,6 +18,7 @@ from mtl_bench.results.page.material import Material
 from mtl_bench.results.render import signed
 from mtl_bench.results.row import Estimate, Row
 from mtl_bench.results.sensitivity import Rank, span_text
+from mtl_bench.results.tuned_rows import searched_keys
 from mtl_bench.results.worth import trials_of
 
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # libyaml's, where there is one, is ten times as quick
@@ -47,7 +48,8 @@ def drawn_row(
 ) -> DrawnRow:
     strip = _strip(row, scale) if row.delta_m else None
     found = provenance(runs_behind(board, row), material)
-    found = replace(found, tuned=found.tuned or trials_of(row.label) is not None)
+    if trials_of(row.label) is not None:
+        found = replace(found, tuned=True, searched=tuple(searched_keys(row.hashes, material.files)))
     return DrawnRow(row, anchor, own.places.get(row.label), rank, found, strip)
 
 

@@ -193,6 +193,9 @@ def test_a_tuned_board_has_a_page(searched: Material) -> None:
     name = next(name for name in pages if name.startswith("toys-tuned-3"))
     data = json.loads(re.search(r'id="data">(.*?)</script>', pages[name], re.S)[1])  # type: ignore[index]
     assert all(row["curves"] for row in data["rows"])
+    provenance = {row["label"]: dict(row["facts"])["Provenance"] for row in data["rows"]}
+    assert provenance["even, tuned (3 trials)"] == "ours · tuned (lr) · default options otherwise"
+    assert provenance["even"] == "ours · not tuned · default options"
     assert sorted(data["plain"]) == ["ls", "ls, tuned (3 trials)"]
     assert "the one that was tuned or not as the row was, on a kind of machine that trained both" in pages[name]
 
