@@ -7,7 +7,7 @@ from torch import nn
 from mtl_bench.errors import BenchError
 from mtl_bench.step.forward import Forwarded
 from mtl_bench.step.ownership import Ownership
-from mtl_bench.step.reach import compiled_together, entering_behind, leaves_of
+from mtl_bench.step.reach import compiled_together, computed_from, entering_behind, leaves_of, overwritten
 
 
 def check_contract(
@@ -16,9 +16,17 @@ def check_contract(
     """Every parameter that a loss reaches is shared or that task's own, and shared ones are reached by the encoder.
 
     `parameters` by name are all that are trained. Raises BenchError naming the first parameter that is
-    reached otherwise: its gradient would be lost, or belong to another task, without a sign; and where no loss reaches
-    anything shared. What a compiled graph of several losses hides is taken as listed.
+    reached otherwise: its gradient would be lost, or belong to another task, without a sign; where no loss reaches
+    anything shared; and where a shared tensor is computed from the tap of another, through which its gradient would
+    count twice. What a compiled graph of several losses hides is taken as listed.
     """
+    for features, taps in {id(f): (f, forwarded.taps[task]) for task, f in forwarded.features.items()}.values():
+        if any(computed_from(feature, taps) for feature in features):
+            raise BenchError(
+                "features= names two modules of which one computes its output from that of the other (or one module "
+                "twice), so that gradients would count twice; name only the first, or one module that returns all "
+                "that the heads read in a list."
+            )
     reached = set[int]()
     hidden = compiled_together(list(forwarded.terms.values()))
     able = {id(parameter): name for name, parameter in parameters.items() if parameter.requires_grad}
@@ -36,11 +44,7 @@ def check_contract(
             if strange and parameter not in shared and owner != task:
                 raise BenchError(_stranger(name, tasks[task], None if owner is None else tasks[owner]))
             if parameter in behind and parameter in shared:
-                raise BenchError(
-                    f"Parameter {name} is shared and task {tasks[task]} uses it behind the shared tensors too (in "
-                    "`decode`, or in its head), where its gradient would be lost; use it in the encoder only, or give "
-                    "each head its own."
-                )
+                raise BenchError(_behind(name, tasks[task], any(map(overwritten, forwarded.features[task]))))
     if shared and not shared & reached:
         raise BenchError(
             "No loss reaches a shared parameter, although they require a gradient; take the detach, the no_grad or the "
@@ -66,6 +70,18 @@ def check_last_shared(forwarded: Forwarded, last: nn.Parameter, shared: Mapping[
                 f"{taken} {other} follows it in the forward; register layers (list shared=) in the order of the "
                 f"forward, let the model's `last_shared` name the last, {use}."
             )
+
+
+def _behind(name: str, task: str, written: bool) -> str:
+    if written:
+        return (
+            f"A shared tensor is overwritten in place after the loss of task {task} has read it, as a head does that "
+            "begins with nn.ReLU(inplace=True); take inplace=True out of it."
+        )
+    return (
+        f"Parameter {name} is shared and task {task} uses it behind the shared tensors too (in `decode`, or in its "
+        "head), where its gradient would be lost; use it in the encoder only, or give each head its own."
+    )
 
 
 def _stranger(name: str, task: str, owner: str | None) -> str:

@@ -1,9 +1,12 @@
 """Whether what a loop of one's own hands over can be meant."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from numbers import Integral
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.base import Method
@@ -11,6 +14,24 @@ from mtl_bench.step.mover import needs_closure
 
 LIKELIHOODS = ("classification", "regression")
 BN_UPDATES = ("first", "all")
+
+
+def chosen_tasks(tasks: Iterable[int] | None, count: int) -> tuple[int, ...]:
+    """Those with a label in a batch, in order; None: all. Raises BenchError for anything but their numbers.
+
+    Arrays and tensors of numbers will do; a mask will not, for with two tasks it reads like numbers.
+    """
+    if tasks is None:
+        return tuple(range(count))
+    listed = tasks.tolist() if isinstance(tasks, np.ndarray | Tensor) else tasks
+    given = list(listed) if isinstance(listed, Iterable) else [listed]
+    numbers = [task for task in given if isinstance(task, Integral) and not isinstance(task, bool)]
+    chosen = sorted({int(task) for task in numbers} & {*range(count)})
+    if len(chosen) < len(given):
+        raise BenchError(
+            f"tasks= names those with a label by number, once each, from 0 to {count - 1}, and is no mask; got {tasks}."
+        )
+    return tuple(chosen)
 
 
 def check_options(
@@ -29,6 +50,11 @@ def check_options(
         raise BenchError(
             f"{type(optimizer).__name__} runs forwards within its step, which methods here do themselves; choose "
             "one that steps on given gradients, such as torch.optim.AdamW."
+        )
+    if any(group.get("fused") and group.get("momentum") and group.get("dampening") for group in optimizer.param_groups):
+        raise BenchError(
+            "Fused SGD starts a momentum at 0 here (a task may join later), which dampening would make a shorter first "
+            "step; choose fused=False, or dampening=0."
         )
     names = list(tasks or ())
     if twice := next((name for place, name in enumerate(names) if name in names[:place]), None):

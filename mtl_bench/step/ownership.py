@@ -20,14 +20,21 @@ class Ownership:
 def ownership(shared: Mapping[str, nn.Parameter], owned: Sequence[Iterable[nn.Parameter]]) -> Ownership:
     """`owned[k]` are the parameters that only task k's loss reaches; what does not require a gradient is left out.
 
-    Raises BenchError for a shared parameter that is also listed as a task's own.
+    Raises BenchError for a parameter in two lists: shared and a task's own, or the own of two tasks.
     """
     found = Ownership(
         {name: parameter for name, parameter in shared.items() if parameter.requires_grad},
         {task: [parameter for parameter in own if parameter.requires_grad] for task, own in enumerate(owned)},
     )
-    own = {id(parameter) for parameters in found.owned.values() for parameter in parameters}
-    if twice := [name for name, parameter in found.shared.items() if id(parameter) in own]:
+    owners: dict[int, int] = {}
+    for task, parameters in found.owned.items():
+        for parameter in parameters:
+            if (other := owners.setdefault(id(parameter), task)) != task:
+                raise BenchError(
+                    f"A parameter of shape {list(parameter.shape)} is listed as task {other}'s own and as task "
+                    f"{task}'s, so that a gradient would be lost; what two tasks use (tied heads included) is shared."
+                )
+    if twice := [name for name, parameter in found.shared.items() if id(parameter) in owners]:
         raise BenchError(
             f"Parameter {twice[0]} is listed both as shared and as a task's own, where a method would count it "
             "twice; list it once."

@@ -20,6 +20,17 @@ def leaves_of(root: Tensor, stop: Iterable[Tensor] = (), behind: Collection[Node
     return {id(leaf) for node in nodes if (leaf := getattr(node, "variable", None)) is not None}
 
 
+def computed_from(root: Tensor, sources: Iterable[Tensor]) -> bool:
+    """Whether a way back from `root` leads through one of the `sources`."""
+    nodes = {node for node, _ in _outputs(root, set(), apart=False)}
+    return any(source.grad_fn in nodes for source in sources)
+
+
+def overwritten(tensor: Tensor) -> bool:
+    """Whether a view of it was written into, which gave it another history."""
+    return tensor.grad_fn is not None and tensor.grad_fn.name().endswith("CopySlices")
+
+
 def meeting(roots: Sequence[Tensor], stop: Sequence[Tensor]) -> bool:
     """Whether the ways of two roots down to `stop` have an operation in common."""
     ends = {tensor.grad_fn for tensor in stop}

@@ -22,7 +22,7 @@ from mtl_bench.step.epoch_means import EpochMeans
 from mtl_bench.step.forward import Forward, Forwarded, Part
 from mtl_bench.step.ledger import Ledger
 from mtl_bench.step.loop import LoopForward, Losses, Taps, called
-from mtl_bench.step.loop_options import check_options
+from mtl_bench.step.loop_options import check_options, chosen_tasks
 from mtl_bench.step.means import Means
 from mtl_bench.step.mover import Mover
 from mtl_bench.step.ownership import Ownership, found_ownership, ownership
@@ -65,7 +65,7 @@ class Stepper:
         *,
         optimizer: torch.optim.Optimizer,
         shared: Parameters | None = None,
-        heads: Sequence[Parameters] | None = None,
+        heads: Iterable[Parameters] | None = None,
         model: nn.Module | None = None,
         features: Sequence[nn.Module] = (),
         per_task_path: bool = False,
@@ -96,13 +96,14 @@ class Stepper:
         self._told = 0  # of the skipped steps
         self.means: Means | None = None
         if shared is not None and heads is not None:
-            given = [parameters_of(group) for group in (shared, *heads)]
+            listed = [*heads] if isinstance(heads, Iterable) else [heads]
+            given = [parameters_of(group) for group in (shared, *listed)]
             self._prepare(self._given(given), given[0])
 
     def step(
         self,
         losses: Losses,
-        tasks: Sequence[int] | None = None,
+        tasks: Iterable[int] | None = None,
         kind: Callable[..., BatchStep] = BatchStep,
         split: Callable[[int], Sequence[Losses]] | None = None,
     ) -> Float[Tensor, "K"]:
@@ -307,15 +308,12 @@ class Stepper:
     def _part(
         self,
         losses: Losses,
-        tasks: Sequence[int] | None = None,
+        tasks: Iterable[int] | None = None,
         split: Callable[[int], Sequence[Losses]] | None = None,
     ) -> Part:
-        every = range(len(self._owners.owned))
-        chosen = sorted(every if tasks is None else tasks)
-        if len({*chosen} & {*every}) < len(chosen):
-            raise BenchError(f"tasks= names those with a label once each, from 0 to {len(every) - 1}; got {tasks}.")
-        parts = None if split is None else lambda count: [self._part(part, tasks) for part in split(count)]
-        return Part(self._forward(losses), tuple(chosen), parts)
+        chosen = chosen_tasks(tasks, len(self._owners.owned))
+        parts = None if split is None else lambda count: [self._part(part, chosen) for part in split(count)]
+        return Part(self._forward(losses), chosen, parts)
 
     def _progress(self) -> float | None:
         return self.steps / self.total_steps if self.total_steps else None

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from jaxtyping import Float
@@ -124,9 +125,12 @@ def test_losses_that_were_computed_already_are_refused() -> None:
 def test_tasks_with_a_label_are_named_once() -> None:
     net = Net()
     stepper = made(net, **net.lists())
-    for wrong in ([3], [-1], [0, 0]):
-        with pytest.raises(BenchError, match=r"once each, from 0 to 2"):
+    mask = torch.tensor([True, False, True])
+    for wrong in ([3], [-1], [0, 0], [True, False], mask, mask.numpy(), [0.0, 2.0], ["task_0"]):
+        with pytest.raises(BenchError, match=r"by number, once each, from 0 to 2, and is no mask"):
             stepper.step(net.losses, tasks=wrong)
+    for right in ((2, 0), np.array([0, 2]), torch.tensor([0, 2]), (task for task in (0, 2)), {np.int64(0), 2}):
+        assert stepper.step(net.losses, tasks=right).isnan().tolist() == [False, True, False]
     before = [p.detach().clone() for p in net.parameters()]
     assert stepper.step(net.losses, tasks=[]).isnan().all()
     assert all(torch.equal(p, old) for p, old in zip(net.parameters(), before, strict=True))
@@ -247,12 +251,83 @@ def test_lists_that_cannot_be_meant() -> None:
             r"Parameter 0 of heads\[0\], \[2, 6\], requires a gradient, and the optimizer does not hold it",
             {**net.lists(), "optimizer": torch.optim.SGD([*net.first.parameters(), *net.second.parameters()])},
         ),
+        (
+            r"shape \[2, 6\] is listed as task 1's own and as task 2's",
+            {**net.lists(), "heads": [net.heads[0], net.heads[1], net.heads[1]]},
+        ),
+        (
+            "choose fused=False, or dampening=0",
+            {**net.lists(), "optimizer": torch.optim.SGD(net.parameters(), 1, 0.9, dampening=0.5, fused=True)},
+        ),
         ("LBFGS runs forwards within its step", {**net.lists(), "optimizer": torch.optim.LBFGS(net.parameters())}),
         ("No loss reaches a shared parameter", {"shared": net.extra, "heads": list(net.heads)}),
     ]
     for said, given in refused:
         with pytest.raises(BenchError, match=said):
             made(net, **given).step(lambda: [head(IMAGE @ IMAGE.T[:, :6]).mean() for head in net.heads])
+
+
+def test_lists_may_be_made_on_the_way() -> None:
+    ends = []
+    for heads in (list, iter):
+        net = Net()
+        made(net, shared=iter([net.first, net.second]), heads=heads(net.heads)).step(net.losses)
+        ends.append(net.second.weight)
+    assert torch.equal(*ends)
+    made(net, shared=[net.first, net.second], heads=net.heads[0]).step(lambda: net.losses()[:1])
+
+
+class Nested(Net):
+    """Heads read the first layer, and what is computed from it."""
+
+    def __init__(self, pool: nn.Module) -> None:
+        super().__init__()
+        self.pool = pool.double()
+
+    def losses(self) -> list[Tensor]:
+        z = self.second(torch.tanh(self.first(IMAGE)))
+        pooled = self.pool(z)
+        return [(head(z if k else pooled) - k).square().mean() for k, head in enumerate(self.heads)]
+
+
+@pytest.mark.parametrize("method", [LinearScalarization(), PCGrad(), MGDA(at="feature")])
+@pytest.mark.parametrize("pool", [nn.Flatten(), nn.Linear(6, 6)])
+def test_a_feature_computed_from_another_is_refused(method: Method, pool: nn.Module) -> None:
+    net = Nested(pool)
+    lists = {"shared": [net.first, net.second, net.pool], "heads": list(net.heads)}
+    for features in ([net.second, net.pool], [net.pool, net.second], [net.second, net.second]):
+        stepper = made(net, method, features=features, **lists)
+        with pytest.raises(BenchError, match="computes its output from that of the other"):
+            stepper.step(net.losses)
+        stepper.remove_hooks()
+
+
+class InPlace(Net):
+    """The shared tensor is written into: before the heads, or by one of them."""
+
+    def __init__(self, head: int | None) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        z = self.second(torch.tanh(self.first(image)))
+        z = z.mul_(2) if self.head is None else z
+        return [head(z.mul_(2) if self.head == k else z) for k, head in enumerate(self.heads)]
+
+
+@pytest.mark.parametrize("method", [Counting(), Counting(at="feature")])
+@pytest.mark.parametrize("head", [None, 0, 1, 2])
+def test_writing_into_a_named_tensor_is_as_in_autograd_or_refused(method: Method, head: int | None) -> None:
+    net, plain = InPlace(head), InPlace(head)
+    stepper = made(net, method, features=[net.second], **net.lists())
+    if head:
+        with pytest.raises(BenchError, match="overwritten in place after the loss of task task_0 has read it"):
+            stepper.step(net.losses)
+        return
+    stepper.step(net.losses)
+    for name, gradient in expected(plain).items():
+        moved = plain.get_parameter(name) - net.get_parameter(name)
+        torch.testing.assert_close(moved, gradient, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("found", [True, False])
