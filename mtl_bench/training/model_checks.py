@@ -21,11 +21,13 @@ def check_reach(forward: ModelForward, owners: Ownership, split: Split) -> None:
 
     In training mode, in which gradients are taken: a model may have parts for training alone (auxiliary heads).
 
-    Raises BenchError naming the parameter, see `check_contract`, and for a model that cannot run in training mode.
+    Raises BenchError naming the parameter, see `check_contract`, for a model that cannot run in training mode, and where
+    something that is read again is overwritten.
     """
     tasks, batch = range(len(forward.names)), split.batch(torch.arange(min(SAMPLES, split.size)))
     with untouched(forward.model, training=True), torch.enable_grad():
         try:
+            _check_overwriting(forward, batch)
             found = forward.on(batch, _uneven_sum)(tasks, frozenset(tasks))
         except BenchError:
             raise
@@ -57,6 +59,29 @@ def check_last_batch(forward: ModelForward, batches: Batches, split: Split, part
             f"An epoch ends with a batch {smallest}, which model {type(forward.model).__name__} cannot train on "
             f"({unforeseen(error)}); set ++protocol.training.drop_last=true or another batch_size."
         ) from error
+
+
+def _check_overwriting(forward: ModelForward, batch: Batch) -> None:
+    """Other forwards read the image, other heads the shared tensors: each as it was."""
+    model, features = forward.model, list[Tensor]()
+    for task, name in enumerate(forward.names):
+        if task == 0 or model.per_task_path:
+            before = batch.image._version
+            features = forward.encode(batch.image, task)
+            if batch.image._version != before:
+                raise BenchError(
+                    f"{type(model).__name__}.encode changes its input in place, which a second forward of the batch "
+                    "would find changed; make a new tensor: image.sub(mean), not image.sub_(mean)."
+                )
+        alone = len(forward.names) == 1 or model.per_task_path
+        kept = [batch.image, *([] if alone else features)]
+        versions = [tensor._version for tensor in kept]
+        forward.decode([feature.view_as(feature) for feature in features], task)
+        if [tensor._version for tensor in kept] != versions:
+            raise BenchError(
+                f"The head of {name} overwrites in place what it is handed, which others read too; take inplace=True "
+                "out of its first layers, and write x = x * 2 for x.mul_(2)."
+            )
 
 
 @contextmanager

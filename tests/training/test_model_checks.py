@@ -258,9 +258,36 @@ class Taking(Net):
         return super().decode([features.pop()], task)
 
 
+class Overwriting(Net):
+    """Writes in place into the image, or in heads into a shared tensor; in fp32, as images are."""
+
+    def __init__(self, heads: str = "", image: bool = False, skip: bool = False, paths: bool = False) -> None:
+        super().__init__(skip)
+        self.writing, self.image, self.per_task_path = heads.split(), image, paths
+        self.float()
+
+    def encode(self, image: Tensor, task: int | None = None) -> list[Tensor]:
+        return super().encode(image.sub_(0.5) if self.image else image)
+
+    def decode(self, features: list[Tensor], task: int) -> Tensor:
+        writes = self.tasks[task] in self.writing
+        return super().decode([feature.mul_(2) if writes else feature for feature in features], task)
+
+
 class TwiceListed(Net):
     def shared_parameters(self) -> dict[str, nn.Parameter]:
         return dict(self.named_parameters())
+
+
+class TiedListed(Net):
+    """One head of two tasks, which both call their own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        tie_heads(self)
+
+    def task_parameters(self, task: int) -> dict[str, nn.Parameter]:
+        return dict(self.heads[self.tasks[task]].named_parameters())
 
 
 @pytest.fixture
@@ -283,6 +310,12 @@ def refused() -> Iterator[tuple[Net, str]]:
     yield built(tie_weights), r"heads\.depth\.weight belongs to task depth, but the loss of task colour reaches it"
     yield Decoding(), r"scale is shared and task shape uses it behind the shared tensors"
     yield Borrowing(), r"second\.weight is shared and task depth uses it behind the shared tensors"
+    yield Overwriting(image=True), r"Overwriting.encode changes its input in place"
+    yield Overwriting(image=True, paths=True), r"Overwriting.encode changes its input in place"
+    yield Overwriting("shape"), r"head of shape overwrites in place what it is handed"
+    yield Overwriting("colour"), r"head of colour overwrites in place what it is handed"
+    yield Overwriting("shape depth colour"), r"head of shape overwrites in place what it is handed"
+    yield Overwriting("depth", skip=True, paths=True), r"head of depth overwrites in place what it is handed"
     yield Supervised(), r"auxiliary\.weight is shared and task depth uses it behind the shared tensors"
 
 
@@ -316,10 +349,20 @@ def test_a_model_that_only_evaluates_is_refused(split: Split) -> None:
 def test_a_parameter_has_one_place() -> None:
     with pytest.raises(BenchError, match=r"heads\.shape\.weight is listed both as shared and as a task's own"):
         machine(TwiceListed())
+    with pytest.raises(BenchError, match=r"shape \[2, 6\] is listed as task 1's own and as task 2's"):
+        machine(TiedListed())
 
 
 @pytest.mark.parametrize(
-    "net", [built(), built(skip=True), built(freeze("first.")), built(freeze("heads.depth")), Taking()]
+    "net",
+    [
+        built(),
+        built(skip=True),
+        built(freeze("first.")),
+        built(freeze("heads.depth")),
+        Taking(),
+        Overwriting("depth", paths=True),
+    ],
 )
 def test_what_is_right_passes(net: Net, split: Split) -> None:
     made = machine(net)
