@@ -61,7 +61,11 @@ class BatchStep:
             self.mover.norms.new_batch()
             self._fresh = False
         engine = self.means.engine(at).forward() if at else nullcontext()
-        with engine, replayed(self.mover.device, self._dropout if grad is False else None) as before:
+        with (
+            engine,
+            self.mover.norms.forward(),
+            replayed(self.mover.device, self._dropout if grad is False else None) as before,
+        ):
             if grad is not False:
                 self._dropout = before
             found = self.part.forward(chosen, with_graph, condition)

@@ -82,7 +82,7 @@ class LoopForward:
     """`mtl_bench.step.forward.Forward` over a function that computes the losses of a batch, `count` of them.
 
     `check` sees the losses of every forward that have a graph; `repeatable` says whether a second one on the batch is
-    exact. With several processes a loss is the mean of theirs.
+    exact; `passed` is told of the end of each task's path. With several processes a loss is the mean of theirs.
     """
 
     def __init__(
@@ -93,11 +93,12 @@ class LoopForward:
         per_task_path: bool,
         check: Callable[[Forwarded], None],
         repeatable: bool,
+        passed: Callable[[], None],
         processes: int = 1,
     ) -> None:
         self.losses, self.count, self.taps, self.processes = losses, count, taps, processes
         self.per_task_path = per_task_path
-        self.check, self.repeatable = check, repeatable
+        self.check, self.repeatable, self.passed = check, repeatable, passed
         self.calls = 0
 
     def __call__(self, tasks: Sequence[int], with_graph: frozenset[int], condition: object = None) -> Forwarded:
@@ -138,6 +139,7 @@ class LoopForward:
             with torch.set_grad_enabled(task in with_graph), self.taps.recording() as (features, taps):
                 found.terms[task] = self._scalar(self.losses(task), task)  # type: ignore[call-arg]
             found.features[task], found.taps[task] = features, taps
+            self.passed()
         return found
 
     def _scalar(self, loss: object, task: int) -> Tensor:

@@ -13,7 +13,7 @@ from mtl_bench.errors import BenchError, unforeseen
 from mtl_bench.step.failures import is_finite
 from mtl_bench.step.norms import NormSwitch
 from mtl_bench.step.ownership import Ownership
-from mtl_bench.step.snapshot import OptimizerSnapshot, RandomState, Snapshot
+from mtl_bench.step.snapshot import BufferSnapshot, OptimizerSnapshot, RandomState, Snapshot
 
 # what divides gradients by their running size; those with decoupled weight decay among them say so in their groups
 NORMALISING = (
@@ -168,7 +168,7 @@ class Mover:
             self._snapshot = None  # frees its memory before the next one is taken
             self._snapshot = (self.version, Snapshot(module.parameters() if module else self.parameters))
         parameters = self._snapshot[1]
-        buffers = Snapshot(module.buffers() if module else ())  # anew: a forward moves them without a new version
+        buffers = BufferSnapshot(module)  # anew: a forward moves them without a new version
         random = RandomState(self.device, (self.generator, self.device_generator))
         norms = self.norms.flags()
         outside = self.in_trial, self._saved_optimizer, self._seen

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class Snapshot:
@@ -23,6 +23,20 @@ class Snapshot:
     def restore(self) -> None:
         for live, saved in zip(self._live, self._saved, strict=True):
             live.copy_(saved)
+
+
+class BufferSnapshot:
+    """Copies of a model's buffers, by their place: a forward may put another tensor there (`self.ema = …`)."""
+
+    def __init__(self, model: nn.Module | None) -> None:
+        modules = [] if model is None else list(model.modules())
+        self._places = [(module, name, buffer) for module in modules for name, buffer in module._buffers.items()]
+        self._values = Snapshot(buffer for *_, buffer in self._places if buffer is not None)
+
+    def restore(self) -> None:
+        for module, name, buffer in self._places:
+            setattr(module, name, buffer)
+        self._values.restore()
 
 
 class RandomState:

@@ -27,7 +27,7 @@ from mtl_bench.step.means import Means
 from mtl_bench.step.mover import Mover
 from mtl_bench.step.ownership import Ownership, found_ownership, ownership
 from mtl_bench.step.reduce import Reduce, reduce_of_this_run
-from mtl_bench.step.snapshot import RandomState, Snapshot
+from mtl_bench.step.snapshot import BufferSnapshot, RandomState
 from mtl_bench.streams import stream_seed
 
 Parameters = nn.Module | Iterable[nn.Parameter | nn.Module]
@@ -215,7 +215,7 @@ class Stepper:
         """One forward of the batch that leaves no trace."""
         if self.model is None or self.per_task_path:
             raise BenchError("Give shared= and heads=, or model= (of one path) with which they are found.")
-        random, buffers = RandomState(self._device(), ()), Snapshot(self.model.buffers())
+        random, buffers = RandomState(self._device(), ()), BufferSnapshot(self.model)
         try:
             return found_ownership(called(losses), self.names)
         finally:
@@ -298,8 +298,9 @@ class Stepper:
         return self.means
 
     def _forward(self, losses: Losses) -> Forward:
-        count, processes = len(self._owners.owned), self.reduce.processes
-        return LoopForward(losses, count, self.taps, self.per_task_path, self._check, self._repeatable, processes)
+        count, processes, passed = len(self._owners.owned), self.reduce.processes, self._ready().mover.norms.end_pass
+        path = self.per_task_path
+        return LoopForward(losses, count, self.taps, path, self._check, self._repeatable, passed, processes)
 
     def _held_out(self) -> Part:
         assert self.held_out is not None

@@ -46,12 +46,12 @@ class Machine:
         self.model, self.tasks, self.device, self.names = model, tasks, device, list(tasks)
         self.dtype = next(model.parameters()).dtype
         reduce = reduce or Alone()
-        self.forward = ModelForward(model, tasks, autocast, reduce)
         owners = ownership(
             model.shared_parameters(), [model.task_parameters(k).values() for k in range(len(self.names))]
         )
         self.shared, self.owned = owners.shared, owners.owned
         self.mover = Mover(optimizer, owners, model, device, generator, device_generator, clip_norm, bn_updates)
+        self.forward = ModelForward(model, tasks, autocast, reduce, passed=self.mover.norms.end_pass)
         self.ledger = Ledger(len(self.names), device, self.dtype)
         rows = engines(owners, reduce, model.per_task_path, self.last_shared)
         self.held_out = held_out

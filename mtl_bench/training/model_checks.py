@@ -11,6 +11,7 @@ from mtl_bench.data.split import Batch, Split
 from mtl_bench.errors import BenchError, unforeseen
 from mtl_bench.step.contract import check_contract
 from mtl_bench.step.ownership import Ownership
+from mtl_bench.step.snapshot import BufferSnapshot
 from mtl_bench.training.model_forward import ModelForward
 
 SAMPLES = 3  # not 1 or 2: a wrong axis should not have the right length by chance
@@ -87,7 +88,7 @@ def _check_overwriting(forward: ModelForward, batch: Batch) -> None:
 @contextmanager
 def untouched(model: nn.Module, training: bool) -> Iterator[None]:
     """In the given mode; buffers, gradients, mode and random streams are as before after it."""
-    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    buffers = BufferSnapshot(model)
     before, device = model.training, next(model.parameters()).device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         model.train(training)
@@ -95,9 +96,7 @@ def untouched(model: nn.Module, training: bool) -> Iterator[None]:
             yield
         finally:
             model.train(before)
-            with torch.no_grad():
-                for buffer, saved in buffers:
-                    buffer.copy_(saved)
+            buffers.restore()
 
 
 def _uneven_sum(batch: Batch, task: int, output: Tensor) -> Tensor:

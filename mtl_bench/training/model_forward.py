@@ -18,7 +18,8 @@ class ModelForward:
     """The only place that knows paths per task, autocast, auxiliary outputs and a model's condition.
 
     `autocast` is the type of training; predictions are made without. A model may decode several outputs per task: the
-    first is the prediction, the others are trained by the same loss, times `model.auxiliary_weight`.
+    first is the prediction, the others are trained by the same loss, times `model.auxiliary_weight`. `passed` is
+    told of the end of each task's path where there is one per task.
     """
 
     def __init__(
@@ -27,10 +28,11 @@ class ModelForward:
         tasks: Mapping[str, Task],
         autocast: torch.dtype | None = None,
         reduce: Reduce | None = None,
+        passed: Callable[[], None] = lambda: None,
     ) -> None:
         self.model, self.tasks, self.autocast = model, tasks, autocast
         self.names = list(tasks)
-        self.reduce = reduce or Alone()
+        self.reduce, self.passed = reduce or Alone(), passed
 
     def on(self, batch: Batch, loss: Callable[[Batch, int, Tensor], Tensor] | None = None) -> Forward:
         """The losses of one batch; `loss` of a task's prediction replaces what its task says."""
@@ -49,6 +51,8 @@ class ModelForward:
                 found.features[task], found.taps[task] = shared
                 with torch.set_grad_enabled(keep):
                     found.terms[task] = self._loss(batch, shared[1], task, loss)
+                if self.model.per_task_path:
+                    self.passed()
             return found
 
         return forward

@@ -1,9 +1,12 @@
 """Each norm layer updates its statistics at its own first forward of a batch."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
 
+from mtl_bench.models.base import MultiTaskModel
 from mtl_bench.step.norms import NormSwitch
 from tests.step.toys import OneTensor, TaskNorms, make_batch, make_machine, make_step, mask_labels
 
@@ -86,7 +89,8 @@ def test_evaluation_uses_running_statistics_and_updates_nothing() -> None:
     norm = nn.Sequential(nn.BatchNorm1d(2))
     switch = NormSwitch(norm, every_forward=False)
     switch.new_batch()
-    norm(torch.randn(8, 2) + 5)
+    with switch.forward():
+        norm(torch.randn(8, 2) + 5)
     assert switch.flags() == [False]
     norm.eval()
     before = {name: b.clone() for name, b in norm.named_buffers()}
@@ -117,18 +121,126 @@ def test_a_layer_that_somebody_has_stopped_stays_stopped() -> None:
     model[0].track_running_stats = False
     for _ in range(2):
         switch.new_batch()
-        model(torch.randn(8, 2))
-        model(torch.randn(8, 2))
+        for _ in range(2):
+            with switch.forward():
+                model(torch.randn(8, 2))
         switch.end_batch()
     assert updates(model) == [0, 2]
     assert switch.flags() == [False, True]
+
+
+class Again(OneTensor):
+    """The same norm once more on another level, and behind it a module that moves buffers of its own."""
+
+    def __init__(self, moving: Callable[[], nn.Module] = nn.Identity) -> None:
+        super().__init__()
+        self.moving = moving()
+
+    def encode(self, image: Tensor, task: int | None = None) -> list[Tensor]:
+        hidden = self.moving(self.norm(self.norm(self.conv(image)) * 3 + 2)).relu()
+        return [self.linear(hidden.flatten(1)).tanh()]
+
+
+class AgainByPath(Again):
+    per_task_path = True
+
+
+@pytest.mark.parametrize("model", [Again, AgainByPath])
+def test_all_uses_in_one_pass_count_as_in_plain_torch(model: type[MultiTaskModel]) -> None:
+    machine, plain = make_machine(model), make_machine(model).model
+    batch = make_batch()
+    step = make_step(machine, batch)
+    for tasks in ([0], [1, 2], None):
+        step.backward(step.losses(tasks), torch.ones(3 if tasks is None else len(tasks)))
+    step.losses(grad=False)
+    plain.train().encode(batch.image.double(), 0)
+    assert updates(machine.model) == [2]
+    for name, buffer in plain.named_buffers():
+        torch.testing.assert_close(machine.model.get_buffer(name), buffer)
+
+
+class Moving(nn.Module):
+    """Running means: in place, by another tensor, or from nothing on."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+        self.register_buffer("mean", None if how == "none" else torch.zeros(4, 1, 1))
+        self.register_buffer("constant", torch.ones(1))
+
+    def forward(self, image: Tensor) -> Tensor:
+        now = image.detach().mean(dim=(0, 2, 3))[:, None, None]
+        if self.training and self.how == "inplace":
+            self.mean.lerp_(now, 0.1)  # type: ignore[operator]
+        elif self.training:
+            self.mean = now if self.mean is None else self.mean + 0.1 * (now - self.mean)  # type: ignore[has-type]
+        return image * (1 + self.mean) * self.constant  # type: ignore[operator]
+
+
+MOVING: dict[str, Callable[[], nn.Module]] = {
+    "in place": lambda: Moving("inplace"),
+    "by another tensor": lambda: Moving("rebound"),
+    "from nothing on": lambda: Moving("none"),
+    "instance norm": lambda: nn.InstanceNorm2d(4, track_running_stats=True),
+    "spectral norm": lambda: nn.utils.parametrizations.spectral_norm(nn.Conv2d(4, 4, 1)),
+    "script": lambda: torch.jit.script(nn.InstanceNorm2d(4, track_running_stats=True)),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script")
+@pytest.mark.parametrize("moving", [*MOVING])
+@pytest.mark.parametrize("model", [Again, AgainByPath])
+def test_other_buffers_move_in_the_first_pass_too(model: Callable[..., Again], moving: str) -> None:
+    """Whatever else a method runs: forwards with a graph or without, at once or one after another, and trials."""
+    machine, other = [make_machine(lambda: model(MOVING[moving])) for _ in range(2)]
+    plain = other.model.train()
+    for seed in range(2):
+        batch = make_batch(seed=seed)
+        with machine.means.batch():
+            step = make_step(machine, batch)
+            with step.trial():
+                step.losses(grad=False)
+            step.losses()
+            with step.trial():
+                step.losses(grad=False)
+            early, late = step.losses([0]), step.losses([1, 2])
+            step.backward(early, torch.ones(1))  # what it has read is as it was
+            step.backward(late, torch.ones(2))
+        with torch.no_grad():
+            plain.encode(batch.image.double(), 0)
+    for name, buffer in plain.named_buffers():
+        torch.testing.assert_close(machine.model.get_buffer(name), buffer, msg=name)
+
+
+def test_buffers_follow_every_forward_where_that_is_chosen() -> None:
+    machine = make_machine(lambda: Again(MOVING["in place"]), bn_updates="all")
+    step = make_step(machine)
+    step.losses()
+    before = machine.model.get_buffer("moving.mean").clone()
+    step.losses(grad=False)
+    assert not torch.equal(machine.model.get_buffer("moving.mean"), before)
+
+
+def test_a_buffer_that_never_moves_keeps_its_place() -> None:
+    machine = make_machine(lambda: Again(MOVING["in place"]))
+    before = dict(machine.model.named_buffers())
+    seen = []
+    moving = machine.model.get_submodule("moving")
+    moving.register_forward_hook(lambda layer, args, output: seen.append((layer.mean, layer.constant)))
+    step = make_step(machine)
+    step.losses()
+    step.losses(grad=False)
+    assert [constant is before["moving.constant"] for _, constant in seen] == [True, True]
+    assert [mean is before["moving.mean"] for mean, _ in seen] == [True, False]
+    assert all(buffer is before[name] for name, buffer in machine.model.named_buffers())
 
 
 def test_between_batches_layers_are_as_if_there_were_no_switch() -> None:
     model = nn.Sequential(nn.BatchNorm1d(2))
     switch = NormSwitch(model, every_forward=False)
     switch.new_batch()
-    model(torch.randn(8, 2))
+    with switch.forward():
+        model(torch.randn(8, 2))
     switch.end_batch()
     model(torch.randn(8, 2))
     model(torch.randn(8, 2))

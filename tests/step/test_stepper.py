@@ -182,6 +182,8 @@ def test_finding_who_owns_what_leaves_no_trace() -> None:
     ends = []
     for found in (False, True):
         model = Net()
+        model.register_buffer("forwards", torch.zeros(()))
+        model.register_forward_pre_hook(lambda model, _: setattr(model, "forwards", model.forwards + 1))
         given = {"shared": None, "heads": None, "model": model} if found else {"model": model}
         made = stepper(model, LinearScalarization(), **given)
         torch.manual_seed(5)
@@ -189,6 +191,7 @@ def test_finding_who_owns_what_leaves_no_trace() -> None:
         ends.append((copy.deepcopy(model.state_dict()), torch.rand(1)))
     assert all(torch.equal(ends[0][0][name], ends[1][0][name]) for name in ends[0][0])
     assert torch.equal(ends[0][1], ends[1][1])
+    assert ends[1][0]["forwards"] == 1
 
 
 def test_what_it_needs_it_asks_for_in_one_sentence() -> None:

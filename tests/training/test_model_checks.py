@@ -274,6 +274,18 @@ class Overwriting(Net):
         return super().decode([feature.mul_(2) if writes else feature for feature in features], task)
 
 
+class Counted(Net):
+    """Puts another tensor in a buffer's place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("forwards", torch.zeros(()))
+
+    def encode(self, image: Tensor, task: int | None = None) -> list[Tensor]:
+        self.forwards = self.forwards + 1
+        return super().encode(image)
+
+
 class TwiceListed(Net):
     def shared_parameters(self) -> dict[str, nn.Parameter]:
         return dict(self.named_parameters())
@@ -361,13 +373,15 @@ def test_a_parameter_has_one_place() -> None:
         built(freeze("first.")),
         built(freeze("heads.depth")),
         Taking(),
+        Counted(),
         Overwriting("depth", paths=True),
     ],
 )
 def test_what_is_right_passes(net: Net, split: Split) -> None:
-    made = machine(net)
+    made, buffers = machine(net), copy.deepcopy(dict(net.named_buffers()))
     check_reach(made.forward, made.mover.ownership, split)
     assert all(parameter.grad is None for parameter in net.parameters())
+    assert all(torch.equal(buffer, buffers[name]) for name, buffer in net.named_buffers())
 
 
 class Normed(Net):
