@@ -44,11 +44,12 @@ class NormSwitch:
     @contextmanager
     def forward(self) -> Iterator[None]:
         """Around a forward of the batch."""
-        with self.others.forward():
-            try:
-                yield
-            finally:
-                self._switch_off()
+        self.others.begin_forward()
+        try:
+            yield
+        finally:
+            self._switch_off()
+            self.others.end_forward()
 
     def end_pass(self) -> None:
         """Between the paths of two tasks in a forward."""
