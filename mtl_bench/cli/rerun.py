@@ -3,17 +3,12 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from mtl_bench.errors import BenchError
 from mtl_bench.records import Record
-from mtl_bench.records.record import find_records, load_record, reproducible
-
-SHOWN = 5  # differences that are printed
-BESIDE = ("created_by", "environment", "resumed_elsewhere")  # no results, though they may explain one
-PROBED = {"shares", "cosines"}  # there with diagnostics, which no command of a record asks for
+from mtl_bench.records.record import RECORD_NAME, find_records, load_record
 
 
 def add_rerun_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +16,11 @@ def add_rerun_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--print", action="store_true", help="only print the command")
     parser.add_argument("--into", type=Path, default=Path("reruns"), metavar="FOLDER", help="for runs (reruns)")
     parser.add_argument("--config-dir", action="append", type=Path, default=[], help="where YAMLs of yours lie")
-    parser.epilog = "Whatever else is typed goes to the command as it is, such as paths.data=FOLDER."
+    parser.epilog = (
+        "Whatever else is typed goes to the command as it is, such as paths.data=FOLDER. Exit status: 0 where every "
+        "result is that of the record, to the last digit, 1 where one differs, which another processor, other versions "
+        "or other data explain and are then named."
+    )
 
 
 def rerun(parsed: argparse.Namespace) -> None:
@@ -33,7 +32,8 @@ def rerun(parsed: argparse.Namespace) -> None:
     from mtl_bench.configuration.commands import searching
 
     path: Path = parsed.record
-    record = load_record(path / "record.json" if path.is_dir() else path)
+    path = path / RECORD_NAME if path.is_dir() else path
+    record = load_record(path)
     sys.path[:0] = [str(Path.cwd()), *(str(folder.resolve()) for folder in parsed.config_dir)]
     overrides = [*_overrides(record, parsed.config_dir), *parsed.overrides]
     if not parsed.print:
@@ -44,9 +44,13 @@ def rerun(parsed: argparse.Namespace) -> None:
         return
     from mtl_bench.job import compose_job
 
-    if compose_job([*searching(parsed.config_dir), *overrides]).plan().hash != record["hash"]:
+    job = compose_job([*searching(parsed.config_dir), *overrides])
+    if job.plan().hash != record["hash"]:
         raise BenchError("The command means another run today: its method, model, data or presets changed since.")
     from mtl_bench.cli.hydra_verbs import hydra_verb
+    from mtl_bench.cli.rerun_differences import check_rerun
+    from mtl_bench.results.baselines import find_baselines
+    from mtl_bench.results.validation.fault import Located
     from mtl_bench.training.trainer import Diverged
 
     try:
@@ -54,7 +58,11 @@ def rerun(parsed: argparse.Namespace) -> None:
     except Diverged as error:  # its record is there, and the former may say the same
         print(error)
     cell = record["hash"], record["seed"]
-    _compare(record, next(one for one in find_records([parsed.into]) if (one["hash"], one["seed"]) == cell))
+    latter = next(one for one in find_records([parsed.into]) if (one["hash"], one["seed"]) == cell)
+    place, roots = Located(path.resolve(), record), [job.paths["reference"]]
+    in_place = place.row.name == record["hash"][:12]  # else it was taken from beside its seeds and single-task runs
+    seeds = find_records([place.row], damaged=[]) if in_place else []
+    check_rerun(record, latter, seeds, find_baselines(record, [place.root] * in_place + roots, []))
 
 
 def _overrides(record: Record, config_dirs: Sequence[Path]) -> list[str]:
@@ -69,28 +77,3 @@ def _overrides(record: Record, config_dirs: Sequence[Path]) -> list[str]:
         raise BenchError(f"There is no experiment {experiment!r} here; name the folder of its YAML with --config-dir.")
     tasks, *rest = words
     return [*([f"only={tasks}"] if tasks else []), *rest]
-
-
-def _compare(former: Record, latter: Record) -> None:
-    before, after = reproducible(former), reproducible(latter)
-    passed = {"config", *(PROBED - after.keys())}  # presets gain keys at their defaults; the hash of both is the same
-    keys = [key for key in before if key not in passed]  # not those that records have gained since
-    found = [line for key in keys for line in _differences(before[key], after.get(key), key)]
-    results = [line for line in found if not line.startswith(BESIDE)]
-    for line in found[:SHOWN] if results else found:
-        print(line)
-    if results:
-        more = f", {len(found) - SHOWN} more not shown" if len(found) > SHOWN else ""
-        raise BenchError(f"{len(results)} values differ from the record{more}.")
-    print("Every result is that of the record, to the last digit.")
-
-
-def _differences(before: Any, after: Any, place: str) -> Iterator[str]:
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        for key in {**before, **after}:
-            yield from _differences(before.get(key), after.get(key), f"{place}.{key}")
-    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        for n, pair in enumerate(zip(before, after, strict=True)):
-            yield from _differences(*pair, f"{place}.{n}")
-    elif before != after and not (before != before and after != after):  # NaN is NaN
-        yield f"{place}: {before} in the record, {after} now"
