@@ -67,7 +67,7 @@ def card_parts(path: Path, found: "Sequence[Appearance]", files: "Sequence[Entry
 def _parts(path: Path, folders: Sequence[Path], damaged: list[Damaged]) -> "list[CardPart]":
     from mtl_bench.cli.fidelity import fidelity
     from mtl_bench.cli.preset_label import preset_label
-    from mtl_bench.cli.record_folders import check_folders
+    from mtl_bench.cli.record_folders import check_folders, naming_copies
     from mtl_bench.records.entry import find_entries
     from mtl_bench.records.record import find_records
     from mtl_bench.results import leaderboards
@@ -80,7 +80,8 @@ def _parts(path: Path, folders: Sequence[Path], damaged: list[Damaged]) -> "list
         return [fidelity(path), CardPart("On boards", (told,))]
     check_folders(roots)
     records, files = find_records(roots, damaged), find_entries(roots, damaged)
-    boards = leaderboards(records, files, damaged, preset_label)
+    with naming_copies(roots):
+        boards = leaderboards(records, files, damaged, preset_label)
     return card_parts(path, appearances(path.stem, boards), files)
 
 

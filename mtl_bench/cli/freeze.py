@@ -24,7 +24,7 @@ def freeze(parsed: argparse.Namespace) -> None:
     """Raises BenchError for a damaged record: what cannot be read cannot be frozen."""
     from mtl_bench import __version__
     from mtl_bench.cli.preset_label import preset_label
-    from mtl_bench.cli.record_folders import check_folders
+    from mtl_bench.cli.record_folders import check_folders, naming_copies
     from mtl_bench.cli.unserved import unserved
     from mtl_bench.records.entry import find_entries
     from mtl_bench.records.record import find_records
@@ -40,7 +40,8 @@ def freeze(parsed: argparse.Namespace) -> None:
         return
     check_folders(parsed.folders)
     records = find_records(parsed.folders)
-    boards = leaderboards(records, find_entries(parsed.folders), label_of=preset_label)
+    with naming_copies(parsed.folders):
+        boards = leaderboards(records, find_entries(parsed.folders), label_of=preset_label)
     files = frozen_files([(board, filters_of(board)) for board in boards], unserved)
     made = freeze_files(parsed.into, files, records, __version__)
     counted = (_count(boards, "board"), _count(files, "file"), _count(records, "record"))

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtl_bench.cli.record_folders import check_folders, is_asked_for, telling_damaged
+from mtl_bench.cli.record_folders import check_folders, is_asked_for, naming_copies, telling_damaged
 from mtl_bench.cli.report_files import add_file_arguments, write_files
 from mtl_bench.errors import BenchError, Damaged, noting
 
@@ -59,7 +59,8 @@ def _report_rest(parsed: argparse.Namespace, damaged: list[Damaged]) -> None:
     check_folders(parsed.folders)
     located, files = locate_records(parsed.folders, damaged), find_entries(parsed.folders, damaged)
     records = without_trials([record for _, record in located], files)  # of boards, and of what is drawn
-    boards = leaderboards(records, files, damaged)
+    with naming_copies(parsed.folders):
+        boards = leaderboards(records, files, damaged)
     boards = [board for board in boards if is_asked_for(board, parsed.experiment)]
     sent = submitted_runs(parsed.folders, damaged)
     boards = [credited(board, sent) for board in boards]

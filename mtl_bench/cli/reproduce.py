@@ -98,6 +98,7 @@ def _trained(
     """Table → the boards of its experiment, those at the full protocol first."""
     from mtl_bench.cli.departures import departures
     from mtl_bench.cli.preset_label import preset_label
+    from mtl_bench.cli.record_folders import naming_copies
     from mtl_bench.records.entry import find_entries
     from mtl_bench.records.record import SINGLE, find_records
     from mtl_bench.results.board import leaderboards
@@ -115,7 +116,9 @@ def _trained(
     baselines = {digest for one in own for digest in one["baselines"].values()}
     used = [*own, *(one for one in records if one["hash"] in baselines)]
     found: dict[str, list[Trained]] = {}
-    for board in leaderboards(used):
+    with naming_copies(folders):
+        boards = leaderboards(used)
+    for board in boards:
         example = next(one for one in own if one["experiment"]["hash"] == board.hash)
         for table in wanted:
             if table.experiment == board.experiment:

@@ -3,16 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
-from pathlib import Path
 from statistics import fmean
 
 import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from mtl_bench.errors import BenchError, Damaged
+from mtl_bench.errors import BenchError
 from mtl_bench.records import Record
-from mtl_bench.records.record import find_records
 from mtl_bench.results.board import Board
 from mtl_bench.results.comparison import task_changes
 
@@ -49,10 +47,10 @@ class Prediction:
     p: float | None
 
 
-def find_cosines(roots: Iterable[Path], damaged: list[Damaged] | None = None) -> Matrices:
+def find_cosines(records: Iterable[Record]) -> Matrices:
     """From runs with diagnostics, else from methods that measure cosines, means over epochs."""
     found: Matrices = {}
-    for record in find_records(roots, damaged):
+    for record in records:
         told = record.get("cosines")
         matrix = np.array(told, dtype=float) if told else _from_findings(record)  # None: NaN
         if matrix is not None and len(matrix) > 1:
@@ -78,7 +76,7 @@ def alignments(boards: Sequence[Board], cosines: Matrices) -> list[Aligned]:
                     continue
                 told = dict(zip(values, to_mean(matrix).tolist(), strict=True))
                 found += [
-                    Aligned(f"{board.experiment} · {board.hash[:6]}", row.label, seed, task, told[task], change[seed])
+                    Aligned(board_name(board), row.label, seed, task, told[task], change[seed])
                     for task, change in changes.items()
                     if np.isfinite(told[task])
                 ]
@@ -88,6 +86,11 @@ def alignments(boards: Sequence[Board], cosines: Matrices) -> list[Aligned]:
             "diagnostics.every=10 and single_task=true."
         )
     return found
+
+
+def board_name(board: Board) -> str:
+    """As points name theirs."""
+    return f"{board.experiment} · {board.hash[:6]}"
 
 
 def to_mean(cosines: Float[np.ndarray, "K K"]) -> Float[np.ndarray, " K"]:
@@ -103,9 +106,9 @@ def predictions(points: Sequence[Aligned]) -> list[Prediction]:
     Two tasks have the same cosine to their mean, whatever they do: such a board says nothing and is not among all.
     """
     boards = {point.board: _task_means([one for one in points if one.board == point.board]) for point in points}
-    each = [_predicted(name, {name: pairs}) for name, pairs in boards.items()]
+    each = [predicted(name, {name: pairs}) for name, pairs in boards.items()]
     telling = {name: _within(pairs) for name, pairs in boards.items() if len(pairs) > 2}
-    return [*each, _predicted("all, ranked within boards", telling)] if len(telling) > 1 else each
+    return [*each, predicted("all, ranked within boards", telling)] if len(telling) > 1 else each
 
 
 def _from_findings(record: Record) -> np.ndarray | None:
@@ -128,7 +131,8 @@ def _within(pairs: Sequence[Pair]) -> list[Pair]:
     return list(zip(cosines.tolist(), changes.tolist(), strict=True))
 
 
-def _predicted(name: str, boards: Mapping[str, Sequence[Pair]]) -> Prediction:
+def predicted(name: str, boards: Mapping[str, Sequence[Pair]]) -> Prediction:
+    """Of pairs that change their order within each board."""
     x, y = zip(*(pair for pairs in boards.values() for pair in pairs), strict=True)
     if len(x) < 4 or min(len(set(x)), len(set(y))) < 2:
         return Prediction(name, tuple(boards), len(x), None, None)

@@ -18,6 +18,18 @@ ALL_DRAWS = "all draws"
 Run = Mapping[int, Record]  # seed → record of one configuration
 
 
+class TwiceTrained(BenchError):
+    """Two records of one run and seed disagree; `cell` is its hash and seed, by which their files are found."""
+
+    def __init__(self, record: Record) -> None:
+        self.cell = record["hash"], record["seed"]
+        label, digest = record["method"]["label"], record["hash"][:12]
+        super().__init__(
+            f"Two records of {label!r} (run {digest}, seed {record['seed']}) hold different test values, as two "
+            "machines leave them; name folders that hold one of them."
+        )
+
+
 @dataclass(frozen=True)
 class Cost:
     """Of one batch; with K paths every task's is a forward and a backward of its own. Seconds are as measured.
@@ -256,16 +268,18 @@ def check_runs(file: EntryFile, known: Set[str]) -> None:
 
 
 def by_hash(records: Iterable[Record]) -> dict[str, dict[int, Record]]:
-    """Hash → seed → record. Raises BenchError when two records of one run and seed disagree."""
+    """Hash → seed → record. Raises TwiceTrained when two records of one run and seed disagree."""
     runs: dict[str, dict[int, Record]] = {}
     for record in records:
         known = runs.setdefault(record["hash"], {}).setdefault(record["seed"], record)
-        if repr(known["test"]) != repr(record["test"]):  # repr: the NaN of a diverged run equals itself
-            raise BenchError(
-                f"Two records of {record['method']['label']!r} (run {record['hash'][:12]}, seed {record['seed']}) "
-                "hold different test values; leave one of their folders out."
-            )
+        if not same_values(known, record):
+            raise TwiceTrained(record)
     return runs
+
+
+def same_values(first: Record, second: Record) -> bool:
+    """Whether two copies of one run hold the same test values."""
+    return repr(first["test"]) == repr(second["test"])  # repr: the NaN of a diverged run equals itself
 
 
 def _batches(run: Run) -> float:

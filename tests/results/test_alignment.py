@@ -8,10 +8,11 @@ import pytest
 from scipy import stats
 
 from mtl_bench.errors import BenchError
-from mtl_bench.records.record import save_record
+from mtl_bench.records.record import find_records, save_record
 from mtl_bench.results import leaderboard
-from mtl_bench.results.alignment import EXACT, Aligned, alignments, find_cosines, predictions, to_mean
+from mtl_bench.results.alignment import EXACT, Aligned, alignments, board_name, find_cosines, predictions, to_mean
 from mtl_bench.results.alignment_plot import plot_alignments
+from mtl_bench.results.conflict_gains import FEW, GainsOverSum, gains_over_sum, order_of_boards
 from tests.results.conftest import Make, Runs
 
 
@@ -36,7 +37,7 @@ def test_cosines_come_from_diagnostics_and_findings(record: Make, tmp_path: Path
     leave(1, findings=findings)
     leave(2, findings=[{"epoch": 0, "affinity": [[1, 2], [3, 4]]}])
     leave(3, cosines=pair(None))
-    found = find_cosines([tmp_path])
+    found = find_cosines(find_records([tmp_path]))
     assert {seed: matrix[0, 1] for (_, seed), matrix in found.items()} == pytest.approx(
         {0: 0.25, 1: 0.2, 3: np.nan}, nan_ok=True
     )
@@ -117,3 +118,33 @@ def test_a_board_of_two_tasks_says_nothing() -> None:
     assert whole.boards == ("a", "b")
     assert [one.name for one in each] == ["a", "b", "two"]
     assert [one.name for one in predictions([*points("a", [10, 20, 30, 40]), *pair])] == ["a", "two"]
+
+
+def test_gains_over_the_plain_sum_are_told_per_board(runs: Runs, single: Runs) -> None:
+    """Stepped several times it is no other method, and a row that lost a seed has no gain."""
+    sums = "mtl_bench.methods.linear_scalarization.LinearScalarization", "mtl_bench.methods.repeated.Repeated"
+    plain, again = ({"identity": {"method": {"_target_": target}}} for target in sums)
+    lost = runs("lost", [99, 99], [0.5, 0.5])
+    lost[0]["converged"] = False
+    trained = [*runs("plain", [80, 80], [0.5, 0.5], **plain), *runs("again", [95, 95], [0.5, 0.5], **again)]
+    board = leaderboard(
+        [*trained, *lost, *runs("a", [84, 84], [0.5, 0.5]), *runs("b", [80, 80], [0.6, 0.6]), *single()]
+    )
+    told = [
+        Aligned(board_name(board), "PLAIN", 0, task, cosine, 0.0) for task, cosine in (("left", 0.2), ("right", 0.4))
+    ]
+    (found,) = gains_over_sum([board], told)
+    assert (found.board, found.cosine) == (board_name(board), pytest.approx(0.3))
+    assert sorted(found.gains) == pytest.approx([-10, 2.5])
+    assert gains_over_sum([board], []) == []
+
+
+def test_boards_are_ordered_where_there_are_enough() -> None:
+    boards = [GainsOverSum(str(n), n / 10, (-n, 2.0)) for n in range(FEW)]
+    found = order_of_boards(boards, min)
+    assert found is not None
+    assert (found.rho, found.p) == (pytest.approx(-1), pytest.approx(2 / 120))
+    assert order_of_boards(boards[1:], min) is None
+    even = order_of_boards(boards, max)
+    assert even is not None
+    assert even.rho is None
