@@ -42,7 +42,7 @@ def hydra_verb(verb: str, arguments: list[str], debug: bool = False) -> None:
     if verb == "tune":
         arguments = _sweeping(arguments)
     jobs = {"train": _train, "group": _group, "recon": _recon, "tune": _tune, "prepare": _prepare, "cost": _cost}
-    sweep = Sweep()
+    sweep = Sweep(trains=verb == "train")
     try:
         _run(verb, jobs[verb], arguments, debug, sweep)
     finally:  # a launcher that broke down does not take the word of those that ended before with it
@@ -79,7 +79,7 @@ def _run(verb: str, task: Task, arguments: list[str], debug: bool, sweep: Sweep)
     # 0.5 without. Nothing is lost: the store hands out copies of what it holds.
     ConfigStore.__deepcopy__ = lambda store, _: store  # type: ignore[attr-defined]
     failures: list[Exception] = []
-    job = _bounded(task, places, failures, debug)
+    job = _bounded(task, places, failures, debug, sweep)
     with sweep.watched():
         hydra.main(version_base="1.3", config_path=str(configs_folder()), config_name=verb)(job)()
     if failures:
@@ -123,7 +123,7 @@ def _is_override(argument: str) -> bool:
 
 
 def _bounded(
-    job: Task, places: list[str], failures: list[Exception], debug: bool
+    job: Task, places: list[str], failures: list[Exception], debug: bool, sweep: Sweep
 ) -> Callable[[DictConfig], Ended | None]:
     """A failure ends a single job after Hydra is done with it; in a sweep it is one line, and the sweep goes on."""
 
@@ -132,8 +132,13 @@ def _bounded(
         choices = Choices.of(HydraConfig.get())  # here Hydra ends
         try:
             _check_swept(choices)
+            if sweep.alone:
+                _job(config, choices, "train").train_baselines()
+                return None
             return job(config, choices) or Ended()
         except Exception as error:
+            if sweep.alone:
+                return None
             if not choices.swept:
                 failures.append(error)
                 return None

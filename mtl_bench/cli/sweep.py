@@ -12,9 +12,11 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import CompactHydraException, HydraException
 from hydra.plugins.launcher import Launcher
 
+from mtl_bench.configuration.choices import node_of
 from mtl_bench.errors import BenchError
 
 BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+SERIAL = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 STEP = "instantiate_launcher"
 AGAIN = "the same command runs again only those that did not"
 
@@ -30,8 +32,14 @@ class Ended:
 
 @dataclass
 class Sweep:
-    """Collects `Ended` of every job, by what was typed for it."""
+    """Collects `Ended` of every job, by what was typed for it.
 
+    `trains`: its jobs are trainings. `alone`: those that run now are asked for their single-task baselines and nothing
+    else, and tell nothing of what became of them: the jobs that need these do.
+    """
+
+    trains: bool = False
+    alone: bool = False
     launched: int = 0
     ended: list[tuple[tuple[str, ...], Ended]] = field(default_factory=list)
 
@@ -46,7 +54,10 @@ class Sweep:
         def instantiate(plugins: Plugins, *args: Any, **kwargs: Any) -> Launcher:
             launcher = original(plugins, *args, **kwargs)
             config = kwargs["config"] if "config" in kwargs else args[-1]
-            return Listening(launcher, self, scored=config.hydra.sweeper.get("_target_") != BASIC)
+            # what is typed is in the jobs, and only there
+            asked = config.get("single_task") is True or "single_task" in map(node_of, config.hydra.overrides.task)
+            first = self.trains and asked and config.hydra.launcher.get("_target_") == SERIAL
+            return Listening(launcher, self, scored=config.hydra.sweeper.get("_target_") != BASIC, alone_first=first)
 
         setattr(Plugins, STEP, instantiate)
         try:
@@ -83,11 +94,12 @@ class Listening(Launcher):
     """Stands between a sweeper and its launcher, unwraps `Ended` and tells a sweeper that scores of failures.
 
     The basic sweeper would stop at the first failure without a word about the others, and batches that it has not
-    launched would never run, so it is told none.
+    launched would never run, so it is told none. With `alone_first` the single-task baselines of all jobs are trained
+    before the first method, so that the Δm that is printed is against as many seeds as a board's.
     """
 
-    def __init__(self, launcher: Launcher, sweep: Sweep, scored: bool) -> None:
-        self.launcher, self.sweep, self.scored = launcher, sweep, scored
+    def __init__(self, launcher: Launcher, sweep: Sweep, scored: bool, alone_first: bool = False) -> None:
+        self.launcher, self.sweep, self.scored, self.alone_first = launcher, sweep, scored, alone_first
 
     def setup(self, **_: Any) -> None:
         """Done by Hydra, for the launcher inside."""
@@ -95,6 +107,8 @@ class Listening(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         self.sweep.launched += len(job_overrides)
         try:
+            if self.alone_first:
+                self._launch_alone(job_overrides, initial_job_idx)
             found = self.launcher.launch(job_overrides, initial_job_idx=initial_job_idx)
         except (BenchError, HydraException):
             raise
@@ -116,3 +130,14 @@ class Listening(Launcher):
             if ended.fate == "failed" and self.scored:
                 one.status, one.return_value = JobStatus.FAILED, CompactHydraException(ended.why)
         return found
+
+    def _launch_alone(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> None:
+        """Once for all jobs that differ in their methods alone."""
+        settings = dict.fromkeys(tuple(o for o in each if node_of(o) != "method") for each in job_overrides)
+        if len(settings) == 1:  # its first job trains them first anyway
+            return
+        self.sweep.alone = True
+        try:
+            self.launcher.launch([list(each) for each in settings], initial_job_idx=initial_job_idx)
+        finally:
+            self.sweep.alone = False

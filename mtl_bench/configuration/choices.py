@@ -61,7 +61,7 @@ class Choices:
 
     def single_task_command(self, tasks: Sequence[str]) -> str:
         """The command that trains the single-task baselines of this very setting, whatever was overridden in it."""
-        kept = [one for one in self.typed if _key(one) not in IRRELEVANT + OF_ENTRIES]
+        kept = [one for one in self.typed if node_of(one) not in IRRELEVANT + OF_ENTRIES]
         if (name := self.options.get("experiment")) and f"experiment={name}" not in kept:
             kept = [f"experiment={name}", *kept]
         if self.options.get("suite"):  # it may set more than a grid, and of that nothing is left out but the grid
@@ -71,6 +71,6 @@ class Choices:
         return shlex.join(["mtl-bench", "train", "-m", *config, *kept, only, "seed=0,1,2,3,4"])
 
 
-def _key(override: str) -> str:
+def node_of(override: str) -> str:
     """The first part of its key: `method` of `+method@method.weighting=uw`."""
     return override.lstrip("+~").split("=")[0].split(".")[0].split("@")[0]

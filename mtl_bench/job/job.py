@@ -84,14 +84,15 @@ class Job:
         """
         *baselines, plan = self.plans()
         check_objective(self.plain["objective"], plan)
-        damaged: list[Damaged] = []
-        for baseline in baselines:
-            with noting(damaged):
-                self._baseline(baseline)
+        damaged = self._train_all(baselines)
         outcome = self.cell(plan)
         if damaged:
             raise damaged[0]
         return outcome
+
+    def train_baselines(self) -> None:
+        """The missing ones alone, where `single_task` asks for them; `run` says what of their records is damaged."""
+        self._train_all(self.plans()[:-1])
 
     def cell(self, plan: Plan, quiet: bool = False) -> Outcome:
         """One cell and what a person sees of it; with `quiet` one that is finished already is no news."""
@@ -117,6 +118,13 @@ class Job:
     @property
     def _roots(self) -> list[Path]:
         return [self.paths["runs"], self.paths["reference"]]
+
+    def _train_all(self, baselines: Sequence[Plan]) -> list[Damaged]:
+        damaged: list[Damaged] = []
+        for baseline in baselines:
+            with noting(damaged):
+                self._baseline(baseline)
+        return damaged
 
     def _baseline(self, plan: Plan) -> None:
         try:

@@ -93,7 +93,16 @@ def _compare(record: Record, singles: Sequence[Record], command: str) -> tuple[V
         change = delta_m_of(record, baselines)
     except BenchError as error:  # a baseline of zero; this run is finished and stays so
         return {}, None, f"Δm is left out: {error}"
-    return baselines, change, f"Δm {change:+.2f} % ({setting['definition']}, higher is better) against single-task"
+    told = f"Δm {change:+.2f} % ({setting['definition']}, higher is better) against single-task"
+    return baselines, change, f"{told}, {_seeds(record, singles)}"
+
+
+def _seeds(record: Record, singles: Sequence[Record]) -> str:
+    """Over how many seeds the means are taken: a board takes all that there are at last."""
+    used = [{one["seed"] for one in singles if one["hash"] == digest} for digest in record["baselines"].values()]
+    counts = sorted({len(seeds) for seeds in used})
+    told = " to ".join(map(str, [counts[0], *counts[1:][-1:]]))
+    return f"{told} seed{'s' * (counts[-1] > 1)}"
 
 
 def _missing(record: Record, missing: Sequence[str], singles: Sequence[Record], command: str) -> str:

@@ -1,5 +1,6 @@
 """A sweep ends alike under every launcher: all cells but the failing one, and at its end what became of each."""
 
+import re
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -112,3 +113,26 @@ def test_a_suite_needs_no_plus(mtl_bench: Type) -> None:
         typed = mtl_bench("status", "-m", suite, "seed=0", "method=ls")
         assert typed.status == 0, typed.err
         assert "rooms_quick" in typed.out
+
+
+def test_single_task_runs_of_all_seeds_come_before_the_first_method(train: Type, folder: Path) -> None:
+    """So that every Δm that is printed is against the means that a board takes."""
+    sweep = ("-m", "method=uw,dwa", "seed=0,1", "single_task=true")
+    typed = train(*sweep)
+    assert typed.status == 0, typed.err
+    titles = re.findall(r"^multidigits · (.*) · seed (\d)", typed.out, re.MULTILINE)
+    alone = [("left alone", "0"), ("right alone", "0"), ("left alone", "1"), ("right alone", "1")]
+    assert titles[:4] == alone
+    assert sorted(titles[4:]) == [("dwa", "0"), ("dwa", "1"), ("uw", "0"), ("uw", "1")]
+    assert re.findall(r"against single-task, (.*)$", typed.out, re.MULTILINE) == ["2 seeds"] * 4
+    assert typed.out.splitlines()[-1] == "4 cells: 4 finished"
+    again = train(*sweep)
+    assert again.out.count(": finished already") == 4
+    assert again.out.splitlines()[-1] == "4 cells: 4 finished already"
+
+
+def test_what_fails_alone_is_told_by_the_jobs_that_need_it(train: Type) -> None:
+    typed = train("-m", "method=ls,uw", "seed=0,1", "single_task=true", "tasks.left._target_=nowhere.Task")
+    assert typed.status == 1
+    assert "4 cells: 4 failed" in typed.out
+    assert len(typed.err.splitlines()) == 4 + 4 + 1  # when it failed, at the end, and that not every cell finished

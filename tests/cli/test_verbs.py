@@ -210,7 +210,7 @@ def test_the_printed_command_trains_the_baselines_of_delta_m(train: Type, mtl_be
     assert typed.out.count("alone · seed") == 4
     typed = train("method=uw")
     assert re.search(
-        r"^Δm [+-]\d+\.\d\d % \(one_per_task, higher is better\) against single-task$", typed.out, re.MULTILINE
+        r"^Δm [+-]\d+\.\d\d % \(one_per_task, higher is better\) against single-task, 2 seeds$", typed.out, re.MULTILINE
     )
     assert "Single-task" in typed.out
     assert "train the single-task baselines" not in typed.out
