@@ -4,6 +4,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,11 +52,16 @@ def hydra_verb(verb: str, arguments: list[str], debug: bool = False) -> None:
 
 
 def cells_of_sweep(arguments: list[str], debug: bool = False) -> dict["RunFolder", "Readings"]:
-    """Where the runs of a sweep lie or would lie, baselines first, and how they are read off; nothing is trained."""
+    """Where the runs of a sweep lie or would lie, baselines first, and how they are read off; nothing is trained, and
+    no data are needed: what those hold that are not packed here is taken from the records."""
     found: dict[tuple[str, int, str], tuple[RunFolder, Readings]] = {}
+    from mtl_bench.cli.recorded_contents import Contents
+
+    contents = Contents()
 
     def collect(config: DictConfig, choices: Choices) -> None:
-        for plan in _job(config, choices, "train").plans():
+        job = _job(config, choices, "train")
+        for plan in replace(job, digest=contents.of(job)).plans():
             folder = plan.folder(Path(config.paths.runs))
             once = canonical_text(plan.readings) if plan.single else folder.experiment  # as `train` finds them again
             found.setdefault((plan.hash, plan.seed, once), (folder, plan.readings))
@@ -63,7 +69,8 @@ def cells_of_sweep(arguments: list[str], debug: bool = False) -> dict["RunFolder
     sweep = Sweep()
     with TemporaryDirectory() as nowhere:  # a sweep leaves a file of its own
         _run("train", collect, [*arguments, f"hydra.sweep.dir={nowhere}", "hydra/launcher=basic"], debug, sweep)
-    sweep.check()
+    sweep.check("Not every cell of this sweep can be trained, see above.")
+    contents.tell()
     return dict(found.values())
 
 

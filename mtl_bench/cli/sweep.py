@@ -79,10 +79,10 @@ class Sweep:
         told = ", ".join(f"{count} {fate}" for fate, count in fates.items())
         print(f"{self.launched} cell{'s' * (self.launched > 1)}: {told}")
 
-    def check(self) -> None:
+    def check(self, otherwise: str = f"Not every cell of this sweep finished, see above; {AGAIN}.") -> None:
         """Raises BenchError when a job failed."""
         if any(ended.fate == "failed" for _, ended in self.ended):
-            raise BenchError(f"Not every cell of this sweep finished, see above; {AGAIN}.")
+            raise BenchError(otherwise)
 
     def _varied(self, typed: Sequence[str]) -> Sequence[str]:
         """What tells this job from others; all of it where nothing does."""

@@ -79,7 +79,7 @@ def prepare(dataset: Dataset, root: Path, source: Path | None = None, pack: Pack
     seed = getattr(dataset, "data_seed", 0)
     if isinstance(seed, int) and not 0 <= seed < SEEDS:
         raise BenchError(f"Dataset {dataset.name}: data_seed is from 0 to {SEEDS - 1}, got {seed}.")
-    folder = root / "packed" / dataset.folder_name
+    folder = packed_folder(dataset, root)
     if not folder.is_dir():  # a warning, so that it is seen wherever logging was not set up
         log.warning("Packing dataset %s into %s, once …", dataset.name, folder)
         (pack or dataset.pack)(folder, root / "raw", source)
@@ -88,3 +88,17 @@ def prepare(dataset: Dataset, root: Path, source: Path | None = None, pack: Pack
             "Dataset %s was packed earlier; %s is not read; delete %s to pack anew.", dataset.name, source, folder
         )
     return Packed.open(folder)
+
+
+def unread(dataset: Dataset, root: Path, digest: str) -> Packed:
+    """The packed form where it lies under root/packed, else one without splits that is said to hold `digest`: it names
+    runs, and cannot be read."""
+    folder = packed_folder(dataset, root)
+    if folder.is_dir():
+        return Packed.open(folder)
+    return Packed(folder, Manifest(dataset.name, dict(dataset.fields), {}, {}, digest, "", dataset.parameters))
+
+
+def packed_folder(dataset: Dataset, root: Path) -> Path:
+    """Where the packed form of a dataset lies, or would."""
+    return root / "packed" / dataset.folder_name

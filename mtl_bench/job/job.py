@@ -25,13 +25,17 @@ from mtl_bench.training.trainer import Diverged, Options
 
 @dataclass(frozen=True)
 class Job:
-    """`plain` is the resolved configuration, `choices` the names that it was composed by."""
+    """`plain` is the resolved configuration, `choices` the names that it was composed by.
+
+    `digest` is that of data which are not packed here, of a job whose plans are looked at and not carried out.
+    """
 
     plain: Mapping[str, Any]
     choices: Choices
     paths: Mapping[str, Path]
     place: Place
     options: Options
+    digest: str | None = None
 
     @classmethod
     def of(cls, plain: Mapping[str, Any], choices: Choices) -> "Job":
@@ -64,7 +68,8 @@ class Job:
         nodes = {**{name: self.plain.get(name) for name in NODES}, "method": node}
         tasks = self.only if only is None else list(only)
         names = Names(self.choices.name("experiment"), name)
-        return make_plan(names, nodes, self.plain["seed"] if seed is None else seed, tasks, self.paths["data"])
+        seed = self.plain["seed"] if seed is None else seed
+        return make_plan(names, nodes, seed, tasks, self.paths["data"], self.digest)
 
     def plans(self) -> list[Plan]:
         """What `train` would train where nothing is finished yet, in its order."""

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mtl_bench.data.dataset import Dataset, prepare
+from mtl_bench.data.dataset import Dataset, prepare, unread
 from mtl_bench.data.packed import Packed
 from mtl_bench.models.loaded import digests, loaded
 from mtl_bench.records.folder import RunFolder
@@ -83,8 +83,11 @@ class Plan:
         return RunFolder(runs, self.names.experiment, self.method, self.hash, self.seed)
 
 
-def make_plan(names: Names, nodes: Mapping[str, Any], seed: int, only: list[str] | None, data: Path) -> Plan:
-    """`nodes` holds the resolved dataset, tasks, model, method and protocol; the dataset is packed where it is not yet.
+def make_plan(
+    names: Names, nodes: Mapping[str, Any], seed: int, only: list[str] | None, data: Path, digest: str | None = None
+) -> Plan:
+    """`nodes` holds the resolved dataset, tasks, model, method and protocol; the dataset is packed where it is not yet,
+    unless a `digest` says what it would hold, for a plan that is not carried out.
 
     Raises BenchError when a node cannot be built, a task is unknown, or Δm names what does not exist.
     """
@@ -100,8 +103,9 @@ def make_plan(names: Names, nodes: Mapping[str, Any], seed: int, only: list[str]
     tasks = build_tasks(nodes["tasks"], chosen)
     check_terms(reporting, list(nodes["tasks"]), tasks)
     check_weights(training, list(nodes["tasks"]))
-    packed = prepare(dataset, data)
-    check_splits(training, reporting, tasks, packed.manifest)
+    packed = prepare(dataset, data) if digest is None else unread(dataset, data, digest)
+    if packed.manifest.splits:
+        check_splits(training, reporting, tasks, packed.manifest)
     brought = loaded_digests(nodes["model"], nodes["tasks"], dataset.image_shape)
     other = protocol["reporting"].get("single_model")
     setting = Setting(

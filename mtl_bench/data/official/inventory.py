@@ -107,5 +107,5 @@ def _others(count: int, skippable: bool) -> list[str]:
     if not count:
         return ["on_error=skip packs all other samples."] if skippable else []
     if not skippable:
-        return [f"({count} more like it are in the table.)"]
+        return [f"So it is with {count} other samples."]
     return [f"So it is with {count} other samples; on_error=skip packs the complete ones."]
