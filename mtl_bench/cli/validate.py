@@ -16,6 +16,9 @@ def add_validate_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="records that a submission is put beside (results/reference)",
     )
+    parser.add_argument(
+        "--config-dir", action="append", type=Path, default=[], help="where classes of yours lie, as in training"
+    )
     parser.epilog = "Errors come first; warnings leave the exit status 0. How to submit: docs/tutorials/submit.md."
 
 
@@ -26,7 +29,8 @@ def validate_as_asked(parsed: argparse.Namespace) -> None:
 
     if missing := [folder for folder in parsed.folders if not folder.is_dir()]:
         raise BenchError(f"There is no folder {missing[0]}; name where records lie.")
-    sys.path.insert(0, str(Path.cwd()))  # where a class of one's own lies
+    # where a class of one's own lies
+    sys.path[:0] = [str(Path.cwd()), *(str(folder.resolve()) for folder in parsed.config_dir)]
     count, faults = faults_below(parsed.folders, parsed.reference, check_meaning)
     if not count and not faults:
         raise BenchError(f"No record lies in {', '.join(map(str, parsed.folders))}.")

@@ -5,6 +5,14 @@ from pathlib import Path
 
 from tests.cli.conftest import FAST, Type
 
+EVENLY = """
+from mtl_bench.methods import LinearScalarization
+
+
+class Evenly(LinearScalarization):
+    \"\"\"Equal weights under another name.\"\"\"
+"""
+
 
 def test_what_a_sweep_left_is_in_order(mtl_bench: Type, folder: Path) -> None:
     trained = mtl_bench("train", "-m", *FAST, "seed=0,1,2", "single_task=true")
@@ -39,3 +47,21 @@ def test_no_folder_and_no_record_are_one_sentence(mtl_bench: Type, folder: Path)
     (folder / "empty").mkdir()
     typed = mtl_bench("validate", "empty")
     assert (typed.status, typed.sentence) == (1, "mtl-bench: No record lies in empty.")
+
+
+def test_the_class_of_a_submission_is_found_by_config_dir(mtl_bench: Type, folder: Path) -> None:
+    """As the five lines of docs/tutorials/submit.md."""
+    own = folder / "results/submissions/own"
+    own.mkdir(parents=True)
+    (own / "evenly.py").write_text(EVENLY)
+    words = ["method._target_=evenly.Evenly", "seed=0,1,2", "single_task=true", f"paths.runs={own}"]
+    trained = mtl_bench("train", "-m", "--config-dir", str(own), *FAST, *words)
+    assert trained.status == 0, trained.err
+    (own / "multirun.yaml").unlink(missing_ok=True)
+    (own / "submission.yaml").write_text(
+        "author: A\nlink: https://example.org/a\ncode: https://example.org/b\ntuning: none\n"
+    )
+    typed = mtl_bench("validate", "--config-dir", str(own), str(own))
+    assert typed.status == 0, typed.out
+    assert typed.out == "9 records: 0 errors, 0 warnings\n"
+    assert "cannot be composed here" in mtl_bench("validate", str(own)).out

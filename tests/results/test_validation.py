@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,11 +14,13 @@ import pytest
 from mtl_bench.job.recomposed import check_meaning
 from mtl_bench.records import Record
 from mtl_bench.records.identity import canonical_text
-from mtl_bench.records.record import find_records
+from mtl_bench.records.record import find_records, locate_records
 from mtl_bench.results import leaderboard
 from mtl_bench.results.validation import Fault, Remarks, credited, faults_below, submitted_runs
+from mtl_bench.results.validation.fault import Located
 from mtl_bench.results.validation.one_entry import check_entry
 from mtl_bench.results.validation.one_record import check_record
+from mtl_bench.results.validation.plausible import check_plausible
 
 ROOT = Path(__file__).parents[2]
 ROW = "multimnist/ls/*/seed-*"
@@ -553,3 +556,51 @@ def test_a_trial_exempts_no_other_seed_of_its_configuration(results: Path, submi
     assert lacking.startswith("has no Δm: the single-task runs of")
     shutil.rmtree(gone.with_name("seed-0"))
     assert told() == []  # the trial alone is no row
+
+
+def board_of(*methods: str) -> list[Located]:
+    return [
+        Located(path, record)
+        for method in methods
+        for path, record in locate_records([ROOT / "results/reference/multimnist" / method])
+    ]
+
+
+def far(records: list[Located], split: str, value: float) -> list[Fault]:
+    """With the accuracy of the first record set to a value."""
+    records[0].record[split]["left"]["accuracy"] = value  # type: ignore[literal-required]
+    faults = list(check_plausible(records, []))
+    assert all(fault.path == records[0].path and not fault.wrong for fault in faults)
+    return faults
+
+
+def test_a_value_far_from_validation_is_a_warning() -> None:
+    assert list(check_plausible(board_of("ls", "uw"), [])) == []
+    (fault,) = far(board_of("ls", "uw"), "val", 70.0)
+    assert "and validation's 70, further apart than in the other 9 records of its experiment" in fault.text
+    assert far(board_of("ls"), "val", 70.0) == []  # four others say too little
+
+
+def test_a_value_far_from_the_other_seeds_is_a_warning() -> None:
+    (fault,) = far(board_of("ls"), "test", 70.0)
+    assert re.match(r"test accuracy of left is 70, that of the row's other seeds 9[\d.]+ to 9[\d.]+, and", fault.text)
+    single = [one for one in board_of("single") if one.record["tasks"] == ["left"]]
+    assert len(far(single[:3], "test", 70.0)) == 1
+    lost = board_of("ls")
+    lost[0].record["evaluations"][-1]["train"]["left"] *= 10  # a run that went another way
+    assert far(lost, "test", 70.0) == []
+
+
+def test_a_submission_is_held_against_the_rows_beside_it() -> None:
+    sent, *rest = board_of("ls", "uw")
+    sent.record["val"]["left"]["accuracy"] = 70.0
+    (fault,) = check_plausible([sent], rest)
+    assert fault.path == sent.path
+    assert list(check_plausible(rest, [sent])) == []
+
+
+def test_no_committed_board_has_values_that_are_far_out() -> None:
+    boards: dict[str, list[Located]] = {}
+    for path, record in locate_records([ROOT / "results/reference"]):
+        boards.setdefault(record["experiment"]["hash"], []).append(Located(path, record))
+    assert [fault for board in boards.values() for fault in check_plausible(board, [])] == []

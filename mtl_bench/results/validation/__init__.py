@@ -15,6 +15,7 @@ from mtl_bench.results.validation.metric_values import check_values
 from mtl_bench.results.validation.one_board import check_board
 from mtl_bench.results.validation.one_entry import check_entry, few_seeds, searched_runs
 from mtl_bench.results.validation.one_record import check_record
+from mtl_bench.results.validation.plausible import check_plausible
 from mtl_bench.results.validation.submission import Submission, check_submission, credited, submissions, submitted_runs
 
 __all__ = ["Fault", "Remarks", "Submission", "credited", "faults_below", "submitted_runs"]
@@ -50,10 +51,9 @@ def faults_below(folders: Sequence[Path], reference: Path, further: Check | None
     for one in records:
         boards.setdefault((one.root, one.record["experiment"]["hash"]), []).append(one)
     for (_, digest), group in boards.items():
-        beside = ours if group[0].submitted else []
-        faults += check_board(
-            group, [one for one in beside if one.record["experiment"]["hash"] == digest], known.keys(), searched
-        )
+        beside = [one for one in (ours if group[0].submitted else []) if one.record["experiment"]["hash"] == digest]
+        faults += check_board(group, beside, known.keys(), searched)
+        faults += check_plausible(group, beside)
     for path, entry in entries:
         faults += [Fault(path, text, wrong=True) for text in _of_entry(entry, known)]
         submitted = any(path.is_relative_to(folder) for folder in sent)
