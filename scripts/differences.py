@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("experiment")
     parser.add_argument("row", help="the label of the row that all are compared with")
     parser.add_argument("--of", help="the experiment of that row (default: the same)")
-    parser.add_argument("--margin", type=float, default=1.0, help="what counts as equal, in % of Δm (default: 1)")
+    parser.add_argument("--margin", type=float, default=1.0, help="what counts as equal, in %% of Δm (default: 1)")
     parsed = parser.parse_args(arguments)
     roots = [ROOT / "results/reference"]
     found = sorted(leaderboards(find_records(roots), find_entries(roots)), key=lambda board: len(board.rows))

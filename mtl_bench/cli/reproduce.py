@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mtl_bench.results.published import PaperTable, PrintedNames, Trained
 
 FOLDERS = (Path("results/reference"), Path("runs"))
+SEEDS = "0,1,2"
 
 
 def add_reproduce_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +25,7 @@ def add_reproduce_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OVERRIDE",
         help="train what is missing, as a sweep that can be resumed; behind it what `train` takes besides",
     )
-    parser.add_argument("--seeds", default="0,1,2", help="with --run: seeds of the methods and baselines (0,1,2)")
+    parser.add_argument("--seeds", help=f"with --run: seeds of the methods and baselines ({SEEDS})")
     parser.add_argument(
         "--records", type=Path, action="append", metavar="FOLDER", help="where records lie (results/reference, runs)"
     )
@@ -66,6 +67,8 @@ def _check_reproduce(parsed: argparse.Namespace) -> None:
         raise BenchError("--run trains one table; name it first: `mtl-bench reproduce TABLE --run`.")
     if parsed.run is not None and parsed.audit:
         raise BenchError("--audit reads what is printed and --run trains; ask for one of them.")
+    if parsed.seeds is not None and parsed.run is None:
+        raise BenchError("--seeds are those that --run trains; without it every seed that is there counts. Add --run.")
     if parsed.markdown is not None and not parsed.audit:
         raise BenchError("--markdown writes the audit; add --audit.")
     if missing := [folder for folder in parsed.records or () if not folder.is_dir()]:
@@ -139,14 +142,15 @@ def _run(table: "PaperTable", names: "PrintedNames", parsed: argparse.Namespace)
     full = [one for one in known if not one.departures]
     if not methods_to_train(table, names):
         raise BenchError(f"None of the methods of {table.name} is here; `mtl-bench list method` names those that are.")
-    seeds = _seeds(parsed.seeds)
+    typed = SEEDS if parsed.seeds is None else parsed.seeds
+    seeds = _seeds(typed)
     methods = rows_to_train(table, full[0], names, seeds) if full else methods_to_train(table, names)
     if not methods:
-        print(f"Nothing to train: every method of {table.name} that is here has seeds {parsed.seeds}.")
+        print(f"Nothing to train: every method of {table.name} that is here has seeds {typed}.")
         return
     failed: BenchError | None = None
     for chosen in _sweeps(table, methods):
-        sweep = ["-m", f"experiment={table.experiment}", *chosen, f"seed={parsed.seeds}", "single_task=true"]
+        sweep = ["-m", f"experiment={table.experiment}", *chosen, f"seed={typed}", "single_task=true"]
         sweep += [*table.protocols[0], *parsed.run]
         print(f"mtl-bench train {shlex.join(sweep)}", flush=True)
         try:

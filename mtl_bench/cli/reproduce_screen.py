@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -28,6 +29,7 @@ from mtl_bench.results.published.exceptions import Facts, facts_of
 from mtl_bench.results.strips import Strip, parts
 
 NOTHING = "–"
+READABLE = 40  # cells for a sentence in a column
 ERRORS = (
     "Difference: ours minus the paper's, also in standard errors of the difference: those of our seeds, those that the "
     "paper prints or, where it prints none, as if its seeds varied as ours do, and its rounding; rounding alone where "
@@ -78,8 +80,10 @@ def show_table(table: PaperTable, trained: Sequence[Trained], names: PrintedName
 
 def show_audit(tables: Mapping[str, PaperTable], reasons: Mapping[Facts, str]) -> None:
     found = audit(tables)
-    _print(SUMMARY, [[text.strip("`") for text in row] for row in summary_rows(tables, found)], left=(0, 1, 6))
-    _print(LISTED, [[text.strip("`") for text in row] for row in listed_rows(found, reasons)], left=(0, 1, 2, 5))
+    _print_told(SUMMARY, [[text.strip("`") for text in row] for row in summary_rows(tables, found)], (0, 1, 6), named=1)
+    _print_told(
+        LISTED, [[text.strip("`") for text in row] for row in listed_rows(found, reasons)], (0, 1, 2, 5), named=3
+    )
 
 
 def show_rows_audited(table: PaperTable, reasons: Mapping[Facts, str]) -> None:
@@ -92,7 +96,7 @@ def show_rows_audited(table: PaperTable, reasons: Mapping[Facts, str]) -> None:
         rows.append((one.method, one.metric, one.printed.text, f"{one.low} to {one.high}", told))
         last = reason or last
     rows += [(one.method, one.metric, NOTHING, NOTHING, one.why) for one in left]
-    _print(("row", "number", "printed", "from its cells", "follows"), rows, left=(0, 1, 4))
+    _print_told(("row", "number", "printed", "from its cells", "follows"), rows, left=(0, 1, 4), named=2)
     _say(audit_rule(table))
 
 
@@ -154,6 +158,28 @@ def _print(head: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[in
     console = Console()
     console.print(table)
     console.print()
+
+
+def _print_told(head: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int], named: int) -> None:
+    """A table with sentences in its last column; where they would be narrow they stand below it, each behind the first
+    `named` cells of the rows that it is about."""
+    numbers = [max(cell_len(row[n]) for row in (head, *rows)) + 1 for n in range(len(head) - 1)]
+    if Console().width - sum(numbers) >= READABLE:
+        _print(head, rows, left)
+        return
+    _print(head[:-1], [row[:-1] for row in rows], left)
+    told: dict[int, tuple[list[str], str]] = {}
+    for number, row in enumerate(rows):
+        who = " · ".join(row[:named])
+        if row[-1].endswith("as above") and told:
+            next(reversed(told.values()))[0].append(who)
+        elif row[-1] not in ("", "yes"):
+            told[number] = [who], row[-1]
+    if told:
+        _say(f"{head[-1][:1].upper()}{head[-1][1:]}:")
+        for names, text in told.values():
+            _say(f"- {'; '.join(names)}: {text}")
+        _say("")
 
 
 def _say(line: str) -> None:

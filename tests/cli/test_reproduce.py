@@ -103,6 +103,18 @@ def test_the_audit_of_one_table_names_every_row(reproduce: Type) -> None:
     assert re.search(r"^UW +Delta +35\.00 +30\.690 to 31\.309 +no: made up *$", typed.out, re.M)
 
 
+@pytest.mark.parametrize("arguments", [["--audit"], ["mini", "--audit"]], ids=" ".join)
+def test_reasons_of_the_audit_can_be_read_in_a_narrow_terminal(
+    arguments: list[str], reproduce: Type, folder: Path
+) -> None:
+    reason = "many words that no column of a few characters holds in a way that can be read"
+    (folder / "pub/not_derivable.csv").write_text(LISTED.replace("made up", reason))
+    typed = reproduce(*arguments, before="import os; os.environ['COLUMNS'] = '60'")
+    assert typed.status == 0, typed.err
+    assert re.search(rf"- (mini · )?UW · Delta: (no: )?{reason}", typed.words)
+    assert max(len(line.rstrip()) for line in typed.out.splitlines()) <= 60
+
+
 def test_the_audit_of_all_tables_is_written_as_markdown(reproduce: Type, folder: Path) -> None:
     written = reproduce("--audit", "--markdown", "audit.md")
     assert written.status == 0, written.err
@@ -123,6 +135,7 @@ def test_the_packages_own_tables_are_the_default(mtl_bench: Type) -> None:
         (["--run"], "--run trains one table; name it first: `mtl-bench reproduce TABLE --run`."),
         (["mini", "--run", "--audit"], "ask for one of them."),
         (["mini", "--markdown", "x.md"], "--markdown writes the audit; add --audit."),
+        (["mini", "--seeds", "3"], "--seeds are those that --run trains"),
         (["mini", "--records", "nowhere"], "There is no folder nowhere; name where records lie with --records."),
         (["alone", "--run"], "No experiment here has the protocol of alone, so nothing can be trained for it."),
         (["mini", "--run", "--seeds", "0-2"], "--seeds takes whole numbers with commas between them, as in 0,1,2"),

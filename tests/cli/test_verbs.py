@@ -1,5 +1,6 @@
 """Each verb as a user types it, and what it prints."""
 
+import ast
 import fcntl
 import os
 import re
@@ -24,6 +25,7 @@ from tests.cli.conftest import FAST, SMALL_ROOMS, Type
 from tests.cli.console import Console, Typed
 from tests.data.nyuv2_files import drawn_frames, write_nyuv2
 
+ROOT = Path(__file__).parents[2]
 SCRIPT = Path(sys.executable).with_name("mtl-bench")
 NO_TIMM = """
 import importlib.metadata, os
@@ -439,3 +441,12 @@ def test_the_quickstart_command(tmp_path: Path, data: Path) -> None:
     for name in ("quickstart.png", "predictions.png"):
         assert f"runs/{name}" in lines[-1]
         assert (tmp_path / "runs" / name).stat().st_size > 1000
+
+
+def test_no_help_text_breaks_argparse() -> None:
+    """Which formats it: a bare % raises TypeError, of scripts too."""
+    for path in [*(ROOT / "mtl_bench").rglob("*.py"), *(ROOT / "scripts").glob("*.py")]:
+        calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        helps = [word.value for call in calls for word in call.keywords if word.arg == "help"]
+        texts = [part.value for text in helps for part in ast.walk(text) if isinstance(part, ast.Constant)]
+        assert not [text for text in texts if re.search(r"%(?![%(])", str(text).replace("%%", ""))], path
