@@ -22,8 +22,8 @@ def check_reach(forward: ModelForward, owners: Ownership, split: Split) -> None:
 
     In training mode, in which gradients are taken: a model may have parts for training alone (auxiliary heads).
 
-    Raises BenchError naming the parameter, see `check_contract`, for a model that cannot run in training mode, and where
-    something that is read again is overwritten.
+    Raises BenchError naming the parameter, see `check_contract`, for a model that cannot run in training mode, and
+    where something that is read again is overwritten.
     """
     tasks, batch = range(len(forward.names)), split.batch(torch.arange(min(SAMPLES, split.size)))
     with untouched(forward.model, training=True), torch.enable_grad():
