@@ -28,7 +28,12 @@ CONTROLS = "round_robin random_groups ls_repeated"
 GRID = {  # experiment → seeds and rows that its board holds at least
     **dict.fromkeys(("multimnist", "multifashion", "multifashion_mnist"), (5, f"{BASELINES} dwa famo")),
     "rooms": (5, f"{BASELINES} dwa famo graddrop"),
-    "rooms11": (3, f"{BASELINES} dwa famo graddrop rlw si gls imtl_l dtp stgu stgu_causal {CONTROLS}"),
+    "rooms11": (
+        3,
+        f"{BASELINES} dwa famo graddrop rlw si gls imtl_l dtp stch go4align gradnorm cagrad stgu stgu_causal {CONTROLS}",
+    ),
+    **dict.fromkeys(("rooms11_2", "rooms11_5"), (3, f"{BASELINES} dwa famo graddrop si imtl_l stch")),
+    **dict.fromkeys(("multimnist_equal_passes", "multifashion_mnist_equal_passes"), (5, "ls")),
     "rooms11_task_norm": (3, f"{BASELINES} cso round_robin"),
     "multifashion_mnist_task_norm": (3, f"{BASELINES} cso stgu stgu_causal {CONTROLS}"),
     "rooms_task_norm": (5, f"{BASELINES} cso stgu stgu_causal {CONTROLS}"),
@@ -106,6 +111,13 @@ def test_multimnist_holds_the_methods_that_papers_print_most() -> None:
     converged = {row.label.partition(" (")[0]: len(row.converged) for row in board.rows if row.is_method}
     assert len(suite.methods) >= 20
     assert {method for method in suite.methods if converged.get(method, 0) < 3} == set()
+
+
+@pytest.mark.parametrize("experiment", ["rooms", "rooms11", "multimnist", "multifashion_mnist", "sarcos"])
+def test_single_task_networks_have_ten_seeds(experiment: str) -> None:
+    (board,) = (board for board in BOARDS if board.experiment == experiment)
+    (single,) = (row for row in board.rows if row.is_single_task)
+    assert len(single.converged) == 10
 
 
 def test_single_task_multimnist_reaches_the_literature() -> None:
