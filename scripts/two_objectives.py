@@ -51,7 +51,18 @@ TOLD: Mapping[str, Mapping[str, Any]] = {
     "uw": {"form": "half"},
     "dtp": {"measure": "relative"},
 }
-RAISED = ("db_mtl", "dtp", "famo", "gls", "go4align", "imtl", "imtl_l", "si", "uw")  # read the sizes of losses
+RAISED = (
+    "db_mtl",
+    "dtp",
+    "famo",
+    "gls",
+    "go4align",
+    "gradnorm",
+    "imtl",
+    "imtl_l",
+    "si",
+    "uw",
+)  # read the sizes of losses
 LEFT_OUT = {
     "cso": "needs norms per task",
     "fixed": "with equal weights `ls`",
