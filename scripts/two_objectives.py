@@ -80,7 +80,7 @@ STILL = 30, 0.001, 0.2  # a path ends where its last 30 places lie within this; 
 FAR = 1e3  # beyond, a path has left for good
 SIDE = 11.0  # of the plane that is drawn, from its middle
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9")  # Okabe–Ito, one per start
-BLOCKS, PANEL, NAME, HEAD = 2, 0.76, 1.35, 0.5  # of methods beside each other; inches; panels; inches
+BLOCKS, PANEL, NAME, HEAD = 2, 0.76, 1.75, 0.5  # of methods beside each other; inches; panels; inches
 PAGE = """# Two objectives
 
 Written by `python scripts/two_objectives.py`, like the picture. The problem is that of CAGrad (Liu et al., NeurIPS
