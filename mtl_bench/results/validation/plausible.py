@@ -1,12 +1,12 @@
 """Values that coarse edits leave: far from what other runs of the same experiment show, and nothing else explains it.
 
 A number is far out when it lies further from the median of the others than `RANGES` times their range and by more than
-`SHARE` of its value; ranges, because runs do collapse, and few seeds say little of a deviation.
+`SHARE` of what it should be; ranges, because runs do collapse, and few seeds say little of a deviation.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from math import inf, isfinite
-from statistics import median
+from statistics import median, median_low
 from typing import Literal
 
 from mtl_bench.records import Record
@@ -44,7 +44,7 @@ def _off_validation(rows: dict[str, list[Located]], task: str, name: str) -> Ite
     for n, (one, gap) in enumerate(zip(have, gaps, strict=True)):
         beside = gaps[:n] + gaps[n + 1 :]
         test, val = one.record["test"][task][name], one.record["val"][task][name]
-        if len(beside) < RECORDS_BESIDE or abs(gap - median(beside)) <= SHARE * max(abs(test), abs(val)):
+        if len(beside) < RECORDS_BESIDE or abs(gap - median(beside)) <= SHARE * abs(val):
             continue
         if _ranges(gap, beside) > RANGES:
             yield (
@@ -70,7 +70,7 @@ def _off_seeds(rows: dict[str, list[Located]], task: str, name: str) -> Iterator
                 continue
             values = [test(other.record) for other in seeds]
             value = test(one.record)
-            if abs(value - median(values)) <= SHARE * max(abs(value), abs(median(values))):
+            if abs(value - median(values)) <= SHARE * abs(median(values)):
                 continue
             usual = [found for key, found in rows.items() if key != digest]
             losses = [loss(other.record) for other in seeds]
@@ -87,9 +87,9 @@ def _off_seeds(rows: dict[str, list[Located]], task: str, name: str) -> Iterator
 
 
 def _usual(rows: Sequence[Sequence[Located]], of: Reading) -> float:
-    """The range over seeds of the middle row."""
+    """The range over seeds of the middle row, of an even number the lower one."""
     found = [[of(one.record) for one in row] for row in rows if len(row) > 1]
-    return median(max(values) - min(values) for values in found) if found else 0.0
+    return median_low(max(values) - min(values) for values in found) if found else 0.0
 
 
 def _ranges(value: float, others: Sequence[float], least: float = 0.0) -> float:
