@@ -51,7 +51,7 @@ class FAMO(WeightedSum):
         self.logits = TaskScalars(len(context.tasks), 0.0, self.lr, self.gamma, context.device)
 
     def update(self, step: Step) -> None:
-        losses = self.losses(step)
+        losses = step.losses(at=self.taken_at)
         z = self.logits.values(losses.tasks).softmax(dim=0)
         before = self.excess(losses)
         self.backward(step, losses, self.scaled((z / before) / (z / before).sum()))

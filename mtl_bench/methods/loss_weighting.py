@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.base import Method
-from mtl_bench.methods.interface import Context, Step, TaskLosses
+from mtl_bench.methods.interface import Context, Level, Step, TaskLosses
 
 
 @dataclass(kw_only=True, eq=False)
@@ -28,8 +28,10 @@ class WeightedSum(Method):
         if not self.scale_heads and context.per_task_path:
             raise BenchError("scale_heads=false needs one shared encoder pass; this model has a path per task.")
 
-    def losses(self, step: Step) -> TaskLosses:
-        return step.losses(at=None if self.scale_heads else "feature")
+    @property
+    def taken_at(self) -> Level | None:
+        """Where its step's losses are taken: unweighted heads need the gradients at the features."""
+        return None if self.scale_heads else "feature"
 
     def backward(self, step: Step, losses: TaskLosses, weights: Float[Tensor, "k"]) -> None:
         if self.scale_heads:
@@ -65,7 +67,7 @@ class LossWeighting(WeightedSum):
         return self.scaled(self.weights(values, tasks=tasks, generator=generator))
 
     def update(self, step: Step) -> None:
-        losses = self.losses(step)
+        losses = step.losses(at=self.taken_at)
         weights = self.task_weights(losses.values, tasks=losses.tasks, generator=step.generator)
         self.backward(step, losses, weights)
         self.observe(losses.values, tasks=losses.tasks)
