@@ -45,24 +45,24 @@ class GradDrop(GradientAggregation):
     def direction(self, gradients: TaskGradients, *, generator: torch.Generator) -> Float[Tensor, "P"]:
         leak = pick(self.leaks, gradients.tasks) if isinstance(self.leak, Mapping) else self.leak
         if gradients.features is None:
-            return masked(gradients.matrix(), gradients.matrix(), leak, generator)
+            return self.masked(gradients.matrix(), gradients.matrix(), leak, generator)
         pieces = []
         for name, rows in gradients.layers():
             signed = (rows * gradients.features[name].sign()).sum(dim=1, keepdim=True)  # over the batch
-            pieces.append(masked(rows, signed, leak, generator).reshape(-1))
+            pieces.append(self.masked(rows, signed, leak, generator).reshape(-1))
         return torch.cat(pieces)
 
-
-def masked(
-    rows: Float[Tensor, "k *shape"],
-    signed: Float[Tensor, "k *reduced"],
-    leak: float | Float[Tensor, "k"],
-    generator: torch.Generator,
-) -> Float[Tensor, "*shape"]:
-    """Σ_k of what the draw keeps of the rows, and of `leak` of the rest."""
-    purity = 0.5 * (1 + signed.sum(dim=0) / (signed.abs().sum(dim=0) + 1e-12))
-    draw = torch.rand(purity.shape, generator=generator, device=purity.device, dtype=purity.dtype)
-    kept = ((purity > draw) & (signed > 0)) | ((purity < draw) & (signed < 0))
-    if isinstance(leak, Tensor):
-        leak = leak.to(rows).view(-1, *[1] * (rows.ndim - 1))
-    return (rows * (leak + (1 - leak) * kept.to(rows))).sum(dim=0)
+    @staticmethod
+    def masked(
+        rows: Float[Tensor, "k *shape"],
+        signed: Float[Tensor, "k *reduced"],
+        leak: float | Float[Tensor, "k"],
+        generator: torch.Generator,
+    ) -> Float[Tensor, "*shape"]:
+        """Σ_k of what the draw keeps of the rows, and of `leak` of the rest."""
+        purity = 0.5 * (1 + signed.sum(dim=0) / (signed.abs().sum(dim=0) + 1e-12))
+        draw = torch.rand(purity.shape, generator=generator, device=purity.device, dtype=purity.dtype)
+        kept = ((purity > draw) & (signed > 0)) | ((purity < draw) & (signed < 0))
+        if isinstance(leak, Tensor):
+            leak = leak.to(rows).view(-1, *[1] * (rows.ndim - 1))
+        return (rows * (leak + (1 - leak) * kept.to(rows))).sum(dim=0)

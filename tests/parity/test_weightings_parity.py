@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from mtl_bench.methods.excess_mtl import ExcessMTL
 from mtl_bench.methods.gls import GeometricLoss
-from mtl_bench.methods.graddrop import masked
+from mtl_bench.methods.graddrop import GradDrop
 from mtl_bench.methods.imtl_l import IMTLL
 from mtl_bench.methods.stch import STCH
 from tests.methods.toys import context
@@ -114,5 +114,5 @@ def test_graddrop_with_the_same_random_numbers(leak: float | None) -> None:
             torch.manual_seed(seed)
             leaks = torch.linspace(0, 1, len(rows), dtype=DOUBLE) if leak is None else torch.full_like(rows[:, 0], leak)
             expected = aggregation.GradDrop(leak=leaks)(rows)
-        found = masked(rows, rows, leaks if leak is None else leak, torch.Generator().manual_seed(seed))
+        found = GradDrop.masked(rows, rows, leaks if leak is None else leak, torch.Generator().manual_seed(seed))
         assert_close(found, expected)
