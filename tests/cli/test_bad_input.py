@@ -227,7 +227,7 @@ ROOMS = {  # what is typed after `mtl-bench train` with small rooms, and what th
     "unknown aggregation": (["+tasks.normal.aggregation=mean"], "aggregation", "pooled", "batch_mean", "'mean'"),
     "model without maps": (
         ["model=lenet"],
-        "Model LeNet gives [3, 13] for task segmentation, whose target is a map of 32×40 pixels; choose a model for",
+        "Model LeNet gives [4, 13] for task segmentation, whose target is a map of 32×40 pixels; choose a model for",
     ),
     "model for larger images": (
         ["model=segnet", "dataset.height=16"],
