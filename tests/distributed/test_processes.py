@@ -29,7 +29,7 @@ METHODS: dict[str, Callable[[], Method]] = {
     "ls": LinearScalarization,
     "uw": UncertaintyWeighting,
     "pcgrad": PCGrad,
-    "stgu": lambda: STGU(warmup=5, decay=0.2),
+    "stgu": lambda: STGU(warmup=5, decay=0.2, preference=0.1),  # the median ties, and last bits would decide
     "famo": FAMO,
     "mgda": MGDA,
     "learned_priority": LearnedPriority,
