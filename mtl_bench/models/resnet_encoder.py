@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
+from mtl_bench.models.max_pool import StemPool
 from mtl_bench.models.pretrained import timm_model
 
 LAYERS = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3)}
@@ -81,7 +82,7 @@ class ResNetEncoder(nn.Module):
         self.conv1 = _conv(channels, width, 3) if cifar else _conv(channels, width, 7, 2)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU()
-        self.maxpool = nn.Identity() if cifar else nn.MaxPool2d(3, 2, 1)
+        self.maxpool = nn.Identity() if cifar else StemPool()
         inputs, reached, dilation = width, STEM_STRIDE[stem], 1
         self.widths = [width]
         for stage, blocks in enumerate(LAYERS[depth]):
