@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
 from inspect import signature
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -26,6 +26,8 @@ class GradientMethod(ComposableMethod):
     kept; one encoder backward). Heads receive the gradient of their own weighted loss.
     """
 
+    needs_rows: ClassVar[bool] = True  # more of them than inner products and a combination
+
     at: Literal["shared", "feature"] = "shared"
 
     def setup(self, context: Context) -> None:
@@ -37,7 +39,8 @@ class GradientMethod(ComposableMethod):
 
     def update(self, step: Step) -> None:
         losses = step.losses(at=self.at)
-        self.write(step.gradients(losses, at=self.at, weights=self.weigh(losses, step)), step)
+        gradients = step.gradients(losses, at=self.at, weights=self.weigh(losses, step), rows=self.needs_rows)
+        self.write(gradients, step)
         self.observe(losses)
         step.apply()
 
@@ -53,10 +56,13 @@ class GramianWeighting(GradientMethod):
     `scale_heads=True` multiplies each head's gradient by its task's weight as well. `max_norm` bounds ‖d‖ = √(wᵀGw) at
     the shared parameters (part of some methods; independent of the protocol's clip). Override `weights`, which also
     takes a bare Gramian.
-    Cost: 1 forward, k encoder backwards at "shared" (1 at "feature"), k × P memory, one host copy.
+    Cost: 1 forward, k encoder backwards at "shared" (1 at "feature"), k × P memory (on a CPU less: large weights stay
+    in factors), one host copy.
 
     Raises BenchError for max_norm that is not positive and finite.
     """
+
+    needs_rows: ClassVar[bool] = False
 
     scale_heads: bool = False
     max_norm: float | None = None

@@ -122,9 +122,13 @@ class Step(Protocol):
         """Add the gradient of Σ w_i l_i to `.grad`; weights are aligned with `losses.tasks`."""
 
     def gradients(
-        self, losses: TaskLosses, at: Level = "shared", weights: Float[Tensor, "k"] | None = None
+        self, losses: TaskLosses, at: Level = "shared", weights: Float[Tensor, "k"] | None = None, rows: bool = True
     ) -> TaskGradients:
-        """Gradients of weights[i] · l_i, one row per task."""
+        """Gradients of weights[i] · l_i, one row per task.
+
+        `rows=False`: only `gramian` and `combine` are going to be asked, for which large rows need not be made; all
+        else still works, and costs more.
+        """
 
     def apply(
         self,

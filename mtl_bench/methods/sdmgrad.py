@@ -66,12 +66,12 @@ class SDMGrad(ComposableMethod, Prioritised):
             return
         seen = [parts[0].losses(at="shared")]
         scale = self.weigh(seen[0], step)
-        first = parts[0].gradients(seen[0], weights=scale)
+        first = parts[0].gradients(seen[0], weights=scale, rows=False)
         seen.append(parts[1].losses(at="shared"))
-        inner = first.gramian(parts[1].gradients(seen[1], weights=scale))
+        inner = first.gramian(parts[1].gradients(seen[1], weights=scale, rows=False))
         del first  # its buffer is reused
         seen.append(parts[2].losses(at="shared"))
-        last = parts[2].gradients(seen[2], weights=scale)
+        last = parts[2].gradients(seen[2], weights=scale, rows=False)
         values = torch.stack([losses.values for losses in seen])
         gramian, preference = last.gramian(), self.preference(tasks, len(tasks))
         if all(found.isfinite().all() for found in (inner, gramian, values)):

@@ -97,7 +97,7 @@ class BatchStep:
         self.ledger.backward(graph.passes(tasks), self.share)
 
     def gradients(
-        self, losses: TaskLosses, at: Level = "shared", weights: Float[Tensor, "k"] | None = None
+        self, losses: TaskLosses, at: Level = "shared", weights: Float[Tensor, "k"] | None = None, rows: bool = True
     ) -> TaskGradients:
         engine = self.means.engine(at)
         graph = spend(losses, self.mover.version)
@@ -114,7 +114,7 @@ class BatchStep:
                 self.ledger.used(tasks, scale, combination)
 
         self.ledger.backward(engine.sweeps(len(tasks)), self.share)
-        return engine.rows(graph, tasks, losses.values, scale, written)
+        return engine.rows(graph, tasks, losses.values, scale, written, whole=rows)
 
     def apply(
         self,

@@ -21,7 +21,7 @@ def probe(step: BatchStep) -> tuple[tuple[int, ...], Float[Tensor, "k k"]]:
     """Tasks and Gramian of a batch's raw losses; parameters, buffers, random streams and counts stay as they were."""
     counts = replace(step.ledger.counts)
     with step.trial():
-        gradients = step.gradients(step.losses(at="shared"))
+        gradients = step.gradients(step.losses(at="shared"), rows=False)
         gramian = gradients.gramian()
     step.ledger.counts = counts
     return gradients.tasks, gramian

@@ -103,11 +103,11 @@ class RecordedStep(BatchStep):
         super().backward(losses, weights)
 
     def gradients(
-        self, losses: TaskLosses, at: Level = "shared", weights: Float[Tensor, "k"] | None = None
+        self, losses: TaskLosses, at: Level = "shared", weights: Float[Tensor, "k"] | None = None, rows: bool = True
     ) -> TaskGradients:
         self.calls.names.append(f"gradients at {at}")
         self.calls.weights.append(weights)
-        return super().gradients(losses, at, weights)
+        return super().gradients(losses, at, weights, rows)
 
     def apply(
         self,

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mtl_bench.methods.interface import Level, TaskGradients
 from mtl_bench.step.buffers import RowBuffers
 from mtl_bench.step.contract import check_last_shared
+from mtl_bench.step.engines.factored import Factoring
 from mtl_bench.step.engines.feature import FeatureRows, feature_rows
 from mtl_bench.step.engines.flat import FlatRows, flat_rows
 from mtl_bench.step.engines.graph import Graph
@@ -44,16 +45,25 @@ class Engine(ABC):
         values: Float[Tensor, "k"],
         weights: Float[Tensor, "k"] | None,
         on_write: OnWrite,
+        whole: bool = True,
     ) -> TaskGradients:
-        """Gradients of weights[i] · l_i (None: of l_i), one row per task. `on_write` is called before each write."""
+        """Gradients of weights[i] · l_i (None: of l_i), one row per task. `on_write` is called before each write.
+
+        `whole`: rows themselves will be asked for.
+        """
 
 
 class Flat(Engine):
-    """Exact rows by k encoder backwards into a k × P buffer; the reference. One buffer per object that is alive."""
+    """Exact rows by k encoder backwards into a k × P buffer; the reference. One buffer per object that is alive.
+
+    Where rows are not asked for as a whole, large weights stay in factors.
+    """
 
     def __init__(self, ownership: Ownership, reduce: Reduce) -> None:
         self.ownership, self.reduce = ownership, reduce
-        self.buffers = RowBuffers(list(ownership.shared.values()))
+        parameters = list(ownership.shared.values())
+        self.buffers = RowBuffers(parameters)
+        self.factoring = Factoring(parameters if reduce.processes == 1 else [], self.buffers.dtype)
 
     def sweeps(self, tasks: int) -> int:
         return tasks
@@ -65,9 +75,12 @@ class Flat(Engine):
         values: Float[Tensor, "k"],
         weights: Float[Tensor, "k"] | None,
         on_write: OnWrite,
+        whole: bool = True,
     ) -> FlatRows:
-        found = flat_rows(graph, tasks, values, weights, self.ownership, self.buffers, on_write)
-        self.reduce.sum_in_place([found.matrix(), *found.heads.present()])
+        factored = {} if whole else self.factoring.find(graph, tasks)
+        found = flat_rows(graph, tasks, values, weights, self.ownership, self.buffers, factored, on_write)
+        if not factored:
+            self.reduce.sum_in_place([found.matrix(), *found.heads.present()])
         return found
 
 
@@ -94,6 +107,7 @@ class Feature(Engine):
         values: Float[Tensor, "k"],
         weights: Float[Tensor, "k"] | None,
         on_write: OnWrite,
+        whole: bool = True,
     ) -> FeatureRows:
         self.reduce.refuse("A gradient at the features")
         if self.last_shared is not None and not self.checked.issuperset(tasks):

@@ -6,14 +6,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mtl_bench.methods.interface import TaskGradients
 from mtl_bench.step.buffers import RowBuffers
+from mtl_bench.step.engines.factored import Factored
 from mtl_bench.step.engines.graph import Graph
+from mtl_bench.step.engines.products import products
 from mtl_bench.step.engines.rows import HeadGradients, Rows
 from mtl_bench.step.ownership import Ownership
 
 
 class FlatRows(Rows):
-    """Rows over all shared parameters, k × P in a buffer of their own."""
+    """Rows over all shared parameters, k × P in a buffer of their own.
+
+    Of parameters that are `factored`, by place among the shared ones, the buffer has no columns before somebody asks
+    for the rows themselves.
+    """
 
     def __init__(
         self,
@@ -22,26 +29,51 @@ class FlatRows(Rows):
         heads: HeadGradients,
         shared: Mapping[str, nn.Parameter],
         buffers: RowBuffers,
-        buffer: Float[Tensor, "k P"],
+        buffer: Float[Tensor, "k columns"],
+        factored: dict[int, Factored],
         reached: list[bool],
         on_write: Callable[[Float[Tensor, "k"] | None], None],
     ) -> None:
         super().__init__(tasks, values, heads, [(name, p.shape) for name, p in shared.items()], on_write)
         self._shared = list(shared.values())
-        self._buffers, self._buffer = buffers, buffer
+        self._sizes = [parameter.numel() for parameter in self._shared]
+        self._buffers, self._buffer, self._factored = buffers, buffer, factored
         self._reached = reached  # by at least one task of this batch, in the order of `shared`
 
     def matrix(self) -> Float[Tensor, "k P"]:
+        if self._factored:
+            rows = self._buffers.free(len(self.tasks))
+            self._buffers.give(rows, self)
+            for row, weights in zip(rows, torch.eye(len(rows)).to(rows), strict=True):
+                self._combined(weights, out=row)
+            self._buffer, self._factored = rows, {}
         return self._buffer
 
+    def inner(self, other: TaskGradients) -> Float[Tensor, "k k"]:
+        if not (isinstance(other, FlatRows) and other._factored.keys() == self._factored.keys()):
+            return super().inner(other)
+        found = products(self._buffer, other._buffer)
+        return sum((one.products(other._factored[place]) for place, one in self._factored.items()), start=found)
+
     def combine(self, weights: Float[Tensor, "k"], heads: Float[Tensor, "k"] | None = None) -> None:
-        factors, direction = weights.detach().to(self._buffer, non_blocking=True), self._buffers.direction()
-        torch.mm(factors[None], self._buffer, out=direction[None])
+        direction = self._buffers.direction()
+        self._combined(weights.detach().to(self._buffer, non_blocking=True), out=direction)
         self._write(direction, weights, heads)
 
+    def _combined(self, weights: Float[Tensor, "k"], out: Float[Tensor, "P"]) -> None:
+        if not self._factored:
+            torch.mm(weights[None], self._buffer, out=out[None])
+            return
+        places = [place for place in range(len(self._sizes)) if place not in self._factored]
+        kept = (weights @ self._buffer).split([self._sizes[place] for place in places])
+        pieces = out.split(self._sizes)
+        for place, columns in zip(places, kept, strict=True):
+            pieces[place].copy_(columns)
+        for place, one in self._factored.items():
+            one.combine(weights, out=pieces[place])
+
     def write_shared(self, direction: Float[Tensor, "P"]) -> None:
-        pieces = direction.split([p.numel() for p in self._shared])
-        for parameter, piece, reached in zip(self._shared, pieces, self._reached, strict=True):
+        for parameter, piece, reached in zip(self._shared, direction.split(self._sizes), self._reached, strict=True):
             # a zero gradient is not no gradient: momentum would move what only absent tasks use
             parameter.grad = piece.view_as(parameter).to(parameter) if reached else None
 
@@ -53,17 +85,20 @@ def flat_rows(
     weights: Float[Tensor, "k"] | None,
     ownership: Ownership,
     buffers: RowBuffers,
+    factored: dict[int, Factored],
     on_write: Callable[[Float[Tensor, "k"] | None], None],
 ) -> FlatRows:
-    """Fill a buffer with one row per task.
+    """Fill a buffer with one row per task, and `factored` with what arrives at their layers.
 
     Cost: every head backward once and k encoder backwards. A task with a path of its own takes one backward through
     both, which also reaches the parameters that it owns inside the encoder (norms per task); so does every task where
     nobody has named the shared tensors. The encoder's graph is freed with the last task that reads it, so that K paths
     never hold more than they need.
     """
-    buffer = buffers.free(len(tasks))
     parameters, owned = list(ownership.shared.values()), ownership.owned
+    kept = [parameter for place, parameter in enumerate(parameters) if place not in factored]
+    ends = [factored[place].end if place in factored else p for place, p in enumerate(parameters)]
+    buffer = buffers.free(len(tasks), sum(parameter.numel() for parameter in kept))
     reached = [False] * len(parameters)
     heads = HeadGradients([owned[task] for task in tasks], [])
     for i, task in enumerate(tasks):
@@ -72,17 +107,20 @@ def flat_rows(
         later = max(others, default=task) > task
         if others and graph.features[task]:
             cotangents, own = graph.heads(task, weight, owned[task], last=not later)
-            row = graph.encoder(task, cotangents, parameters, keep=later)
+            row = graph.encoder(task, cotangents, ends, keep=later)
         else:
-            found = graph.whole(task, weight, [*parameters, *owned[task]], keep=later)
+            found = graph.whole(task, weight, [*ends, *owned[task]], keep=later)
             row, own = found[: len(parameters)], found[len(parameters) :]
         heads.gradients.append(own)
         reached = [before or g is not None for before, g in zip(reached, row, strict=True)]
-        filled = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, row, strict=True)]
-        if filled:
-            torch.cat([g.reshape(-1) for g in filled], out=buffer[i])
+        for place, one in factored.items():
+            one.add(row[place])
+        columns = [g for place, g in enumerate(row) if place not in factored] if factored else row
+        if columns:
+            filled = [(torch.zeros_like(p) if g is None else g).reshape(-1) for p, g in zip(kept, columns, strict=True)]
+            torch.cat(filled, out=buffer[i])
         graph.terms[task] = graph.terms[task].detach()  # frees what this head alone kept alive
     values = values if weights is None else values * weights
-    rows = FlatRows(tasks, values, heads, ownership.shared, buffers, buffer, reached, on_write)
+    rows = FlatRows(tasks, values, heads, ownership.shared, buffers, buffer, factored, reached, on_write)
     buffers.give(buffer, rows)
     return rows

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge
 from torch.utils.checkpoint import CheckpointError
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.interface import TaskLosses
 from mtl_bench.step.forward import Forwarded
+
+End = Tensor | GradientEdge  # of a backward
 
 ADVICE = {  # what torch names → what to do
     "use_reentrant": "checkpoint with use_reentrant=False",
@@ -49,25 +52,24 @@ class Graph(Forwarded):
         return [next(found) if tap.requires_grad else None for tap in self.taps[task]], list(found)
 
     def encoder(
-        self, task: int, cotangents: Sequence[Tensor | None], parameters: Sequence[nn.Parameter], keep: bool
+        self, task: int, cotangents: Sequence[Tensor | None], inputs: Sequence[End], keep: bool
     ) -> list[Tensor | None]:
         """Backward of the encoder, from the shared tensors that the head of `task` reads; `keep` for a later sweep."""
         read = [(f, c) for f, c in zip(self.features[task], cotangents, strict=True) if c is not None]
         if not read:
-            return [None] * len(parameters)
+            return [None] * len(inputs)
         features, arriving = [f for f, _ in read], [c for _, c in read]
         with one_by_one():
-            return list(torch.autograd.grad(features, parameters, arriving, retain_graph=keep, allow_unused=True))
+            found = torch.autograd.grad(features, inputs, arriving, retain_graph=keep, allow_unused=True)  # type: ignore[arg-type]
+            return list(found)
 
-    def whole(
-        self, task: int, weight: Tensor | None, inputs: Sequence[Tensor], keep: bool = False
-    ) -> list[Tensor | None]:
+    def whole(self, task: int, weight: Tensor | None, inputs: Sequence[End], keep: bool = False) -> list[Tensor | None]:
         """Backward of weight · l down to `inputs`, in one go; `keep` what other losses go through as well."""
         term = self.terms[task] if weight is None else self.terms[task] * weight
         if not (inputs and term.requires_grad):
             return [None] * len(inputs)
         with one_by_one():
-            return list(torch.autograd.grad(term, inputs, retain_graph=keep, allow_unused=True))
+            return list(torch.autograd.grad(term, inputs, retain_graph=keep, allow_unused=True))  # type: ignore[arg-type]
 
 
 def spend(losses: TaskLosses, version: int) -> Graph:

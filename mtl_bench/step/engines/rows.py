@@ -74,13 +74,16 @@ class Rows(ABC):
         return
 
     def gramian(self, other: TaskGradients | None = None) -> Float[Tensor, "k k"]:
-        rows = self.matrix()
         if other is not None:
-            return products(rows, other.matrix()).double().cpu()
+            return self.inner(other).double().cpu()
         k = len(self.tasks)
-        packed = torch.cat([products(rows, rows).flatten().double(), self._values.double()]).cpu()
+        packed = torch.cat([self.inner(self).flatten().double(), self._values.double()]).cpu()
         self._host_values = packed[k * k :]
         return packed[: k * k].view(k, k)
+
+    def inner(self, other: TaskGradients) -> Float[Tensor, "k k"]:
+        """Inner products where the rows are."""
+        return products(self.matrix(), other.matrix())
 
     def finite(self) -> Bool[Tensor, ""]:
         return is_finite([self._values, self.matrix().norm(dim=1), *(own.norm() for own in self.heads.present())])
