@@ -56,8 +56,8 @@ class GramianWeighting(GradientMethod):
     `scale_heads=True` multiplies each head's gradient by its task's weight as well. `max_norm` bounds ‖d‖ = √(wᵀGw) at
     the shared parameters (part of some methods; independent of the protocol's clip). Override `weights`, which also
     takes a bare Gramian.
-    Cost: 1 forward, k encoder backwards at "shared" (1 at "feature"), k × P memory (on a CPU less: large weights stay
-    in factors), one host copy.
+    Cost: 1 forward, k encoder backwards at "shared" (1 at "feature"), k × P memory, one host copy. On a CPU large
+    weights stay in factors and take less of both.
 
     Raises BenchError for max_norm that is not positive and finite.
     """
