@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
 from inspect import signature
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -26,8 +26,6 @@ class GradientMethod(ComposableMethod):
     kept; one encoder backward). Heads receive the gradient of their own weighted loss.
     """
 
-    needs_rows: ClassVar[bool] = True  # more of them than inner products and a combination
-
     at: Literal["shared", "feature"] = "shared"
 
     def setup(self, context: Context) -> None:
@@ -43,6 +41,11 @@ class GradientMethod(ComposableMethod):
         self.write(gradients, step)
         self.observe(losses)
         step.apply()
+
+    @property
+    def needs_rows(self) -> bool:
+        """Whether it asks more of the gradients than inner products and a combination."""
+        return True
 
     @abstractmethod
     def write(self, gradients: TaskGradients, step: Step) -> None:
@@ -61,8 +64,6 @@ class GramianWeighting(GradientMethod):
 
     Raises BenchError for max_norm that is not positive and finite.
     """
-
-    needs_rows: ClassVar[bool] = False
 
     scale_heads: bool = False
     max_norm: float | None = None
@@ -90,6 +91,10 @@ class GramianWeighting(GradientMethod):
     def mistakes(self, problem: GramianProblem) -> Iterator[tuple[str, Float[Tensor, "k"]]]:
         """Weights of other people's mistakes in this method, with what to say of them; for `check_step`."""
         return iter(())
+
+    @property
+    def needs_rows(self) -> bool:
+        return type(self).write is not GramianWeighting.write
 
     def write(self, gradients: TaskGradients, step: Step) -> None:
         gramian = gradients.gramian()

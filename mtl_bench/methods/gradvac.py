@@ -66,6 +66,10 @@ class GradVac(GramianWeighting):
             for orders in product(permutations(range(k - 1)), repeat=k):
                 yield vaccinated(problem.gramian, targets.clone(), self.beta, orders)
 
+    @property
+    def needs_rows(self) -> bool:
+        return self.granularity != "whole"
+
     def write(self, gradients: TaskGradients, step: Step) -> None:
         if self.granularity == "whole":
             super().write(gradients, step)

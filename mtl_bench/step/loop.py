@@ -1,7 +1,7 @@
 """The forward of somebody else's loop: a function that computes losses, and taps put in by hooks."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -78,11 +78,18 @@ def called(losses: Losses, count: int | None = None) -> list[Tensor]:
     return listed
 
 
+def autocast_now(device: torch.device) -> torch.autocast:
+    """The autocast around whoever asks, to be entered again."""
+    kind = device.type
+    return torch.autocast(kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind))
+
+
 class LoopForward:
     """`mtl_bench.step.forward.Forward` over a function that computes the losses of a batch, `count` of them.
 
     `check` sees the losses of every forward that have a graph; `repeatable` says whether a second one on the batch is
-    exact; `passed` is told of the end of each task's path. With several processes a loss is the mean of theirs.
+    exact; `passed` is told of the end of each task's path. With several processes a loss is the mean of theirs. It is
+    called inside of `around`.
     """
 
     def __init__(
@@ -95,8 +102,10 @@ class LoopForward:
         repeatable: bool,
         passed: Callable[[], None],
         processes: int = 1,
+        around: torch.autocast | None = None,
     ) -> None:
         self.losses, self.count, self.taps, self.processes = losses, count, taps, processes
+        self.around = around or nullcontext()
         self.per_task_path = per_task_path
         self.check, self.repeatable, self.passed = check, repeatable, passed
         self.calls = 0
@@ -118,7 +127,7 @@ class LoopForward:
         return found
 
     def _together(self, tasks: Sequence[int], with_graph: frozenset[int]) -> Forwarded:
-        with torch.set_grad_enabled(bool(with_graph)), self.taps.recording() as (features, taps):
+        with self.around, torch.set_grad_enabled(bool(with_graph)), self.taps.recording() as (features, taps):
             losses = called(self.losses, self.count)
         return Forwarded(
             {task: self._scalar(loss, task) for task, loss in enumerate(losses)},
@@ -136,7 +145,7 @@ class LoopForward:
     def _each(self, tasks: Sequence[int], with_graph: frozenset[int]) -> Forwarded:
         found = Forwarded({}, {}, {})
         for task in tasks:
-            with torch.set_grad_enabled(task in with_graph), self.taps.recording() as (features, taps):
+            with self.around, torch.set_grad_enabled(task in with_graph), self.taps.recording() as (features, taps):
                 found.terms[task] = self._scalar(self.losses(task), task)  # type: ignore[call-arg]
             found.features[task], found.taps[task] = features, taps
             self.passed()

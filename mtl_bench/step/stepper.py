@@ -21,7 +21,7 @@ from mtl_bench.step.engines.engine import engines
 from mtl_bench.step.epoch_means import EpochMeans
 from mtl_bench.step.forward import Forward, Forwarded, Part
 from mtl_bench.step.ledger import Ledger
-from mtl_bench.step.loop import LoopForward, Losses, Taps, called
+from mtl_bench.step.loop import LoopForward, Losses, Taps, autocast_now, called
 from mtl_bench.step.loop_options import check_options, chosen_tasks
 from mtl_bench.step.means import Means
 from mtl_bench.step.mover import Mover
@@ -94,6 +94,7 @@ class Stepper:
         self.taps = Taps(features)
         self.epoch = self.steps = 0
         self._told = 0  # of the skipped steps
+        self._autocast: torch.autocast | None = None  # that of the loop
         self.means: Means | None = None
         if shared is not None and heads is not None:
             listed = [*heads] if isinstance(heads, Iterable) else [heads]
@@ -121,9 +122,10 @@ class Stepper:
                 "Parameters were frozen, set free or handed to the optimizer since this stepper was made, which "
                 "it cannot follow; make a new one and load the state_dict() of this."
             )
+        self._autocast = autocast_now(self._device())
         part = self._part(losses, tasks, split)
         if part.tasks:  # none with a label in this batch: there is nothing to learn from
-            with means.batch():
+            with means.batch(), torch.autocast(self._device().type, enabled=False):  # of Gramians and directions
                 self.method.update(kind(part, means, self.epoch, self._progress()))
         self.steps += 1
         found = means.ledger.batch_losses()
@@ -300,7 +302,8 @@ class Stepper:
     def _forward(self, losses: Losses) -> Forward:
         count, processes, passed = len(self._owners.owned), self.reduce.processes, self._ready().mover.norms.end_pass
         path = self.per_task_path
-        return LoopForward(losses, count, self.taps, path, self._check, self._repeatable, passed, processes)
+        around = self._autocast
+        return LoopForward(losses, count, self.taps, path, self._check, self._repeatable, passed, processes, around)
 
     def _held_out(self) -> Part:
         assert self.held_out is not None

@@ -79,7 +79,9 @@ class Flat(Engine):
     ) -> FlatRows:
         factored = {} if whole else self.factoring.find(graph, tasks)
         found = flat_rows(graph, tasks, values, weights, self.ownership, self.buffers, factored, on_write)
-        if not factored:
+        if factored:
+            self.factoring.learn(factored)
+        else:
             self.reduce.sum_in_place([found.matrix(), *found.heads.present()])
         return found
 

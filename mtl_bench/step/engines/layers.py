@@ -32,12 +32,13 @@ class Layer(NamedTuple):
 
     def inputs(self, weight: Float[Tensor, "out *window"]) -> Float[Tensor, "d n"]:
         if not self.convolves:
-            return self.read.T
+            return self.read.clone().T  # a view would follow who writes over it before its use
         how = self.node._saved_dilation, self.node._saved_padding, self.node._saved_stride
         return nn.functional.unfold(self.read, weight.shape[2:], *how).transpose(0, 1).flatten(1)
 
-    def columns(self, arrived: Tensor) -> Float[Tensor, "out n"]:
-        return arrived.transpose(0, 1).flatten(1) if self.convolves else arrived.T
+    def columns(self, arrived: Tensor) -> Tensor:
+        """[out, n] of a convolution, else [n, out]."""
+        return arrived.transpose(0, 1).flatten(1) if self.convolves else arrived
 
 
 def lone_readers(roots: Sequence[Tensor], wanted: set[int]) -> dict[int, Layer]:
