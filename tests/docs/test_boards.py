@@ -35,6 +35,7 @@ GRID = {  # experiment → seeds and rows that its board holds at least
     ),
     **dict.fromkeys(("rooms11_2", "rooms11_5"), (3, f"{BASELINES} {CHEAP}")),
     **dict.fromkeys(("multimnist_equal_passes", "multifashion_mnist_equal_passes"), (5, "ls")),
+    "rooms11_equal_passes": (3, "ls"),
     "rooms11_task_norm": (3, f"{BASELINES} cso round_robin"),
     "multifashion_mnist_task_norm": (3, f"{BASELINES} cso stgu stgu_causal {CONTROLS}"),
     "rooms_task_norm": (5, f"{BASELINES} cso stgu stgu_causal {CONTROLS}"),
