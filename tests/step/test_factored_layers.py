@@ -12,6 +12,7 @@ from mtl_bench.errors import BenchError
 from mtl_bench.methods import MGDA
 from mtl_bench.step import Stepper
 from mtl_bench.step.engines import factored
+from mtl_bench.step.engines.engine import Flat
 from tests.step.one_layer import built, gramian_in_factors, rows_by_autograd, take, trained
 
 pytestmark = pytest.mark.usefixtures("always_in_factors")
@@ -170,6 +171,21 @@ def test_a_run_that_is_resumed_repeats_to_the_last_bit() -> None:
         take(resumed, again, image, scale)
     for ours, theirs in zip(again.parameters(), whole, strict=True):
         assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("first", [0.0, torch.nan, torch.inf])
+def test_a_first_batch_that_shows_nothing_decides_nothing(first: float) -> None:
+    net, image = built(lambda: nn.Sequential(nn.Flatten(), nn.Linear(72, 5)))
+    _, stepper = trained(net, [first], image)
+    assert agreeing(stepper) == set()
+    take(stepper, net, image, 1.0)
+    assert agreeing(stepper) == {True}
+
+
+def agreeing(stepper: Stepper) -> set[bool]:
+    engine = stepper.means.engines["shared"]  # type: ignore[union-attr]
+    assert isinstance(engine, Flat)
+    return {*engine.factoring.agrees.values()}
 
 
 def test_an_input_that_is_written_over_later_moves_nothing() -> None:

@@ -1,6 +1,5 @@
 """Gradients of large weights as the two factors they are products of, whose inner products and sums need no row."""
 
-import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -48,9 +47,11 @@ class Factored:
         captured, handed = found[0], self._handed.pop() if self._handed else found[0]
         self.arrived.append(None if handed is None else self.layer.columns(handed.detach()))
         if len(found) > 1:
-            self.gradients.append(found[1])
-            if self.agrees is None and captured is not None and handed is not None and found[1] is not None:
-                self.agrees = torch.equal(captured, handed) and self._compared(found[1].flatten())
+            gradient = found[1]
+            self.gradients.append(gradient)
+            if self.agrees is None and captured is not None and handed is not None and gradient is not None:
+                # what differs, a hook has changed; some run only where a layer's own backward does
+                self.agrees = self._compared(gradient.flatten()) and torch.equal(captured, handed)
                 if self.agrees:
                     self.gradients.clear()
 
@@ -101,11 +102,10 @@ class Factored:
         ours = torch.empty_like(gradient)
         assert self.arrived[-1] is not None
         self._gradient(self.arrived[-1], ours)
-        largest, other = (entries.aminmax() for entries in (ours, gradient))
-        sizes = [max(-float(found.min), float(found.max)) for found in (largest, other)]
-        if not all(map(math.isfinite, sizes)) or not any(sizes):
+        extremes = torch.stack([*ours.aminmax(), *gradient.aminmax()]).abs()
+        if not extremes.isfinite().all() or not extremes.any():
             return None
-        return float(ours.sub_(gradient).abs_().max()) <= 1e-3 * sizes[1]
+        return bool(ours.sub_(gradient).abs_().max() <= 1e-3 * extremes[2:].max())
 
 
 class Factoring:
