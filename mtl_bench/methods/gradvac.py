@@ -68,7 +68,7 @@ class GradVac(GramianWeighting):
 
     @property
     def needs_rows(self) -> bool:
-        return self.granularity != "whole"
+        return self.granularity != "whole" or type(self).write is not GradVac.write
 
     def write(self, gradients: TaskGradients, step: Step) -> None:
         if self.granularity == "whole":

@@ -120,7 +120,9 @@ class LoopForward:
                 "This method runs several forwards on a batch; give Stepper model=, so that they are exact."
             )
         self.calls += 1
+        torch.clear_autocast_cache()  # of weights as they were before they moved
         found = self._each(tasks, with_graph) if self.per_task_path else self._together(tasks, with_graph)
+        torch.clear_autocast_cache()
         if with_graph:
             self.check(replace(found, terms={task: found.terms[task] for task in sorted(with_graph)}))
         found.terms = {task: found.terms[task] if task in with_graph else found.terms[task].detach() for task in tasks}

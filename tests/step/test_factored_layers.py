@@ -18,7 +18,7 @@ from tests.step.one_layer import built, gramian_in_factors, rows_by_autograd, ta
 pytestmark = pytest.mark.usefixtures("always_in_factors")
 
 LAYERS: dict[str, tuple[Callable[[], nn.Module], bool]] = {  # first weight, whether it is kept in factors
-    "stride, padding, dilation": (lambda: nn.Conv2d(2, 3, 3, stride=2, padding=2, dilation=2, bias=False), True),
+    "stride, padding, dilation": (lambda: nn.Conv2d(2, 3, 3, stride=2, padding=2, dilation=2), True),
     "unequal sides": (lambda: nn.Conv2d(2, 3, (3, 1), padding=(0, 1)), True),
     "same": (lambda: nn.Conv2d(2, 3, 3, padding="same"), True),
     "same, of an even kernel": (lambda: nn.Conv2d(2, 3, 2, padding="same"), True),
@@ -28,9 +28,13 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], bool]] = {  # first weight, whe
     "transposed": (lambda: nn.ConvTranspose2d(2, 3, 3), False),
     "one dimension": (lambda: nn.Sequential(nn.Flatten(2), nn.Conv1d(2, 3, 3)), False),
     "linear": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(72, 5)), True),
-    "linear without bias": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(72, 5, bias=False)), True),
+    "linear without bias": (lambda: nn.Sequential(nn.Flatten(), Scale(72), nn.Linear(72, 5, bias=False)), True),
     "linear on tokens": (lambda: nn.Sequential(nn.Flatten(2), nn.Linear(36, 5), nn.Tanh()), True),
-    "linear on tokens without bias": (lambda: nn.Sequential(nn.Flatten(2), nn.Linear(36, 5, bias=False)), True),
+    "linear on tokens without bias": (
+        lambda: nn.Sequential(nn.Flatten(2), Scale(36), nn.Linear(36, 5, bias=False)),
+        True,
+    ),
+    "that nothing else needs": (lambda: nn.Conv2d(2, 3, 3, bias=False), False),
     "weight norm": (lambda: nn.utils.parametrizations.weight_norm(nn.Conv2d(2, 3, 3)), False),
     "read twice": (lambda: Twice(), False),
     "read as it is and transposed": (lambda: Tied(), False),
@@ -39,6 +43,17 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], bool]] = {  # first weight, whe
     "coarser than others": (lambda: Mixed(), False),
     "recomputed": (lambda: Recomputed(), False),
 }
+
+
+class Scale(nn.Module):
+    """A small weight below a layer, so that sweeps go through it."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scale
 
 
 class Twice(nn.Module):
@@ -106,7 +121,7 @@ def double(gradient: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("where", ["weight", "output", "node"])
 def test_hooks_that_change_gradients(where: str) -> None:
-    net, image = built(lambda: nn.Conv2d(2, 3, 3, bias=False))
+    net, image = built(lambda: nn.Conv2d(2, 3, 3))
     if where == "weight":
         net.encoder.weight.register_hook(double)
     elif where == "output":
@@ -133,36 +148,94 @@ def test_an_input_that_was_written_over_is_a_sentence() -> None:
 
 
 class Clipped(nn.Module):
-    """A hook that does nothing while gradients are small."""
+    """A hook that does nothing while gradients are small: of the layer's output, or of its node."""
 
-    def __init__(self, bias: bool) -> None:
+    def __init__(self, bias: bool, of_node: bool) -> None:
         super().__init__()
-        self.layer, self.last = nn.Linear(72, 8, bias=bias), nn.Linear(8, 5)
+        self.layer, self.last, self.of_node = nn.Linear(72, 8, bias=bias), nn.Linear(8, 5), of_node
 
     def forward(self, image: Tensor) -> Tensor:
         hidden: Tensor = self.layer(image.flatten(1))
-        hidden.register_hook(lambda gradient: gradient.clamp(-0.01, 0.01))
+        if self.of_node:
+            hidden.grad_fn.register_prehook(lambda given: (given[0].clamp(-0.01, 0.01),))  # type: ignore[union-attr]
+        else:
+            hidden.register_hook(lambda gradient: gradient.clamp(-0.01, 0.01))
         return self.last(hidden.tanh()).tanh()  # type: ignore[no-any-return]
 
 
+@pytest.mark.parametrize("of_node", [True, False])
 @pytest.mark.parametrize("bias", [True, False])
-def test_a_hook_that_acts_later(bias: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hook_that_acts_later(bias: bool, of_node: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    agrees_with_rows(lambda: Clipped(bias, of_node), [1e-3, 1e4], monkeypatch)
+
+
+def agrees_with_rows(layer: Callable[[], nn.Module], scales: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a batch of losses with each of the factors."""
     found = []
     for least in (1, 2**60):
         monkeypatch.setattr(factored, "LEAST", least)
-        net, image = built(lambda: Clipped(bias))
-        found.append(trained(net, [1e-3, 1e4], image)[0])
+        net, image = built(layer)
+        found.append(trained(net, scales, image)[0])
     for factors, rows in zip(*found, strict=True):
         torch.testing.assert_close(factors, rows, rtol=1e-4, atol=1e-4)
 
 
+class Workspace(torch.autograd.Function):
+    """Hands on the same memory in every backward."""
+
+    memory = torch.empty(0)
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x.tanh())
+        return x.tanh()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        if Workspace.memory.shape != gradient.shape:
+            Workspace.memory = torch.empty_like(gradient)
+        return torch.mul(1 - ctx.saved_tensors[0] ** 2, gradient, out=Workspace.memory)
+
+
+class Quantised(torch.autograd.Function):
+    """Answers, like a leaf, that it has a variable."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor) -> Tensor:
+        ctx.variable = weight
+        return weight.clamp(-0.1, 0.1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        return gradient.clamp(-0.001, 0.001)
+
+
+class Through(nn.Module):
+    """A layer between functions of a user's own."""
+
+    def __init__(self, quantised: bool) -> None:
+        super().__init__()
+        self.quantised, self.layer = quantised, nn.Linear(72, 8)
+
+    def forward(self, image: Tensor) -> Tensor:
+        weight = self.layer.weight
+        weight = Quantised.apply(weight) if self.quantised else weight
+        hidden: Tensor = Workspace.apply(nn.functional.linear(image.flatten(1), weight, self.layer.bias))
+        return hidden
+
+
+@pytest.mark.parametrize("quantised", [True, False])
+def test_functions_of_a_user(quantised: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    agrees_with_rows(lambda: Through(quantised), [1e-3, 100.0, 100.0], monkeypatch)
+
+
 def test_a_run_that_is_resumed_repeats_to_the_last_bit() -> None:
     scales = [0.0, 1.0, 2.0, 3.0, 4.0]  # nothing to compare in the first batch
-    net, image = built(lambda: Clipped(False))
+    net, image = built(lambda: Clipped(bias=True, of_node=False))
     whole, _ = trained(net, scales, image)
-    net, image = built(lambda: Clipped(False))
+    net, image = built(lambda: Clipped(bias=True, of_node=False))
     _, stepper = trained(net, scales[:3], image)
-    again, _ = built(lambda: Clipped(False))
+    again, _ = built(lambda: Clipped(bias=True, of_node=False))
     again.load_state_dict(net.state_dict())
     optimizer = torch.optim.SGD(again.parameters(), lr=0.1)
     resumed = Stepper(MGDA(), shared=again.encoder, heads=again.heads, optimizer=optimizer, model=again)

@@ -48,7 +48,7 @@ class Factored:
         self.arrived.append(None if handed is None else self.layer.columns(handed.detach()))
         if len(found) > 1:
             gradient = found[1]
-            self.gradients.append(gradient)
+            self.gradients.append(None if gradient is None else gradient.clone())
             if self.agrees is None and captured is not None and handed is not None and gradient is not None:
                 # what differs, a hook has changed; some run only where a layer's own backward does
                 self.agrees = self._compared(gradient.flatten()) and torch.equal(captured, handed)

@@ -37,8 +37,10 @@ class Layer(NamedTuple):
         return nn.functional.unfold(self.read, weight.shape[2:], *how).transpose(0, 1).flatten(1)
 
     def columns(self, arrived: Tensor) -> Tensor:
-        """[out, n] of a convolution, else [n, out]."""
-        return arrived.transpose(0, 1).flatten(1) if self.convolves else arrived
+        """[out, n] of a convolution, else [n, out]; a copy, for who made it may write there again."""
+        if not self.convolves:
+            return arrived.clone()
+        return arrived.transpose(0, 1).clone(memory_format=torch.contiguous_format).flatten(1)
 
 
 def lone_readers(roots: Sequence[Tensor], wanted: set[int]) -> dict[int, Layer]:
@@ -57,19 +59,26 @@ def lone_readers(roots: Sequence[Tensor], wanted: set[int]) -> dict[int, Layer]:
                 waiting.append(before)
     found = {}
     for leaf, reading in readers.items():
-        weight: Any = getattr(leaf, "variable", None)
+        weight: Any = getattr(leaf, "variable", None) if leaf.name().endswith("AccumulateGrad") else None
         if id(weight) not in wanted or weight._backward_hooks or len(reading) > 1:
             continue
         transposed = reading[0][0].name() == "TBackward0"
         (node, place), *others = readers[reading[0][0]] if transposed else reading
         expected, across, saved = READS.get(node.name(), (None, None, ""))
-        if not others and (place, transposed) == (expected, across) and (layer := _layer(node, saved)) is not None:
+        if (
+            not others
+            and (place, transposed) == (expected, across)
+            and (layer := _layer(node, place, saved)) is not None
+        ):
             found[id(weight)] = layer
     return found
 
 
-def _layer(node: Any, saved: str) -> Layer | None:
-    """None: its gradient is no product of two such factors, or a checkpoint runs it again."""
+def _layer(node: Any, place: int, saved: str) -> Layer | None:
+    """None: its gradient is no product of two such factors, a checkpoint runs it again, or no sweep does: nothing but
+    the weight needs it, so that hooks of its own would not act."""
+    if not any(before for other, (before, _) in enumerate(node.next_functions) if other != place):
+        return None
     shape, factor = node._input_metadata[0].shape, getattr(node, "_saved_alpha", 1)
     if node.name() == "ConvolutionBackward0" and (node._saved_transposed or node._saved_groups > 1 or len(shape) != 4):
         return None
