@@ -10,8 +10,8 @@ from torch import Tensor, nn
 class StemPool(nn.MaxPool2d):
     """Max-pool of 3×3 and stride 2 (He et al., CVPR 2016, §3.3).
 
-    Where no gradient is going to be asked for, a CPU takes maxima of rows, then of columns: equal numbers in a
-    seventh of the time, because torch's kernel also looks for where they are (for channels last it has a fast one).
+    Where no gradient is going to be asked for, a CPU takes maxima of rows, then of columns: equal numbers
+    sooner, because torch's kernel also looks for where they are (for channels last it has a fast one).
     """
 
     def __init__(self) -> None:
