@@ -12,7 +12,8 @@ from mtl_bench.step.engines.layers import Layer, lone_readers
 from mtl_bench.step.engines.products import products
 
 LEAST = 2**18  # entries of a weight that is looked at: rows of smaller ones cost next to nothing
-# scripts/benchmark_factors.py, in fp32 multiplications: one in double precision, an entry of a row, and an entry that arrives at a layer's output
+# in fp32 multiplications: one in double precision, an entry of a row, an entry that arrives at a layer's output; what
+# follows of them is measured by scripts/benchmark_factors.py
 DOUBLE, ENTRY, ARRIVAL = 3, 100, 600
 BYTES = 5  # an entry that arrives takes: once as it is, twice in double precision; one of a row takes 1
 
