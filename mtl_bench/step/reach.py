@@ -16,14 +16,24 @@ def leaves_of(root: Tensor, stop: Iterable[Tensor] = (), behind: Collection[Node
     `behind` are nodes that are not looked into.
     """
     ends = {tensor.grad_fn for tensor in stop} | {*behind}
-    nodes = {node for node, _ in _outputs(root, ends, apart=True)}
-    return {id(leaf) for node in nodes if (leaf := getattr(node, "variable", None)) is not None}
+    nodes = {node for node, _ in _outputs([root], ends, apart=True)}
+    return {id(leaf) for node in nodes if (leaf := leaf_of(node)) is not None}
 
 
 def computed_from(root: Tensor, sources: Iterable[Tensor]) -> bool:
     """Whether a way back from `root` leads through one of the `sources`."""
-    nodes = {node for node, _ in _outputs(root, set(), apart=False)}
+    nodes = nodes_behind([root])
     return any(source.grad_fn in nodes for source in sources)
+
+
+def nodes_behind(roots: Iterable[Tensor]) -> set[Node]:
+    """All operations on the ways back from `roots`, leaves among them."""
+    return {node for node, _ in _outputs(roots, set(), apart=False)}
+
+
+def leaf_of(node: Node) -> Tensor | None:
+    """The leaf for which a node adds up gradients; a function of a user's own may have a `variable` as well."""
+    return node.variable if node.name().endswith("AccumulateGrad") else None  # type: ignore[attr-defined]
 
 
 def overwritten(tensor: Tensor) -> bool:
@@ -34,13 +44,15 @@ def overwritten(tensor: Tensor) -> bool:
 def meeting(roots: Sequence[Tensor], stop: Sequence[Tensor]) -> bool:
     """Whether the ways of two roots down to `stop` have an operation in common."""
     ends = {tensor.grad_fn for tensor in stop}
-    found = [{node for node, _ in _outputs(root, ends, apart=False)} for root in roots]
+    found = [{node for node, _ in _outputs([root], ends, apart=False)} for root in roots]
     return len(set[Node]().union(*found)) < sum(map(len, found))
 
 
 def compiled_together(roots: Sequence[Tensor]) -> set[Node]:
     """Compiled graphs of which two roots read different outputs."""
-    found = [{output for output in _outputs(root, set(), apart=True) if output[0].name() == COMPILED} for root in roots]
+    found = [
+        {output for output in _outputs([root], set(), apart=True) if output[0].name() == COMPILED} for root in roots
+    ]
     read = [{node: {place for other, place in outputs if other is node} for node, _ in outputs} for outputs in found]
     every = {node for nodes in read for node in nodes}
     return {node for node in every if len({frozenset(nodes[node]) for nodes in read if node in nodes}) > 1}
@@ -72,15 +84,15 @@ def _leaf(node: Node) -> int | None:
     """`id` of the leaf of which a node is nothing but another form (transposed, cast); None: it is more than that."""
     current: Node | None = node
     while current is not None:
-        if (leaf := getattr(current, "variable", None)) is not None:
+        if (leaf := leaf_of(current)) is not None:
             return id(leaf)
         current = current.next_functions[0][0] if len(current.next_functions) == 1 else None
     return None
 
 
-def _outputs(root: Tensor, ends: Collection[Node | None], apart: bool) -> set[Output]:
-    """All on the way back from `root`, before the `ends`; nodes, not their ids: what is not held may be made anew."""
-    waiting = [(root.grad_fn, root.output_nr)]
+def _outputs(roots: Iterable[Tensor], ends: Collection[Node | None], apart: bool) -> set[Output]:
+    """All on the way back from `roots`, before the `ends`; nodes, not their ids: what is not held may be made anew."""
+    waiting = [(root.grad_fn, root.output_nr) for root in roots]
     seen = set[Output]()
     while waiting:
         node, place = waiting.pop()

@@ -4,7 +4,6 @@ import fcntl
 import json
 import shutil
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -186,7 +185,16 @@ def test_configuration(typed: list[str], says: tuple[str, ...], train: Type) -> 
     refused(train("seed=1", *typed), *says)
 
 
-@pytest.mark.skipif(find_spec("hydra_plugins") is not None, reason="Hydra plugins are installed here")
+WITHOUT_PLUGINS = """
+import sys
+from hydra.core.config_store import ConfigStore
+sys.modules["hydra_plugins"] = None
+options = ConfigStore.instance().repo["hydra"]
+for group in ("launcher", "sweeper"):
+    options[group] = {"basic.yaml": options[group]["basic.yaml"]}
+"""
+
+
 @pytest.mark.parametrize(
     ("chosen", "extra"),
     [
@@ -198,7 +206,7 @@ def test_configuration(typed: list[str], says: tuple[str, ...], train: Type) -> 
 )
 def test_plugin_that_is_not_installed(chosen: list[str], extra: str, train: Type) -> None:
     refused(
-        train("-m", *chosen),
+        train("-m", *chosen, before=WITHOUT_PLUGINS),
         f"{chosen[0]} comes with a package that is missing: pip install 'mtl-bench[{extra}]'.",
     )
 

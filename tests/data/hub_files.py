@@ -10,8 +10,9 @@ from PIL import Image
 
 from tests.data.cityscapes_files import mtan_arrays
 
-pa = pytest.importorskip("pyarrow", reason="copies of datasets need `pip install -e '.[parquet]'`")
-pq = pytest.importorskip("pyarrow.parquet")
+WITHOUT = "copies of datasets need `pip install -e '.[parquet]'`"
+pa = pytest.importorskip("pyarrow", reason=WITHOUT)
+pq = pytest.importorskip("pyarrow.parquet", reason=WITHOUT)
 
 Drawn = dict[str, np.ndarray]  # [rows, …], channels first
 SIZES = {"nyuv2": ((288, 384), 13), "cityscapes": ((128, 256), 19)}

@@ -9,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.graph import Node
 
+from mtl_bench.step.reach import leaf_of, nodes_behind
+
 READS = {  # layer → where the weight comes in, whether transposed, and what torch calls the layer's input
     "ConvolutionBackward0": (1, False, "input"),
     "AddmmBackward0": (2, True, "mat1"),
@@ -46,21 +48,14 @@ class Layer(NamedTuple):
 def lone_readers(roots: Sequence[Tensor], wanted: set[int]) -> dict[int, Layer]:
     """By `id` of the `wanted` weights: layers that are the only one to read theirs, and read it as it is."""
     readers: dict[Node, list[tuple[Any, int]]] = {}
-    waiting: list[Node | None] = [root.grad_fn for root in roots]
-    seen = set[Node]()
-    while waiting:
-        node = waiting.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
+    for node in nodes_behind(roots):
         for place, (before, _) in enumerate(node.next_functions):
             if before is not None:
                 readers.setdefault(before, []).append((node, place))
-                waiting.append(before)
     found = {}
     for leaf, reading in readers.items():
-        weight: Any = getattr(leaf, "variable", None) if leaf.name().endswith("AccumulateGrad") else None
-        if id(weight) not in wanted or weight._backward_hooks or len(reading) > 1:
+        weight = leaf_of(leaf)
+        if weight is None or id(weight) not in wanted or weight._backward_hooks or len(reading) > 1:
             continue
         transposed = reading[0][0].name() == "TBackward0"
         (node, place), *others = readers[reading[0][0]] if transposed else reading
