@@ -11,7 +11,7 @@ from mtl_bench.step.engines.graph import End, Graph, one_by_one
 from mtl_bench.step.engines.layers import Layer, lone_readers
 from mtl_bench.step.engines.products import products
 
-LEAST = 2**18  # entries of a weight that is looked at: no committed board has one, so that its records keep their digits
+LEAST = 2**18  # entries of a weight that is looked at: no committed board has one, so its records keep their digits
 # in fp32 multiplications: one in double precision, an entry of a row, an entry that arrives at a layer's output; what
 # follows of them is measured by scripts/benchmark_factors.py
 DOUBLE, ENTRY, ARRIVAL = 3, 100, 600
