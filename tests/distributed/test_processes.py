@@ -4,6 +4,10 @@ from collections.abc import Callable
 
 import pytest
 import torch
+
+# Its functions take the group of the day as their default: imported later, as the first optimizer does, they would
+# keep the processes' group beyond its end, and its threads can abort a process that is leaving.
+import torch.distributed.nn
 from torch import Tensor, distributed, multiprocessing, nn
 
 from mtl_bench.data.split import Batch
