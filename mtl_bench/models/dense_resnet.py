@@ -23,6 +23,8 @@ class DenseResNet(ConvolutionalModel):
     Raises `BenchError` for options that `ResNetEncoder` refuses, and where an image leaves a map of a single pixel.
     """
 
+    sweeps_together = True
+
     def __init__(
         self,
         outputs: Mapping[str, int],

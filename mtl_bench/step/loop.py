@@ -1,7 +1,7 @@
 """The forward of somebody else's loop: a function that computes losses, and taps put in by hooks."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -78,10 +78,15 @@ def called(losses: Losses, count: int | None = None) -> list[Tensor]:
     return listed
 
 
-def autocast_now(device: torch.device) -> torch.autocast:
+def autocast_now(device: torch.device) -> torch.autocast | None:
     """The autocast around whoever asks, to be entered again."""
     kind = device.type
-    return torch.autocast(kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind))
+    return torch.autocast(kind, torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else None
+
+
+def paused(autocast: torch.autocast | None) -> AbstractContextManager[object]:
+    """Without the autocast that is around."""
+    return nullcontext() if autocast is None else torch.autocast(autocast.device, enabled=False)
 
 
 class LoopForward:

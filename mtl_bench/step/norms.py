@@ -71,7 +71,8 @@ class NormSwitch:
 
     def _switch_on(self) -> None:
         for layer in self.layers:
-            layer.track_running_stats = True
+            if not layer.track_running_stats:  # a module takes far longer to set than to read
+                layer.track_running_stats = True
         self._used.clear()
         self.others.moved = [False] * len(self.others.moved)
 

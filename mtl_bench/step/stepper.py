@@ -21,7 +21,7 @@ from mtl_bench.step.engines.engine import engines
 from mtl_bench.step.epoch_means import EpochMeans
 from mtl_bench.step.forward import Forward, Forwarded, Part
 from mtl_bench.step.ledger import Ledger
-from mtl_bench.step.loop import LoopForward, Losses, Taps, autocast_now, called
+from mtl_bench.step.loop import LoopForward, Losses, Taps, autocast_now, called, paused
 from mtl_bench.step.loop_options import check_options, chosen_tasks
 from mtl_bench.step.means import Means
 from mtl_bench.step.mover import Mover
@@ -125,7 +125,7 @@ class Stepper:
         self._autocast = autocast_now(self._device())
         part = self._part(losses, tasks, split)
         if part.tasks:  # none with a label in this batch: there is nothing to learn from
-            with means.batch(), torch.autocast(self._device().type, enabled=False):  # of Gramians and directions
+            with means.batch(), paused(self._autocast):  # for Gramians and directions
                 self.method.update(kind(part, means, self.epoch, self._progress()))
         self.steps += 1
         found = means.ledger.batch_losses()
@@ -241,7 +241,7 @@ class Stepper:
         mover = Mover(self.optimizer, owners, self.model, device, *generators, self.clip_norm, self.bn_updates)
         weights = [parameter for parameter in shared if parameter.ndim > 1]
         last = weights[-1] if weights and weights[-1].requires_grad else None
-        rows = engines(owners, self.reduce, self.per_task_path, last)
+        rows = engines(owners, self.reduce, self.per_task_path, last, self.model)
         held_out = None if self.held_out is None else self._held_out
         means = Means(mover, Ledger(K, device, like.dtype), rows, self.reduce, held_out)
         names = tuple(self.tasks or (f"task_{k}" for k in range(K)))

@@ -100,3 +100,9 @@ def test_a_gradient_whose_square_is_no_number_is_not_finite() -> None:
     assert isinstance(found, FlatRows)
     assert in_factors(found)
     assert not found.gramian()[1, 1].isfinite()
+    told = []
+    for n in range(16):  # the biases' part overflows later than the weights', which is in double precision
+        found, rows = both(step, weights=torch.tensor([1.0, 10 ** (17 + n / 4), 1.0]))
+        told.append(found.gramian()[1, 1].isfinite().item())
+        assert told[-1] == rows.gramian()[1, 1].isfinite().item()
+    assert (told[0], told[-1]) == (True, False)

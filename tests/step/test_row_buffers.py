@@ -20,13 +20,29 @@ def buffers() -> RowBuffers:
 def take(buffers: RowBuffers, rows: int, owner: object) -> Tensor:
     buffer = buffers.free(rows)
     buffers.give(buffer, owner)
-    return buffer
+    return buffer.matrix
 
 
 def test_shape_and_type(buffers: RowBuffers) -> None:
     buffer = buffers.free(3)
-    assert buffer.shape == (3, 5)
-    assert buffer.dtype == torch.float64
+    assert buffer.matrix.shape == (3, 5)
+    assert buffer.matrix.dtype == torch.float64
+    assert [[piece.shape for piece in row] for row in buffer.pieces] == 3 * [[(2, 2), (1,)]]
+
+
+def test_pieces_are_the_rows_and_are_made_once(buffers: RowBuffers) -> None:
+    owner = Owner()
+    first = buffers.free(2)
+    buffers.give(first, owner)
+    first.matrix.copy_(torch.arange(10).view(2, 5))
+    assert [piece.tolist() for piece in first.pieces[1]] == [[[5, 6], [7, 8]], [9]]
+    del owner
+    assert buffers.free(2) is first
+    other = buffers.free(2, [torch.Size([1])])
+    assert (other.memory is first.memory, other.matrix.shape) == (True, (2, 1))
+    for vector in (torch.arange(5.0, dtype=torch.float64), buffers.direction().matrix[0]):
+        vector.copy_(torch.arange(5))
+        assert [piece.tolist() for piece in buffers.pieces(vector)] == [[[0, 1], [2, 3]], [4]]
 
 
 def test_two_live_owners_never_share_memory(buffers: RowBuffers) -> None:

@@ -15,6 +15,7 @@ from mtl_bench.step.engines.factored import Factoring
 from mtl_bench.step.engines.feature import FeatureRows, feature_rows
 from mtl_bench.step.engines.flat import FlatRows, flat_rows
 from mtl_bench.step.engines.graph import Graph
+from mtl_bench.step.engines.together import Together, rows_together
 from mtl_bench.step.ownership import Ownership
 from mtl_bench.step.reduce import Reduce
 
@@ -56,14 +57,16 @@ class Engine(ABC):
 class Flat(Engine):
     """Exact rows by k encoder backwards into a k × P buffer; the reference. One buffer per object that is alive.
 
-    Where rows are not asked for as a whole, large weights stay in factors.
+    Where rows are not asked for as a whole, large weights stay in factors; small models that bear it sweep for all
+    tasks at once.
     """
 
-    def __init__(self, ownership: Ownership, reduce: Reduce) -> None:
+    def __init__(self, ownership: Ownership, reduce: Reduce, model: nn.Module | None = None) -> None:
         self.ownership, self.reduce = ownership, reduce
         parameters = list(ownership.shared.values())
         self.buffers = RowBuffers(parameters)
         self.factoring = Factoring(parameters if reduce.processes == 1 else [], self.buffers.dtype)
+        self.together = Together(model, parameters)
 
     def sweeps(self, tasks: int) -> int:
         return tasks
@@ -77,8 +80,12 @@ class Flat(Engine):
         on_write: OnWrite,
         whole: bool = True,
     ) -> FlatRows:
-        factored = {} if whole else self.factoring.find(graph, tasks)
-        found = flat_rows(graph, tasks, values, weights, self.ownership, self.buffers, factored, on_write)
+        together = self.together.pays(graph, tasks)
+        factored = {} if whole or together else self.factoring.find(graph, tasks)
+        if together:
+            found = rows_together(graph, tasks, values, weights, self.ownership, self.buffers, on_write)
+        else:
+            found = flat_rows(graph, tasks, values, weights, self.ownership, self.buffers, factored, on_write)
         if factored:
             self.factoring.learn(factored)
         else:
@@ -119,10 +126,14 @@ class Feature(Engine):
 
 
 def engines(
-    ownership: Ownership, reduce: Reduce, per_task_path: bool, last_shared: nn.Parameter | None
+    ownership: Ownership,
+    reduce: Reduce,
+    per_task_path: bool,
+    last_shared: nn.Parameter | None,
+    model: nn.Module | None,
 ) -> Mapping[Level, Engine | str]:
     """By level; a sentence where this model can have none."""
-    found: dict[Level, Engine | str] = {"shared": Flat(ownership, reduce), "feature": Feature(ownership, reduce)}
+    found: dict[Level, Engine | str] = {"shared": Flat(ownership, reduce, model), "feature": Feature(ownership, reduce)}
     found["last_layer"] = "This model has no last shared layer, which this method balances at."
     if last_shared is not None:
         found["last_layer"] = Feature(ownership, reduce, last_shared)

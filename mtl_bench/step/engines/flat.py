@@ -1,6 +1,6 @@
 """Exact rows: K encoder backwards into one buffer. Simple, and the reference for every other engine."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 
 import torch
@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mtl_bench.methods.interface import TaskGradients
-from mtl_bench.step.buffers import RowBuffers
+from mtl_bench.step.buffers import Buffer, RowBuffers
 from mtl_bench.step.engines.factored import Factored
 from mtl_bench.step.engines.graph import Graph
 from mtl_bench.step.engines.products import products
@@ -30,14 +30,13 @@ class FlatRows(Rows):
         heads: HeadGradients,
         shared: Mapping[str, nn.Parameter],
         buffers: RowBuffers,
-        buffer: Float[Tensor, "k columns"],
+        buffer: Buffer,
         factored: dict[int, Factored],
         reached: set[int],
         on_write: Callable[[Float[Tensor, "k"] | None], None],
     ) -> None:
         super().__init__(tasks, values, heads, [(name, p.shape) for name, p in shared.items()], on_write)
         self._shared = list(shared.values())
-        self._sizes = [parameter.numel() for parameter in self._shared]
         self._buffers, self._buffer, self._factored = buffers, buffer, factored
         self._reached = reached  # by at least one task of this batch: places in `shared`
 
@@ -45,46 +44,47 @@ class FlatRows(Rows):
         if self._factored:
             rows = self._buffers.free(len(self.tasks))
             self._buffers.give(rows, self)
-            for i, row in enumerate(rows):
-                self._fill(row, self._buffer[i])
+            for i, pieces in enumerate(rows.pieces):
+                for piece, found in zip(self._unfactored(pieces), self._buffer.pieces[i], strict=True):
+                    piece.copy_(found)
                 for place, one in self._factored.items():
-                    one.row(i, row.split(self._sizes)[place])
+                    one.row(i, pieces[place].view(-1))
             self._buffer, self._factored = rows, {}
-        return self._buffer
+        return self._buffer.matrix
 
     def inner(self, other: TaskGradients) -> Float[Tensor, "k k"]:
         if not (isinstance(other, FlatRows) and other._factored.keys() == self._factored.keys()):
             return super().inner(other)
-        found = products(self._buffer, other._buffer)
+        found = products(self._buffer.matrix, other._buffer.matrix)
         if not self._factored:
             return found
         found = sum((one.products(other._factored[place]) for place, one in self._factored.items()), start=found)
         # as it would be of rows: a step that is going to be skipped must not look sound
-        return torch.where(found.abs() <= torch.finfo(self._buffer.dtype).max, found, torch.nan)
+        return torch.where(found.abs() <= torch.finfo(self._buffer.matrix.dtype).max, found, torch.nan)
 
     def combine(self, weights: Float[Tensor, "k"], heads: Float[Tensor, "k"] | None = None) -> None:
         direction = self._buffers.direction()
-        self._combined(weights.detach().to(self._buffer, non_blocking=True), out=direction)
-        self._write(direction, weights, heads)
+        self._combined(weights.detach().to(direction.matrix, non_blocking=True), direction)
+        self._write(direction.matrix[0], weights, heads)
 
-    def _combined(self, weights: Float[Tensor, "k"], out: Float[Tensor, "P"]) -> None:
+    def _combined(self, weights: Float[Tensor, "k"], out: Buffer) -> None:
         if not self._factored:
-            torch.mm(weights[None], self._buffer, out=out[None])
+            torch.mm(weights[None], self._buffer.matrix, out=out.matrix)
             return
-        self._fill(out, weights @ self._buffer)
+        found, pieces = weights @ self._buffer.matrix, self._unfactored(out.pieces[0])
+        for piece, columns in zip(pieces, found.split([piece.numel() for piece in pieces]), strict=True):
+            piece.view(-1).copy_(columns)
         for place, one in self._factored.items():
-            one.combine(weights, out=out.split(self._sizes)[place])
+            one.combine(weights, out=out.pieces[0][place].view(-1))
 
-    def _fill(self, row: Float[Tensor, "P"], columns: Float[Tensor, "columns"]) -> None:
-        """A row's columns of the parameters that are not factored."""
-        pieces = [piece for place, piece in enumerate(row.split(self._sizes)) if place not in self._factored]
-        for piece, found in zip(pieces, columns.split([len(piece) for piece in pieces]), strict=True):
-            piece.copy_(found)
+    def _unfactored(self, pieces: Sequence[Tensor]) -> list[Tensor]:
+        return [piece for place, piece in enumerate(pieces) if place not in self._factored]
 
     def write_shared(self, direction: Float[Tensor, "P"]) -> None:
-        for place, (parameter, piece) in enumerate(zip(self._shared, direction.split(self._sizes), strict=True)):
+        for place, (parameter, piece) in enumerate(zip(self._shared, self._buffers.pieces(direction), strict=True)):
             # a zero gradient is not no gradient: momentum would move what only absent tasks use
-            parameter.grad = piece.view_as(parameter).to(parameter) if place in self._reached else None
+            given = piece if piece.dtype == parameter.dtype else piece.to(parameter.dtype)
+            parameter.grad = given if place in self._reached else None
 
 
 def flat_rows(
@@ -106,7 +106,7 @@ def flat_rows(
     """
     parameters, owned = list(ownership.shared.values()), ownership.owned
     kept = {place: parameter for place, parameter in enumerate(parameters) if place not in factored}
-    buffer = buffers.free(len(tasks), sum(parameter.numel() for parameter in kept.values()))
+    buffer = buffers.free(len(tasks), [parameter.shape for parameter in kept.values()])
     reached = set[int]()
     heads = HeadGradients([owned[task] for task in tasks], [])
     for i, task in enumerate(tasks):
@@ -122,16 +122,26 @@ def flat_rows(
             found = graph.whole(task, weight, [*ends, *owned[task]], keep=later)
             row, own = found[: len(ends)], found[len(ends) :]
         heads.gradients.append(own)
-        reached |= {place for place, g in zip(kept, row, strict=False) if g is not None}
         apart = iter(row[len(kept) :])
         for place, one in factored.items():
             one.take([next(apart) for _ in asked[place]])
             reached |= {place} if one.arrived[-1] is not None else set()
-        filled = [torch.zeros_like(p) if g is None else g for p, g in zip(kept.values(), row, strict=False)]
-        if filled:
-            torch.cat([g.reshape(-1) for g in filled], out=buffer[i])
+        reached |= _fill(buffer.pieces[i], dict(zip(kept, row, strict=False)))
         graph.terms[task] = graph.terms[task].detach()  # frees what this head alone kept alive
     values = values if weights is None else values * weights
     rows = FlatRows(tasks, values, heads, ownership.shared, buffers, buffer, factored, reached, on_write)
     buffers.give(buffer, rows)
     return rows
+
+
+def _fill(pieces: list[Tensor], found: dict[int, Tensor | None]) -> set[int]:
+    """A row of what a sweep found, by place; where it found something."""
+    reached = {place: gradient for place, gradient in found.items() if gradient is not None}
+    if len(reached) < len(found):
+        for piece, place in zip(pieces, found, strict=True):
+            if place not in reached:
+                piece.zero_()
+        pieces = [piece for piece, place in zip(pieces, found, strict=True) if place in reached]
+    if reached:
+        torch._foreach_copy_(pieces, [*reached.values()])
+    return {*reached}

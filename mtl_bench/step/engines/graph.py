@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge
 from torch.utils.checkpoint import CheckpointError
@@ -63,6 +64,17 @@ class Graph(Forwarded):
             found = torch.autograd.grad(features, inputs, arriving, retain_graph=keep, allow_unused=True)  # type: ignore[arg-type]
             return list(found)
 
+    def encoders(
+        self, tasks: Sequence[int], cotangents: Sequence[Tensor | None], inputs: Sequence[nn.Parameter]
+    ) -> list[Float[Tensor, "k ..."] | None]:
+        """`encoder` of tasks that read one and the same shared tensor, in one sweep, which frees the graph."""
+        [feature] = self.features[tasks[0]]
+        if all(one is None for one in cotangents):
+            return [None] * len(inputs)
+        arriving = torch.stack([torch.zeros_like(feature) if one is None else one for one in cotangents])
+        with one_by_one("take `sweeps_together = True` out of the model's class, for its encoder does not bear it"):
+            return list(torch.autograd.grad(feature, inputs, arriving, allow_unused=True, is_grads_batched=True))
+
     def whole(self, task: int, weight: Tensor | None, inputs: Sequence[End], keep: bool = False) -> list[Tensor | None]:
         """Backward of weight · l down to `inputs`, in one go; `keep` what other losses go through as well."""
         term = self.terms[task] if weight is None else self.terms[task] * weight
@@ -95,8 +107,8 @@ def recomputed() -> Iterator[None]:
 
 
 @contextmanager
-def one_by_one() -> Iterator[None]:
-    """Raises BenchError where autograd cannot go back from one loss after another."""
+def one_by_one(otherwise: str = "let heads share nothing behind the shared tensors") -> Iterator[None]:
+    """Raises BenchError where autograd cannot go back from one loss after another; `otherwise` is what to do then."""
     try:
         with recomputed():
             yield
@@ -107,5 +119,5 @@ def one_by_one() -> Iterator[None]:
         advice = next((advice for name, advice in ADVICE.items() if name in str(error)), None)
         raise BenchError(
             f"The gradient of each task alone, which this method takes, cannot be had here: torch says {said!r}; "
-            f"{advice or 'let heads share nothing behind the shared tensors'}; or choose a loss weighting."
+            f"{advice or otherwise}; or choose a loss weighting."
         ) from error
