@@ -83,6 +83,7 @@ class Workload:
             likelihoods=["regression"] * len(model.tasks),
             total_steps=10**6,
             held_out=losses,
+            sweeps_together=model.sweeps_together,
         )
         return lambda: stepper.step(losses, split=self.split(model))
 

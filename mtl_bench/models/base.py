@@ -25,9 +25,7 @@ class MultiTaskModel(nn.Module, ABC):
     revision: ClassVar[int] = 1
     auxiliary_weight: float = 1.0  # of the losses of outputs beside the prediction (deep supervision)
     per_task_path: bool = False  # True: `encode` depends on the task (norms per task), K tasks need K forwards
-    # True, of classes of this package and not inherited: the encoder's backward bears all tasks at once
-    # (`torch.autograd.grad(…, is_grads_batched=True)`), with the numbers of one after another
-    sweeps_together: ClassVar[bool] = False
+    sweeps_together: bool = False  # True: the trainer may go back through the encoder once for all tasks, see `Stepper`
     heads: nn.ModuleDict
 
     @property

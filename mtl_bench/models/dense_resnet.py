@@ -23,8 +23,6 @@ class DenseResNet(ConvolutionalModel):
     Raises `BenchError` for options that `ResNetEncoder` refuses, and where an image leaves a map of a single pixel.
     """
 
-    sweeps_together = True
-
     def __init__(
         self,
         outputs: Mapping[str, int],
@@ -48,3 +46,6 @@ class DenseResNet(ConvolutionalModel):
         hidden = head_width or (features // 4 if pyramid is None else features)
         heads = build_heads(outputs, lambda n: dense_head(features, hidden, n, (height, columns)))
         super().__init__(encoder, heads, task_norm)
+        # no subclass, which may do anything; the largest tensor is the shared one; no last bit differs at such widths
+        plain = type(self) is DenseResNet and not task_norm and stem == "imagenet"
+        self.sweeps_together = plain and pyramid is not None and pyramid >= width and width % 8 == pyramid % 8 == 0

@@ -51,9 +51,11 @@ class Stepper:
     `held_out` computes the losses of a batch that is not trained on, the next one at each call, for methods that learn
     from such samples: all tasks have a label in it, and the model is in evaluation mode meanwhile.
     `clip_norm` clips inside the step; `bn_updates` says whether norms update their statistics at their own first
-    forward of a batch or at all. The learning rate's schedule and evaluation stay yours. Call `end_epoch` after each
-    epoch: what goes by epochs, phases among it, moves there only. Where torch.distributed runs several processes, each
-    gives the losses of its part of a batch: the mean over processes is what is trained.
+    forward of a batch or at all. `sweeps_together` may take the gradients of three tasks and more in one backward of
+    a small encoder, by `torch.autograd.grad(is_grads_batched=True)`: without checkpoints or compiled parts in it, and
+    hooks with a state, which see one gradient of K. The learning rate's schedule and evaluation stay yours. Call
+    `end_epoch` after each epoch: what goes by epochs, phases among it, moves there only. Where torch.distributed runs
+    several processes, each gives the losses of its part of a batch: the mean over processes is what is trained.
 
     Raises BenchError for a method whose needs are not met, and on the first batch for a parameter that a loss reaches
     although it is listed elsewhere or nowhere.
@@ -78,6 +80,7 @@ class Stepper:
         clip_norm: float | None = None,
         bn_updates: Literal["first", "all"] = "first",
         seed: int = 0,
+        sweeps_together: bool = False,
     ) -> None:
         if (shared is None) != (heads is None):
             raise BenchError("Give both shared= and heads=, or neither, and they are found on the first batch.")
@@ -89,7 +92,7 @@ class Stepper:
         self.per_task_path, self.task_norms = per_task_path, dict(task_norms or {})
         self.tasks, self.likelihoods = tasks, tuple(likelihoods)
         self.static_weights, self.total_steps = static_weights or {}, total_steps
-        self.clip_norm, self.bn_updates, self.seed = clip_norm, bn_updates, seed
+        self.clip_norm, self.bn_updates, self.seed, self.sweeps_together = clip_norm, bn_updates, seed, sweeps_together
         self.reduce: Reduce = reduce_of_this_run()
         self.taps = Taps(features)
         self.epoch = self.steps = 0
@@ -241,7 +244,7 @@ class Stepper:
         mover = Mover(self.optimizer, owners, self.model, device, *generators, self.clip_norm, self.bn_updates)
         weights = [parameter for parameter in shared if parameter.ndim > 1]
         last = weights[-1] if weights and weights[-1].requires_grad else None
-        rows = engines(owners, self.reduce, self.per_task_path, last, self.model)
+        rows = engines(owners, self.reduce, self.per_task_path, last, self.sweeps_together)
         held_out = None if self.held_out is None else self._held_out
         means = Means(mover, Ledger(K, device, like.dtype), rows, self.reduce, held_out)
         names = tuple(self.tasks or (f"task_{k}" for k in range(K)))

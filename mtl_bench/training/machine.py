@@ -53,7 +53,7 @@ class Machine:
         self.mover = Mover(optimizer, owners, model, device, generator, device_generator, clip_norm, bn_updates)
         self.forward = ModelForward(model, tasks, autocast, reduce, passed=self.mover.norms.end_pass)
         self.ledger = Ledger(len(self.names), device, self.dtype)
-        rows = engines(owners, reduce, model.per_task_path, self.last_shared, model)
+        rows = engines(owners, reduce, model.per_task_path, self.last_shared, model.sweeps_together)
         self.held_out = held_out
         self.means = Means(self.mover, self.ledger, rows, reduce, None if held_out is None else self._held_out)
 

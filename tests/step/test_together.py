@@ -1,21 +1,25 @@
-"""One sweep for all tasks: to the last bit what one after another gives, and only where the model bears it."""
+"""One sweep for all tasks: to the last bit what one after another gives, where it is asked for and pays."""
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
+from mtl_bench.job import compose_plan
 from mtl_bench.methods import MGDA, GradientAggregation, PCGrad
 from mtl_bench.methods.interface import TaskGradients
 from mtl_bench.models import DenseResNet
 from mtl_bench.step import Stepper
-from mtl_bench.step.engines import together
+from mtl_bench.step.engines import engine, together
+from tests.runs import ROOMS, assert_same, train
 
 TASKS = ("depth", "normals", "edges", "classes")
+NEVER = 100  # tasks
 
 
 @dataclass(kw_only=True, eq=False)
@@ -31,14 +35,9 @@ class Sub(DenseResNet):
     pass
 
 
-class Doubled(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        return 2 * x
-
-
 def network(kind: type[DenseResNet] = DenseResNet, tasks: Sequence[str] = TASKS, **options: object) -> DenseResNet:
     torch.manual_seed(0)
-    given = {"width": 4, "pyramid": 8, "output_stride": 8} | options
+    given = {"width": 8, "pyramid": 8, "output_stride": 8} | options
     return kind(dict.fromkeys(tasks, 2), (3, 24, 32), **given)  # type: ignore[arg-type]
 
 
@@ -53,33 +52,35 @@ def losses_of(model: DenseResNet, seed: int = 0, batch: int = 3) -> Callable[[],
     return losses
 
 
-def stepper(model: DenseResNet, method: object) -> Stepper:
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    shared, heads = (
-        model.shared_parameters().values(),
-        [model.task_parameters(k).values() for k in range(len(model.tasks))],
+def stepper(model: DenseResNet, method: object, sweeps_together: bool = True) -> Stepper:
+    return Stepper(
+        method,  # type: ignore[arg-type]
+        optimizer=torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9),
+        shared=model.shared_parameters().values(),
+        heads=[model.task_parameters(k).values() for k in range(len(model.tasks))],
+        model=model,
+        features=[model.encoder],
+        sweeps_together=sweeps_together,
     )
-    features = [] if model.per_task_path else [model.encoder]
-    return Stepper(method, optimizer=optimizer, shared=shared, heads=heads, model=model, features=features)  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """For every batch, whether one sweep served it."""
+    """For every batch of who asks, whether one sweep served it."""
     found: list[bool] = []
-    pays = together.Together.pays
 
-    def told(self: together.Together, *asked: object) -> bool:
-        found.append(pays(self, *asked))  # type: ignore[arg-type]
+    def told(*asked: object) -> bool:
+        found.append(together.pays(*asked))  # type: ignore[arg-type]
         return found[-1]
 
-    monkeypatch.setattr(together.Together, "pays", told)
+    monkeypatch.setattr(engine, "pays", told)
     return found
 
 
 VARIANTS = {
     "as in rooms": {},
     "no pyramid": {"pyramid": None},
+    "wide pyramid": {"pyramid": 16},
     "bottlenecks": {"depth": 50},
     "stride 16": {"output_stride": 16, "pyramid": None},
     "small stem": {"stem": "cifar"},
@@ -92,7 +93,7 @@ def test_rows_and_what_is_learned_are_the_same_to_the_last_bit(
     name: str, dtype: torch.dtype, taken: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended = []
-    for least in (together.TASKS, 100):
+    for least in (together.TASKS, NEVER):
         monkeypatch.setattr(together, "TASKS", least)
         model = network(**VARIANTS[name]).to(dtype)
         method = Kept()
@@ -111,7 +112,7 @@ def test_methods_on_weighted_gradients_and_under_autocast(
     method: Callable[[], object], taken: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended = []
-    for least in (together.TASKS, 100):
+    for least in (together.TASKS, NEVER):
         monkeypatch.setattr(together, "TASKS", least)
         model = network()
         ours = stepper(model, method())
@@ -123,92 +124,89 @@ def test_methods_on_weighted_gradients_and_under_autocast(
     assert torch.equal(*ended)
 
 
-def hooked(model: DenseResNet) -> None:
-    next(iter(model.shared_parameters().values())).register_hook(lambda g: None)
+def test_the_trainer_takes_it_for_the_networks_of_rooms(
+    data: Path, tmp_path: Path, taken: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = []
+    widened = [*(override for override in ROOMS if override != "model.width=4"), "model.width=8", "method=pcgrad"]
+    for least in (together.TASKS, NEVER):
+        monkeypatch.setattr(together, "TASKS", least)
+        plan = compose_plan([*widened, "protocol.training.budget.amount=1"], data)
+        ended.append(train(plan, tmp_path / str(least)))
+    half = len(taken) // 2
+    assert taken[:half] == half * [True]
+    assert taken[half:] == half * [False]
+    assert_same(*ended)
 
 
-def hooked_module(model: DenseResNet) -> None:
-    list(model.encoder.modules())[-1].register_full_backward_hook(lambda *_: None)
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({}, True),
+        ({"pyramid": 16}, True),
+        ({"kind": Sub}, False),  # may do anything
+        ({"task_norm": True}, False),
+        ({"pyramid": None}, False),  # stages are larger than the shared tensor
+        ({"pyramid": 8, "width": 16}, False),
+        ({"stem": "cifar"}, False),
+        ({"width": 4}, False),
+    ],
+)
+def test_which_networks_say_so(change: dict[str, Any], says: bool) -> None:
+    assert network(**change).sweeps_together is says
 
 
-def foreign(model: DenseResNet) -> None:
-    model.encoder = nn.Sequential(model.encoder, Doubled())
-
-
-def compiled(model: DenseResNet) -> None:
-    model.encoder._compiled_call_impl = model.encoder._call_impl
-
-
-def hooked_inside(model: DenseResNet) -> None:
-    list(model.encoder.modules())[-1].register_forward_hook(lambda *_: None)
-
-
-@pytest.mark.parametrize("change", [hooked, hooked_module, hooked_inside, foreign, compiled])
-def test_not_with_hooks_or_layers_that_nobody_knows(change: Callable[[DenseResNet], None], taken: list[bool]) -> None:
+def test_a_loop_that_does_not_ask_has_a_sweep_for_each(taken: list[bool]) -> None:
     model = network()
-    change(model)
-    stepper(model, Kept()).step(losses_of(model))
-    assert taken == [False]
+    stepper(model, Kept(), sweeps_together=False).step(losses_of(model))
+    assert taken == []
 
 
 @pytest.mark.parametrize(
     "model",
     [
-        lambda: network(Sub),  # might do anything
         lambda: network(tasks=TASKS[:2]),
         lambda: network(width=64, pyramid=None),  # weights of 2,359,296 entries
     ],
 )
-def test_not_where_it_costs_or_nobody_says(model: Callable[[], DenseResNet], taken: list[bool]) -> None:
+def test_not_where_it_costs(model: Callable[[], DenseResNet], taken: list[bool]) -> None:
     made = model()
     stepper(made, Kept()).step(losses_of(made))
     assert taken == [False]
 
 
-def test_not_where_more_than_the_model_is_shared(taken: list[bool]) -> None:
+@pytest.mark.parametrize(("bound", "tasks"), [("FEATURES", 1), ("ALL_FEATURES", len(TASKS))])
+def test_not_with_large_features(bound: str, tasks: int, taken: list[bool], monkeypatch: pytest.MonkeyPatch) -> None:
     model = network()
-    before = nn.Parameter(torch.ones(()))
-    optimizer = torch.optim.SGD([*model.parameters(), before], lr=0.1)
-    shared = [before, *model.shared_parameters().values()]
-    heads = [model.task_parameters(k).values() for k in range(len(TASKS))]
-    ours = Stepper(Kept(), optimizer=optimizer, shared=shared, heads=heads, model=model, features=[model.encoder])
-    image = torch.randn(3, 3, 24, 32)
-    ours.step(lambda: [model.heads[task](*model.encode(before * image)).square().mean() for task in TASKS])
-    assert taken == [False]
+    for more in (1, 0):
+        monkeypatch.setattr(together, bound, tasks * 3 * 8 * 12 * 16 + more)
+        stepper(model, Kept()).step(losses_of(model))
+    assert taken == [True, False]
 
 
-def test_not_with_large_features(taken: list[bool], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_not_with_one_sample_nor_in_search_of_anomalies(taken: list[bool]) -> None:
     model = network()
-    monkeypatch.setattr(together, "FEATURES", 3 * 8 * 12 * 16)
-    stepper(model, Kept()).step(losses_of(model))
-    assert taken == [False]
+    ours = stepper(model, Kept())
+    ours.step(losses_of(model, batch=1))
+    with pytest.warns(UserWarning, match="Anomaly Detection"), torch.autograd.detect_anomaly():
+        ours.step(losses_of(model))
+    assert taken == [False, False]
 
 
-def test_one_path_per_task_is_never_one_sweep(taken: list[bool]) -> None:
-    model, image = network(task_norm=True), torch.randn(3, 3, 24, 32)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    heads = [model.task_parameters(k).values() for k in range(len(TASKS))]
-    shared = model.shared_parameters().values()
-    ours = Stepper(Kept(), optimizer=optimizer, shared=shared, heads=heads, model=model, per_task_path=True)
-    ours.step(lambda k: model.decode(model.encode(image, k), k).square().mean())  # type: ignore[operator, union-attr]
-    assert taken == [False]
-
-
-def test_a_model_that_says_so_and_cannot_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_bear_it_is_one_sentence() -> None:
     model = network()
-    monkeypatch.setattr(together.Together, "_hooked", lambda self: False)
 
     def bend(module: nn.Module, args: object, output: Tensor) -> None:
         output.register_hook(lambda g: g * g.norm().item())
 
     list(model.encoder.modules())[-1].register_forward_hook(bend)
-    with pytest.raises(BenchError, match="take `sweeps_together = True` out of the model's class"):
+    with pytest.raises(BenchError, match="leave sweeps_together=True out"):
         stepper(model, Kept()).step(losses_of(model))
 
 
 def test_a_frozen_layer_and_a_head_that_reads_nothing(taken: list[bool], monkeypatch: pytest.MonkeyPatch) -> None:
     ended = []
-    for least in (together.TASKS, 100):
+    for least in (together.TASKS, NEVER):
         monkeypatch.setattr(together, "TASKS", least)
         model = network()
         next(iter(model.encoder.parameters())).requires_grad_(False)
@@ -224,6 +222,6 @@ def test_a_frozen_layer_and_a_head_that_reads_nothing(taken: list[bool], monkeyp
 
         ours.step(losses)
         assert not method.rows[0][2].any()
-        ended.append([*method.rows, *copy.deepcopy(model.state_dict()).values()])
+        ended.append([*method.rows, *(value.clone() for value in model.state_dict().values())])
     assert taken == [True, False]
     assert all(torch.equal(one, other) for one, other in zip(*ended, strict=True))

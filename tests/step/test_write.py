@@ -126,6 +126,37 @@ def test_assign_refuses_a_mapping_that_lacks_a_layer() -> None:
     assert not gradients_of(machine)
 
 
+@pytest.mark.parametrize("at", ["shared", "feature"])
+def test_assign_refuses_what_is_no_direction(at: str) -> None:
+    step = make_step(make_machine())
+    gradients = step.gradients(step.losses(), at=at)  # type: ignore[arg-type]
+    rows = gradients.matrix()
+    for wrong in (rows[:1], rows[0, 1:], torch.cat([rows[0], rows[0, :1]])):
+        with pytest.raises(BenchError, match=f"a vector as long as a row, {rows.shape[1]} numbers, not"):
+            gradients.assign(wrong)
+    layers = {name: found[0] for name, found in gradients.layers()}
+    name, found = next(gradients.layers())
+    with pytest.raises(BenchError, match=f"the shape of the parameters, .* at {name}, not"):
+        gradients.assign(layers | {name: found})  # of all tasks
+
+
+def test_gradients_that_others_change_are_this_steps_alone() -> None:
+    machine = make_machine()
+    written = []
+    for seed in range(3):
+        step = make_step(machine, make_batch(seed))
+        gradients = step.gradients(step.losses())
+        gradients.combine(torch.ones(3))
+        written.append([p.grad.clone() for p in machine.shared.values() if p.grad is not None])
+        for parameter in machine.shared.values():
+            assert parameter.grad is not None
+            assert not hasattr(parameter.grad, "seen")
+            parameter.grad.seen = True  # type: ignore[attr-defined]
+            parameter.grad.data = torch.nan_to_num(parameter.grad.data)  # which no longer is where directions are made
+        step.apply()
+    assert not any(torch.equal(one, other) for one, other in zip(written[0], written[2], strict=True))
+
+
 def test_assign_leaves_the_methods_vector_alone_when_gradients_are_clipped() -> None:
     machine = make_machine(clip_norm=1e-3)
     step = make_step(machine)

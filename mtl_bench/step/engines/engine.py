@@ -15,7 +15,7 @@ from mtl_bench.step.engines.factored import Factoring
 from mtl_bench.step.engines.feature import FeatureRows, feature_rows
 from mtl_bench.step.engines.flat import FlatRows, flat_rows
 from mtl_bench.step.engines.graph import Graph
-from mtl_bench.step.engines.together import Together, rows_together
+from mtl_bench.step.engines.together import pays, rows_together
 from mtl_bench.step.ownership import Ownership
 from mtl_bench.step.reduce import Reduce
 
@@ -57,16 +57,15 @@ class Engine(ABC):
 class Flat(Engine):
     """Exact rows by k encoder backwards into a k × P buffer; the reference. One buffer per object that is alive.
 
-    Where rows are not asked for as a whole, large weights stay in factors; small models that bear it sweep for all
-    tasks at once.
+    Where rows are not asked for as a whole, large weights stay in factors. `together`: the encoder bears one sweep for
+    all tasks, which is taken where it pays.
     """
 
-    def __init__(self, ownership: Ownership, reduce: Reduce, model: nn.Module | None = None) -> None:
-        self.ownership, self.reduce = ownership, reduce
-        parameters = list(ownership.shared.values())
-        self.buffers = RowBuffers(parameters)
-        self.factoring = Factoring(parameters if reduce.processes == 1 else [], self.buffers.dtype)
-        self.together = Together(model, parameters)
+    def __init__(self, ownership: Ownership, reduce: Reduce, together: bool = False) -> None:
+        self.ownership, self.reduce, self.together = ownership, reduce, together
+        self.parameters = list(ownership.shared.values())
+        self.buffers = RowBuffers(self.parameters)
+        self.factoring = Factoring(self.parameters if reduce.processes == 1 else [], self.buffers.dtype)
 
     def sweeps(self, tasks: int) -> int:
         return tasks
@@ -80,11 +79,11 @@ class Flat(Engine):
         on_write: OnWrite,
         whole: bool = True,
     ) -> FlatRows:
-        together = self.together.pays(graph, tasks)
-        factored = {} if whole or together else self.factoring.find(graph, tasks)
-        if together:
+        factored = {}
+        if self.together and pays(graph, tasks, self.parameters):
             found = rows_together(graph, tasks, values, weights, self.ownership, self.buffers, on_write)
         else:
+            factored = {} if whole else self.factoring.find(graph, tasks)
             found = flat_rows(graph, tasks, values, weights, self.ownership, self.buffers, factored, on_write)
         if factored:
             self.factoring.learn(factored)
@@ -130,10 +129,13 @@ def engines(
     reduce: Reduce,
     per_task_path: bool,
     last_shared: nn.Parameter | None,
-    model: nn.Module | None,
+    together: bool,
 ) -> Mapping[Level, Engine | str]:
     """By level; a sentence where this model can have none."""
-    found: dict[Level, Engine | str] = {"shared": Flat(ownership, reduce, model), "feature": Feature(ownership, reduce)}
+    found: dict[Level, Engine | str] = {
+        "shared": Flat(ownership, reduce, together),
+        "feature": Feature(ownership, reduce),
+    }
     found["last_layer"] = "This model has no last shared layer, which this method balances at."
     if last_shared is not None:
         found["last_layer"] = Feature(ownership, reduce, last_shared)

@@ -83,7 +83,8 @@ class FlatRows(Rows):
     def write_shared(self, direction: Float[Tensor, "P"]) -> None:
         for place, (parameter, piece) in enumerate(zip(self._shared, self._buffers.pieces(direction), strict=True)):
             # a zero gradient is not no gradient: momentum would move what only absent tasks use
-            given = piece if piece.dtype == parameter.dtype else piece.to(parameter.dtype)
+            # and a view of this step's own: whoever sets its `.data` would take the next directions with it
+            given = piece.detach() if piece.dtype == parameter.dtype else piece.to(parameter.dtype)
             parameter.grad = given if place in self._reached else None
 
 

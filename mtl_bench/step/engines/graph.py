@@ -72,7 +72,7 @@ class Graph(Forwarded):
         if all(one is None for one in cotangents):
             return [None] * len(inputs)
         arriving = torch.stack([torch.zeros_like(feature) if one is None else one for one in cotangents])
-        with one_by_one("take `sweeps_together = True` out of the model's class, for its encoder does not bear it"):
+        with one_by_one("leave sweeps_together=True out, which this encoder does not bear"):
             return list(torch.autograd.grad(feature, inputs, arriving, allow_unused=True, is_grads_batched=True))
 
     def whole(self, task: int, weight: Tensor | None, inputs: Sequence[End], keep: bool = False) -> list[Tensor | None]:

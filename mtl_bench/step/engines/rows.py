@@ -99,14 +99,23 @@ class Rows(ABC):
         weights: Float[Tensor, "k"] | None = None,
     ) -> None:
         self.require_direction()
-        if isinstance(direction, Mapping):
-            missing = [name for name, _ in self.named if name not in direction]
-            if missing:
-                raise BenchError(f"A direction must name every layer; missing: {', '.join(missing)}.")
-            direction = torch.cat([direction[name].reshape(-1) for name, _ in self.named])
-        else:
-            direction = direction.clone()  # clipping scales .grad in place, and the vector may be the method's state
-        self._write(direction, weights, heads)
+        # a copy of a vector: clipping scales .grad in place, and it may be the method's state
+        found = self._joined(direction) if isinstance(direction, Mapping) else direction.clone()
+        entries = sum(shape.numel() for _, shape in self.named)
+        if found.shape != (entries,):
+            raise BenchError(f"A direction is a vector as long as a row, {entries} numbers, not {list(found.shape)}.")
+        self._write(found, weights, heads)
+
+    def _joined(self, direction: Mapping[str, Tensor]) -> Float[Tensor, "P"]:
+        if missing := [name for name, _ in self.named if name not in direction]:
+            raise BenchError(f"A direction must name every layer; missing: {', '.join(missing)}.")
+        for name, shape in self.named:
+            if direction[name].numel() != shape.numel():
+                raise BenchError(
+                    f"A direction has the shape of the parameters, {list(shape)} at {name}, not "
+                    f"{list(direction[name].shape)}; make one of the rows of all tasks."
+                )
+        return torch.cat([direction[name].reshape(-1) for name, _ in self.named])
 
     def _write(
         self, direction: Float[Tensor, "P"], weights: Float[Tensor, "k"] | None, heads: Float[Tensor, "k"] | None

@@ -1,4 +1,4 @@
-"""Exact rows by one sweep of the graph for all tasks, with models that say they bear it."""
+"""Exact rows by one sweep of the graph for all tasks, of models that are known to bear it."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,46 +13,24 @@ from mtl_bench.step.engines.rows import HeadGradients
 from mtl_bench.step.ownership import Ownership
 
 TASKS = 3  # from which on it pays, with fewer entries than these; measured by scripts/benchmark_together.py
-WEIGHT, FEATURES = 2**18, 2**18
+WEIGHT, FEATURES, ALL_FEATURES = 2**18, 2**18, 2**22  # of one weight; of the shared tensor, once and for each task
 
 
-class Together:
-    """Whether one sweep serves all tasks: each operation of the encoder goes back for all of them before the next does,
-    so that input and weight of a small layer are fetched once.
-
-    Only with a model of ours whose own class sets `sweeps_together`, of torch's layers and ours, and while nobody's
-    hook would see the gradients of all tasks as one. `parameters` are the shared ones.
+def pays(graph: Graph, tasks: Sequence[int], parameters: Sequence[nn.Parameter]) -> bool:
+    """Whether each operation of the encoder had better go back for all tasks before the next does, so that input and
+    weight of a small layer are fetched once. Of an encoder whose largest tensor is the shared one.
     """
-
-    def __init__(self, model: nn.Module | None, parameters: Sequence[nn.Parameter]) -> None:
-        self.parameters = parameters
-        modules = [] if model is None else list(model.modules())
-        own = set() if model is None else {id(parameter) for parameter in model.parameters()}
-        self.able = (
-            bool(vars(type(model)).get("sweeps_together"))
-            and all(type(module).__module__.startswith(("torch.nn.", "mtl_bench.")) for module in modules)
-            and not any(module._compiled_call_impl for module in modules)
-            and all(id(p) in own and p.numel() < WEIGHT and p.device.type == "cpu" for p in parameters)
-        )
-        # the dictionaries themselves: they are looked at in every batch
-        self.forward_hooks = [module._forward_hooks for module in modules]
-        self.backward_hooks = [h for module in modules for h in (module._backward_hooks, module._backward_pre_hooks)]
-
-    def pays(self, graph: Graph, tasks: Sequence[int]) -> bool:
-        if not (self.able and len(tasks) >= TASKS):
-            return False
-        features = graph.features[tasks[0]]
-        alike = all(graph.features[task] is features for task in tasks)
-        return alike and len(features) == 1 and features[0].numel() < FEATURES and not self._hooked()
-
-    def _hooked(self) -> bool:
-        """By somebody else: norms and taps have hooks of ours."""
-        inside = (hook.__module__ for hooks in self.forward_hooks if hooks for hook in hooks.values())
-        return (
-            any(self.backward_hooks)
-            or any(parameter._backward_hooks for parameter in self.parameters)
-            or not all(name.startswith("mtl_bench.") for name in inside)
-        )
+    features = graph.features[tasks[0]]
+    if len(tasks) < TASKS or len(features) != 1 or any(graph.features[task] is not features for task in tasks):
+        return False
+    entries = features[0].numel()
+    return (
+        entries < FEATURES
+        and entries * len(tasks) < ALL_FEATURES
+        and len(features[0]) > 1  # of one sample, torch's batched backward of a BatchNorm mistakes some memory layouts
+        and all(parameter.numel() < WEIGHT and parameter.device.type == "cpu" for parameter in parameters)
+        and not torch.is_anomaly_enabled()  # which reads what cannot be read in such a sweep
+    )
 
 
 def rows_together(
@@ -64,7 +42,7 @@ def rows_together(
     buffers: RowBuffers,
     on_write: Callable[[Float[Tensor, "k"] | None], None],
 ) -> FlatRows:
-    """What `flat_rows` fills, to the last bit.
+    """What `flat_rows` fills.
 
     Cost: every head backward once and k encoder backwards in one sweep; for a moment the rows twice.
     """
