@@ -27,7 +27,10 @@ def pays(graph: Graph, tasks: Sequence[int], parameters: Sequence[nn.Parameter])
     return (
         entries < FEATURES
         and entries * len(tasks) < ALL_FEATURES
-        and len(features[0]) > 1  # of one sample, torch's batched backward of a BatchNorm mistakes some memory layouts
+        # of one sample, torch's batched backward of a BatchNorm mistakes some memory layouts
+        and features[0].ndim > 1
+        and len(features[0]) > 1
+        and len(parameters) > 0
         and all(parameter.numel() < WEIGHT and parameter.device.type == "cpu" for parameter in parameters)
         and not torch.is_anomaly_enabled()  # which reads what cannot be read in such a sweep
     )
