@@ -5,7 +5,6 @@ prints the quotient of processor times for each number of tasks and of positions
 """
 
 import argparse
-from collections.abc import Callable
 from unittest.mock import patch
 
 import torch
@@ -47,17 +46,10 @@ def compared(k: int, n: int, out: int, d: int, rounds: int) -> float:
     torch.manual_seed(0)
     model = MLP(dict.fromkeys([f"task_{i}" for i in range(k)], 1), (1, 4, 4), [d, out])
     work = Workload(model, torch.randn(n, 1, 4, 4))
-    steps = {name: forced(name == "factors", work.stepped(MGDA())) for name in ("factors", "rows")}
-    seconds = timed(steps, rounds)
+    factors = patch.object(factored, "worthwhile", lambda *_: True)(work.stepped(MGDA()))
+    rows = patch.object(factored, "worthwhile", lambda *_: False)(work.stepped(MGDA()))
+    seconds = timed({"factors": factors, "rows": rows}, rounds)
     return ratio(seconds["factors"], seconds["rows"])
-
-
-def forced(choice: bool, step: Callable[[], object]) -> Callable[[], object]:
-    def taken() -> None:
-        with patch.object(factored, "worthwhile", lambda *_: choice):
-            step()
-
-    return taken
 
 
 if __name__ == "__main__":

@@ -52,8 +52,8 @@ class Stepper:
     from such samples: all tasks have a label in it, and the model is in evaluation mode meanwhile.
     `clip_norm` clips inside the step; `bn_updates` says whether norms update their statistics at their own first
     forward of a batch or at all. `sweeps_together` may take the gradients of three tasks and more in one backward of
-    a small encoder, by `torch.autograd.grad(is_grads_batched=True)`: without checkpoints or compiled parts in it, and
-    hooks with a state, which see one gradient of K. The learning rate's schedule and evaluation stay yours. Call
+    a small encoder, by `torch.autograd.grad(is_grads_batched=True)`: one without checkpoints, compiled parts, or hooks
+    with a state, which are called once for all. The learning rate's schedule and evaluation stay yours. Call
     `end_epoch` after each epoch: what goes by epochs, phases among it, moves there only. Where torch.distributed runs
     several processes, each gives the losses of its part of a batch: the mean over processes is what is trained.
 

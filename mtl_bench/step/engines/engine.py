@@ -15,7 +15,7 @@ from mtl_bench.step.engines.factored import Factoring
 from mtl_bench.step.engines.feature import FeatureRows, feature_rows
 from mtl_bench.step.engines.flat import FlatRows, flat_rows
 from mtl_bench.step.engines.graph import Graph
-from mtl_bench.step.engines.together import pays, rows_together
+from mtl_bench.step.engines.together import pays, small
 from mtl_bench.step.ownership import Ownership
 from mtl_bench.step.reduce import Reduce
 
@@ -62,10 +62,11 @@ class Flat(Engine):
     """
 
     def __init__(self, ownership: Ownership, reduce: Reduce, together: bool = False) -> None:
-        self.ownership, self.reduce, self.together = ownership, reduce, together
-        self.parameters = list(ownership.shared.values())
-        self.buffers = RowBuffers(self.parameters)
-        self.factoring = Factoring(self.parameters if reduce.processes == 1 else [], self.buffers.dtype)
+        self.ownership, self.reduce = ownership, reduce
+        parameters = list(ownership.shared.values())
+        self.buffers = RowBuffers(parameters)
+        self.factoring = Factoring(parameters if reduce.processes == 1 else [], self.buffers.dtype)
+        self.together = together and bool(parameters) and small(parameters)
 
     def sweeps(self, tasks: int) -> int:
         return tasks
@@ -79,12 +80,9 @@ class Flat(Engine):
         on_write: OnWrite,
         whole: bool = True,
     ) -> FlatRows:
-        factored = {}
-        if self.together and pays(graph, tasks, self.parameters):
-            found = rows_together(graph, tasks, values, weights, self.ownership, self.buffers, on_write)
-        else:
-            factored = {} if whole else self.factoring.find(graph, tasks)
-            found = flat_rows(graph, tasks, values, weights, self.ownership, self.buffers, factored, on_write)
+        together = self.together and pays(graph, tasks)
+        factored = {} if whole or together else self.factoring.find(graph, tasks)
+        found = flat_rows(graph, tasks, values, weights, self.ownership, self.buffers, factored, on_write, together)
         if factored:
             self.factoring.learn(factored)
         else:
