@@ -41,6 +41,10 @@ def test_pieces_are_the_rows_and_are_made_once(buffers: RowBuffers) -> None:
     other = buffers.free(2, (torch.Size([1]),))
     assert (other.memory is first.memory, other.matrix.shape) == (True, (2, 1))
     assert [piece.tolist() for piece in buffers.pieces(torch.arange(5))] == [[[0, 1], [2, 3]], [4]]
+    shapes = [torch.Size(shape) for shape in ((2, 2), (), (0, 3), (1,))]
+    odd = RowBuffers([torch.zeros(shape) for shape in shapes])
+    assert [piece.shape for piece in odd.pieces(torch.zeros(6))] == shapes
+    assert [piece.shape for piece in odd.free(1).pieces[0]] == shapes
 
 
 def test_two_live_owners_never_share_memory(buffers: RowBuffers) -> None:
