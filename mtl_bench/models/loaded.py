@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
 from mtl_bench.models.seeded import seeded, stream_positions
+from mtl_bench.models.unwritten import UnwrittenHolds
 
 QUIET = 8  # constructors in a row that agree with all before: chance, which makes signs agree by halves, does not
 
@@ -56,7 +57,7 @@ def _check_streams(one: Mapping[str, bytes], other: Mapping[str, bytes]) -> None
 
 def _built(build: Callable[[], nn.Module], seed: int) -> tuple[dict[str, Tensor], dict[str, bytes]]:
     """State of a model, and where the random streams then stand."""
-    with seeded(seed):
+    with seeded(seed), UnwrittenHolds(seed, seed):  # what awaits its first draw differs, as drawn numbers do
         state = build().state_dict()
         return {name: value for name, value in state.items() if isinstance(value, Tensor)}, stream_positions()
 

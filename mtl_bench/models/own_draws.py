@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from mtl_bench.errors import BenchError
 from mtl_bench.models.base import MultiTaskModel
 from mtl_bench.models.initialise import draw, to_draw
 from mtl_bench.models.loaded import alike, not_drawn
 from mtl_bench.models.seeded import seeded
+from mtl_bench.models.unwritten import UnwrittenHolds, is_unwritten
 
 MARK = 77  # in what nothing has drawn anew
 DRAWS = 100_000  # from which on they go on by themselves, so that a loop until some draw fits comes to its end
@@ -62,7 +62,7 @@ def _compared(
     with seeded(0), _DrawsAlike():
         other = build()
         made = {name: value.detach().clone() for name, value in _tensors(other).items()}
-    written = {name for name, value in made.items() if not (value.is_floating_point() and bool(value.isnan().all()))}
+    written = {name for name, value in made.items() if not is_unwritten(value, MARK)}
     held = {n: v for n, v in model.named_buffers() if n not in model.state_dict() and alike(made[n], v).all()}
     kept = {name: value for name, value in {**held, **kept}.items() if name in written}
     if doubtful := [name for name, value in kept.items() if not alike(made[name], value).all()]:
@@ -107,11 +107,11 @@ def _tensors(model: nn.Module) -> dict[str, Tensor]:
     return {**dict(model.named_parameters(remove_duplicate=False)), **dict(model.named_buffers(remove_duplicate=False))}
 
 
-class _DrawsAlike(TorchDispatchMode):
-    """Every draw from torch's global stream starts from one state; floating-point memory holds NaN until written."""
+class _DrawsAlike(UnwrittenHolds):
+    """Every draw from torch's global stream starts from one state; memory holds NaN, or `MARK`, until written."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__(torch.nan, MARK)
         self.draws = 0
 
     def __torch_dispatch__(
@@ -120,7 +120,4 @@ class _DrawsAlike(TorchDispatchMode):
         if torch.Tag.nondeterministic_seeded in func.tags and self.draws < DRAWS:
             self.draws += 1
             torch.default_generator.manual_seed(0x5EED)
-        made = func(*args, **(kwargs or {}))
-        if func.__name__.startswith(("empty", "new_empty")) and made.is_floating_point():
-            made.fill_(float("nan"))
-        return made
+        return super().__torch_dispatch__(func, types, args, kwargs)

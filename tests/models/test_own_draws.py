@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mtl_bench.errors import BenchError
 from mtl_bench.models import MLP, ResNet18, initialise
@@ -123,7 +125,16 @@ def test_what_no_reset_draws_follows_the_seed_and_is_told(
 def constant_buffers(model: MLP) -> None:
     model.register_buffer("places", torch.arange(5.0), persistent=False)
     model.register_buffer("nothing", torch.tensor(torch.nan))
-    model.register_buffer("scratch", torch.empty(4))
+    for dtype in (
+        torch.float32,
+        torch.bfloat16,
+        torch.float8_e4m3fn,
+        torch.complex64,
+        torch.int64,
+        torch.uint8,
+        torch.bool,
+    ):
+        model.register_buffer(f"scratch_{str(dtype).removeprefix('torch.')}", torch.empty(4, dtype=dtype))
 
 
 class Later(nn.Module):
@@ -153,6 +164,25 @@ def test_nothing_is_told_of_what_is_as_ever(change: Change, caplog: pytest.LogCa
         assert torch.equal(value, both.get_parameter(name))
         assert torch.equal(value, other.get_parameter(name)) == bool((value == value.flatten()[0]).all())  # a constant
     assert not caplog.text
+
+
+class LeftOver(TorchDispatchMode):
+    """Memory that nothing has written holds the same numbers as ever, but one."""
+
+    times = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        if func is torch.ops.aten.empty.memory_format and made.numel():
+            self.times += 1
+            made.copy_(torch.arange(2.0, made.numel() + 2).view_as(made)).view(-1)[0] = self.times
+        return made
+
+
+@pytest.mark.parametrize("change", [constant_buffers, drawn_later, usual_layers])
+def test_what_memory_held_before_is_no_loaded_part(change: Change, caplog: pytest.LogCaptureFixture) -> None:
+    with LeftOver():
+        test_nothing_is_told_of_what_is_as_ever(change, caplog)
 
 
 def test_signs_are_no_loaded_part(caplog: pytest.LogCaptureFixture) -> None:
