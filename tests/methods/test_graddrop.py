@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from mtl_bench.errors import BenchError
-from mtl_bench.methods.graddrop import GradDrop
+from mtl_bench.methods.graddrop import PIECE, GradDrop, uniform
 from mtl_bench.methods.interface import TaskGradients
 from tests.methods.toys import context, toy
 
@@ -65,6 +65,17 @@ def test_parameter_form(leak: float) -> None:
     rows[1, 10:20] = 0
     found = GradDrop(at="shared", leak=leak).direction(gradients_at(rows, {}, None), generator=seeded())
     assert_close(found, at_parameters(rows, leak))
+
+
+@pytest.mark.parametrize("k", [2, 5, 11])
+@pytest.mark.parametrize("leak", [0.0, 0.3])
+def test_pieces_are_of_the_whole(k: int, leak: float) -> None:
+    rows = torch.randn(k, 2 * PIECE + 5, generator=torch.Generator().manual_seed(k))
+    whole = GradDrop.masked(rows, rows, leak, uniform(rows, seeded()))
+    assert torch.equal(GradDrop().at_parameters(rows, leak, seeded()), whole)
+    by_task = torch.linspace(0, 1, k)
+    whole = GradDrop.masked(rows, rows, by_task, uniform(rows, seeded()))
+    assert torch.equal(GradDrop().at_parameters(rows, by_task, seeded()), whole)
 
 
 @pytest.mark.parametrize("at", ["shared", "feature"])

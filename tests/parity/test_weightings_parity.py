@@ -114,5 +114,5 @@ def test_graddrop_with_the_same_random_numbers(leak: float | None) -> None:
             torch.manual_seed(seed)
             leaks = torch.linspace(0, 1, len(rows), dtype=DOUBLE) if leak is None else torch.full_like(rows[:, 0], leak)
             expected = aggregation.GradDrop(leak=leaks)(rows)
-        found = GradDrop.masked(rows, rows, leaks if leak is None else leak, torch.Generator().manual_seed(seed))
+        found = GradDrop().at_parameters(rows, leaks if leak is None else leak, torch.Generator().manual_seed(seed))
         assert_close(found, expected)
