@@ -6,7 +6,10 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import Literal, get_args, get_origin, get_type_hints
+
+LONG = 400  # characters of somebody else's message
 
 
 class BenchError(Exception):
@@ -51,7 +54,7 @@ def unforeseen(error: BaseException) -> str:
 
     The place is where the user's own code took part last; without such a frame ours, else the innermost one.
     """
-    message = " ".join(str(error).split())
+    message = shorten(str(error), LONG, placeholder=" …")  # torch's may have a page
     named = f"{type(error).__name__}: {message}" if message else type(error).__name__
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if _is_own(Path(frame.filename))]

@@ -3,13 +3,14 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 
-import torch
 from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError, unforeseen
 from mtl_bench.models.base import MultiTaskModel
 from mtl_bench.models.lazy import waiting
+from mtl_bench.models.seeded import seeded
 from mtl_bench.models.task_copies import copied_layers
+from mtl_bench.models.tensors import alike, tensors_of
 
 
 def initialise(model: MultiTaskModel, seed: int, kept: Mapping[str, Tensor] | None = None) -> None:
@@ -19,7 +20,7 @@ def initialise(model: MultiTaskModel, seed: int, kept: Mapping[str, Tensor] | No
 
     An encoder or a head therefore starts bit-equal whatever else the model holds: a single-task run, its multi-task run
     and one with the tasks in another order are compared from one start. Copies of a layer per task all start as the
-    layer does where it is shared. The global random state stays as it was.
+    layer does where it is shared. The global random states (torch's, numpy's, Python's) stay as they were.
 
     Raises `BenchError` for a model that is not on the CPU (other devices draw other numbers), for a layer that
     has no shape yet, and for a module that cannot be drawn.
@@ -28,16 +29,13 @@ def initialise(model: MultiTaskModel, seed: int, kept: Mapping[str, Tensor] | No
         raise BenchError("Initialise a model on the CPU and move it then, so that one seed is one start everywhere.")
     if names := waiting(model):
         raise BenchError(f"{names[0]} has no shape before the first forward: run one before initialising the model.")
-    with torch.random.fork_rng(devices=[]):
-        kept, copied = kept or {}, copied_layers(model)
-        state = {**dict(model.named_buffers()), **model.state_dict()}
-        for name, module in to_draw(model, kept):
-            # not torch.manual_seed: that reseeds every GPU's global stream as well
-            torch.default_generator.manual_seed(_stream(seed, copied.get(name, name)))
+    kept, copied, tensors = kept or {}, copied_layers(model), tensors_of(model)
+    for name, module in to_draw(model, kept):
+        with seeded(_stream(seed, copied.get(name, name))):
             draw(model, name, module, model.reset_module)
-        with torch.no_grad():
-            for key, value in kept.items():
-                state[key].copy_(value)
+    for name, value in kept.items():
+        if not alike(tensors[name], value).all():  # else it may be a view that nothing can be written into
+            tensors[name].copy_(value)
 
 
 def to_draw(model: nn.Module, kept: Mapping[str, Tensor]) -> Iterator[tuple[str, nn.Module]]:

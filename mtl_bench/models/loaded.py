@@ -7,9 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
-from mtl_bench.models.seeded import seeded, stream_positions
+from mtl_bench.models.seeded import check_streams, seeded, stream_positions
+from mtl_bench.models.tensors import alike, saved_tensors
 from mtl_bench.models.unwritten import UnwrittenHolds
 
+SIZES = "The model's constructor draws how many layers or buffers there are, or their sizes; fix them."
 QUIET = 8  # constructors in a row that agree with all before: chance, which makes signs agree by halves, does not
 
 
@@ -27,9 +29,9 @@ def not_drawn(build: Callable[[], nn.Module], sure: bool = False) -> dict[str, T
     seed = quiet = 0
     while quiet < QUIET:
         other, end = _built(build, seed := seed + 1)
-        _check_streams(start, end)
+        check_streams(start, end, "The model's constructor")
         if {name: value.shape for name, value in first.items()} != {name: v.shape for name, v in other.items()}:
-            raise BenchError("The model's constructor draws how many layers there are, or their sizes; fix them.")
+            raise BenchError(SIZES)
         before = sum(int(mask.sum()) for mask in same.values())
         for name, value in first.items():
             same[name] &= alike(value, other[name])
@@ -47,24 +49,10 @@ def not_drawn(build: Callable[[], nn.Module], sure: bool = False) -> dict[str, T
     return {name: value for name, value in first.items() if same[name].all()}
 
 
-def _check_streams(one: Mapping[str, bytes], other: Mapping[str, bytes]) -> None:
-    """They started apart, and end apart."""
-    if seeds := [library for library in one if one[library] == other[library]]:
-        raise BenchError(
-            f"The model's constructor seeds {seeds[0]}, so that every seed of a run would start alike; leave that out."
-        )
-
-
 def _built(build: Callable[[], nn.Module], seed: int) -> tuple[dict[str, Tensor], dict[str, bytes]]:
     """State of a model, and where the random streams then stand."""
     with seeded(seed), UnwrittenHolds(seed, seed):  # what awaits its first draw differs, as drawn numbers do
-        state = build().state_dict()
-        return {name: value for name, value in state.items() if isinstance(value, Tensor)}, stream_positions()
-
-
-def alike(one: Tensor, other: Tensor) -> Tensor:
-    """Where two tensors of one shape hold the same, NaN included."""
-    return (one == other) | ((one != one) & (other != other))
+        return saved_tensors(build()), stream_positions()
 
 
 def _loaded_in_part(value: Tensor, same: Tensor) -> bool:

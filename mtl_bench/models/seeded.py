@@ -2,11 +2,13 @@
 
 import pickle
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
 import torch
+
+from mtl_bench.errors import BenchError
 
 
 @contextmanager
@@ -31,3 +33,9 @@ def stream_positions() -> dict[str, bytes]:
         "numpy": pickle.dumps(np.random.get_state()),
         "Python's random": pickle.dumps(random.getstate()),
     }
+
+
+def check_streams(one: Mapping[str, bytes], other: Mapping[str, bytes], who: str) -> None:
+    """`who` left the streams there, which began apart. Raises BenchError for one that ends as the other does."""
+    if seeds := [library for library in one if one[library] == other[library]]:
+        raise BenchError(f"{who} seeds {seeds[0]}, so that every seed of a run would start alike; leave that out.")

@@ -1,7 +1,10 @@
 """Memory that a constructor asks for and leaves for a later reset to write."""
 
+import sys
+from contextlib import suppress
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -21,8 +24,14 @@ class UnwrittenHolds(TorchDispatchMode):
     ) -> Any:
         made = func(*args, **(kwargs or {}))
         if func.__name__.startswith(("empty", "new_empty")):
-            made.fill_(self.value if made.is_floating_point() else self.whole)
+            with suppress(RuntimeError):  # sparse ones are empty; some kinds of few bits have no fill
+                made.fill_(self.value if made.is_floating_point() else self.whole)
         return made
+
+    def __exit__(self, *raised: Any) -> None:
+        super().__exit__(*raised)  # type: ignore[no-untyped-call]
+        if "torch._dynamo" in sys.modules:
+            torch.compiler.reset()  # which remembers code that ran under a mode as never to be compiled
 
 
 def is_unwritten(tensor: Tensor, whole: int) -> bool:

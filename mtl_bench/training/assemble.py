@@ -18,8 +18,7 @@ from mtl_bench.methods.interface import Context
 from mtl_bench.models.base import MultiTaskModel
 from mtl_bench.models.initialise import initialise
 from mtl_bench.models.loaded import loaded
-from mtl_bench.models.own_draws import as_constructed
-from mtl_bench.models.seeded import seeded
+from mtl_bench.models.own_draws import as_constructed, constructed
 from mtl_bench.records.history import History
 from mtl_bench.streams import stream_seed
 from mtl_bench.training.build import build, build_model, build_optimizer, is_ours, kept_weights
@@ -110,8 +109,7 @@ def _model(plan: Plan, device: torch.device) -> tuple[MultiTaskModel, list[str]]
     shape = plan.dataset.image_shape
     constructor = partial(build_model, node, outputs, shape)
     own_stream = stream_seed("constructor", plan.seed)
-    with seeded(own_stream):  # what only the constructor draws (a random buffer) is the seed's, too
-        model = constructor()
+    model = constructed(constructor, own_stream)
     check_model(model, plan.tasks)
     kept = kept_weights(node, outputs, shape)
     start = kept if is_ours(node) else as_constructed(constructor, model, own_stream, kept)

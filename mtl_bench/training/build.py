@@ -15,6 +15,7 @@ from mtl_bench.errors import BenchError, unforeseen
 from mtl_bench.models.base import MultiTaskModel
 from mtl_bench.models.lazy import materialise
 from mtl_bench.models.loaded import not_drawn
+from mtl_bench.models.tensors import check_tensors
 from mtl_bench.step.mover import needs_closure
 from mtl_bench.tasks import Task
 from mtl_bench.training.arguments import check_node
@@ -51,9 +52,11 @@ def build(node: Mapping[str, Any], place: str, kind: type | None = None, **injec
 
 
 def build_model(node: Mapping[str, Any], outputs: Mapping[str, int], shape: Sequence[int]) -> MultiTaskModel:
-    """Every parameter has its shape, those of lazy layers too. Raises BenchError, see `build` and `materialise`."""
+    """Every parameter has its shape, those of lazy layers too. Raises what `build`, `materialise` and
+    `check_tensors` do."""
     model: MultiTaskModel = build(node, "model", MultiTaskModel, outputs=dict(outputs), input_shape=list(shape))
     materialise(model, shape)
+    check_tensors(model)
     return model
 
 

@@ -1,5 +1,6 @@
 """What a constructor draws in its own way stays so, follows the seed, and is told."""
 
+import random
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -8,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mtl_bench.errors import BenchError
 from mtl_bench.models import MLP, ResNet18, initialise
 from mtl_bench.models.loaded import not_drawn
-from mtl_bench.models.own_draws import as_constructed
-from mtl_bench.models.seeded import seeded
+from mtl_bench.models.own_draws import MARK, as_constructed, constructed
 
 Change = Callable[[MLP], object]
 
@@ -38,8 +39,7 @@ class Saying(Own):
 
 def begun(change: Change, seed: int = 0, kind: type[Own] = Own, outputs: tuple[str, ...] = ("left", "right")) -> Own:
     build = partial(kind, change, outputs)
-    with seeded(seed + 100):
-        model = build()
+    model = constructed(build, seed + 100)
     initialise(model, seed, as_constructed(build, model, seed + 100, not_drawn(build)))
     return model
 
@@ -194,6 +194,55 @@ def test_signs_are_no_loaded_part(caplog: pytest.LogCaptureFixture) -> None:
     assert "signs" in caplog.text
 
 
+class FromNumpy(nn.Linear):
+    def reset_parameters(self) -> None:
+        self.weight.data.copy_(torch.from_numpy(np.random.randn(*self.weight.shape) * random.gauss()))
+        nn.init.zeros_(self.bias)
+
+
+def test_resets_that_draw_from_numpy_follow_the_seed(caplog: pytest.LogCaptureFixture) -> None:
+    def change(model: MLP) -> None:
+        model.last = FromNumpy(3, 3)
+
+    both, again, other = begun(change), begun(change), begun(change, seed=1)
+    alone = begun(change, outputs=("left",))
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in both.state_dict().items())
+    assert all(torch.equal(value, both.state_dict()[name]) for name, value in alone.state_dict().items())
+    assert not torch.equal(both.get_parameter("last.weight"), other.get_parameter("last.weight"))
+    assert not caplog.text
+
+
+def test_memory_that_nothing_writes_is_zero() -> None:
+    def change(model: MLP) -> None:
+        partly = torch.empty(4, 4)
+        partly[0] = 1.0
+        model.register_buffer("partly", partly)
+        model.register_buffer("counts", torch.empty(3, dtype=torch.long))
+
+    with LeftOver():
+        model = begun(change)
+    assert model.get_buffer("partly").sum() == 4
+    assert not model.get_buffer("counts").any()
+
+
+def test_loaded_numbers_are_not_taken_for_unwritten(caplog: pytest.LogCaptureFixture) -> None:
+    def change(model: MLP) -> None:
+        model.norm = nn.BatchNorm1d(2)
+        model.norm.load_state_dict({**model.norm.state_dict(), "num_batches_tracked": torch.tensor(MARK)})
+
+    assert begun(change).get_buffer("norm.num_batches_tracked") == MARK
+
+
+def test_hooks_may_rename_what_a_state_holds() -> None:
+    def change(model: MLP) -> None:
+        orthogonal(model)
+        model.encoder[1] = checkpoint_wrapper(first(model))
+
+    found = begun(change)
+    assert is_orthogonal(found.get_parameter("encoder.1._checkpoint_wrapped_module.weight"))
+    assert (found.get_parameter("encoder.1._checkpoint_wrapped_module.bias") == -4).all()
+
+
 def seeds_in_a_fork(model: MLP) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -209,13 +258,53 @@ def more_layers(model: MLP) -> None:
         model.add_module(f"layer{k}", nn.Linear(2, 2))
 
 
+def buffer_of_some_size(model: MLP) -> None:
+    model.register_buffer("places", torch.nonzero(torch.rand(40) < 0.5), persistent=False)
+
+
+class Reset(nn.Module):
+    def __init__(self, write: Callable[[Tensor], object], *names: str) -> None:
+        super().__init__()
+        self.write = write
+        for name in ("weight", *names):
+            self.register_parameter(name, nn.Parameter(torch.empty(5)))
+
+    def reset_parameters(self) -> None:
+        self.write(self.weight.data)
+
+
+def fresh_resets(model: MLP) -> None:
+    model.later = Reset(lambda weight: weight.copy_(torch.from_numpy(np.random.default_rng().normal(size=5))))
+
+
+def seeding_resets(model: MLP) -> None:
+    def write(weight: Tensor) -> None:
+        torch.manual_seed(0)
+        weight.normal_()
+
+    model.later = Reset(write)
+
+
+def forgotten(model: MLP) -> None:
+    model.later = Reset(nn.init.normal_, "scale")
+
+
+def half_forgotten(model: MLP) -> None:
+    model.later = Reset(lambda weight: weight[:2].normal_())
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         (seeds_in_a_fork, r"seeds torch before it draws encoder\.1\.weight, so that every seed of a run"),
         (lambda model: np.random.seed(0), "constructor seeds numpy, so that every seed of a run"),
         (fresh_numbers, "noise of the model differs each time its constructor runs"),
-        (more_layers, "constructor draws how many layers there are"),
+        (more_layers, "constructor draws how many layers or buffers there are"),
+        (buffer_of_some_size, "constructor draws how many layers or buffers there are"),
+        (fresh_resets, "later.weight of the model differs each time its module is reset"),
+        (seeding_resets, r"The reset of later \(Reset\) seeds torch, so that every seed of a run would start alike"),
+        (forgotten, "later.scale of the model has numbers that neither its constructor nor `reset_parameters"),
+        (half_forgotten, "later.weight of the model has numbers that neither its constructor nor `reset_parameters"),
     ],
 )
 def test_draws_that_no_seed_governs_are_refused(change: Change, said: str) -> None:
@@ -235,7 +324,6 @@ def test_a_constructor_that_draws_until_it_likes_comes_to_its_end(monkeypatch: p
 
 def test_our_own_models_draw_nothing_else() -> None:
     build = partial(ResNet18, {"left": 2}, (3, 32, 32))
-    with seeded(0):
-        model = build()
+    model = constructed(build, 0)
     kept = not_drawn(build)
     assert as_constructed(build, model, 0, kept).keys() == kept.keys()
