@@ -114,11 +114,11 @@ def _check_drawn(
 
 def _check_seeding(model: MultiTaskModel, kept: Mapping[str, Tensor]) -> None:
     for name, module in to_draw(model, kept):
-        first, second = (_after(seed, model, name, module) for seed in (0, 1))
+        first, second = (_streams_after(seed, model, name, module) for seed in (0, 1))
         check_streams(first, second, f"The reset of {name or 'the model'} ({type(module).__name__})")
 
 
-def _after(seed: int, model: MultiTaskModel, name: str, module: nn.Module) -> dict[str, bytes]:
+def _streams_after(seed: int, model: MultiTaskModel, name: str, module: nn.Module) -> dict[str, bytes]:
     with seeded(seed):
         draw(model, name, module, model.reset_module)
         return stream_positions()
