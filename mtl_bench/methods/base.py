@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mtl_bench.methods.interface import Context, Step
+from mtl_bench.methods.plain_options import check_plain
 
 
 @dataclass(kw_only=True, eq=False)
@@ -32,14 +33,24 @@ class Method(ABC):
     solver_failures: int = field(default=0, init=False)
 
     def setup(self, context: Context) -> None:
-        """Called before training; one that has trained before begins anew. Raises BenchError for a model that the
-        method cannot serve."""
+        """Called before training; one that has trained before begins anew. Raises BenchError for options that cannot
+        be, and for a model that the method cannot serve."""
+        self.check_options()
         if "_begun" in vars(self):
             vars(self).update(deepcopy(self._begun))
         else:  # as a whole: what belongs together (an optimizer and its parameters) stays together
             made = [each.name for each in fields(self) if not each.init and hasattr(self, each.name)]
             self._begun: dict[str, Any] = deepcopy({name: getattr(self, name) for name in made})
         self.context = context
+
+    def check_options(self) -> None:
+        """Raises BenchError for what can be said of the options without a model: here, that each is of the kind that
+        the class says, and a number finite."""
+        check_plain(self, "method.")
+
+    @property
+    def is_set_up(self) -> bool:
+        return "context" in vars(self)
 
     @abstractmethod
     def update(self, step: Step) -> None:
@@ -64,7 +75,7 @@ class Method(ABC):
         return weights * len(weights) if self.natural_sum == 1 and not self.raw_scale else weights
 
     def state_dict(self) -> dict[str, Any]:
-        found = {name: getattr(self, name) for name in self._state_names()}
+        found = {name: getattr(self, name) for name in self._state_names() if hasattr(self, name)}
         return {name: value.state_dict() if hasattr(value, "state_dict") else value for name, value in found.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -1,6 +1,5 @@
 """Conflict-averse gradient descent."""
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.gradient import GramianWeighting
-from mtl_bench.methods.interface import Context, GramianProblem
+from mtl_bench.methods.interface import GramianProblem
 from mtl_bench.methods.priorities import Prioritised
 from mtl_bench.methods.solvers.conflict_averse import conflict_averse
 
@@ -40,9 +39,9 @@ class CAGrad(GramianWeighting, Prioritised):
     c: float = 0.4
     rescale: Literal["1+c", "1+c2", "none"] = "1+c"
 
-    def setup(self, context: Context) -> None:
-        super().setup(context)
-        if not 0 <= self.c < math.inf:
+    def check_options(self) -> None:
+        super().check_options()
+        if not self.c >= 0:
             raise BenchError(f"method.c is finite and not negative, got {self.c}.")
 
     def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:

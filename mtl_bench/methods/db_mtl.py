@@ -43,11 +43,14 @@ class DBMTL(Method):
     smoothed: TaskVectors = field(init=False, repr=False)
     seen: Float[Tensor, "K"] = field(init=False, repr=False)  # batches of each task that counted
 
+    def check_options(self) -> None:
+        super().check_options()
+        if not (0 <= self.beta < 1 and self.beta_decay >= 0):
+            raise BenchError(f"beta lies in [0, 1) and beta_decay from 0 on, got {self.beta} and {self.beta_decay}.")
+
     def setup(self, context: Context) -> None:
         super().setup(context)
         require_shared(self, context)
-        if not (0 <= self.beta < 1 and self.beta_decay >= 0):
-            raise BenchError(f"beta lies in [0, 1) and beta_decay from 0 on, got {self.beta} and {self.beta_decay}.")
         self.smoothed = TaskVectors(len(context.tasks))
         self.seen = torch.zeros(len(context.tasks), dtype=torch.float64, device=context.device)
 

@@ -44,11 +44,14 @@ class ExcessMTL(ComposableMethod):
     reference: Float[Tensor, "K"] = field(init=False, repr=False)
     seen: Float[Tensor, "K"] = field(init=False, repr=False)  # batches of each task that counted
 
+    def check_options(self) -> None:
+        super().check_options()
+        if not self.step_size >= 0 or self.warmup < 1:
+            raise BenchError(f"step_size >= 0 and warmup >= 1, got {self.step_size} and {self.warmup}.")
+
     def setup(self, context: Context) -> None:
         super().setup(context)
         require_shared(self, context)
-        if not self.step_size >= 0 or self.warmup < 1:
-            raise BenchError(f"step_size >= 0 and warmup >= 1, got {self.step_size} and {self.warmup}.")
         count = len(context.tasks)
         self.squares = TaskVectors(count)
         # float64: what one batch adds to the logarithms becomes small beside them

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.gradient import GramianWeighting
-from mtl_bench.methods.interface import Context, GramianProblem
+from mtl_bench.methods.interface import GramianProblem
 from mtl_bench.methods.priorities import Prioritised
 from mtl_bench.methods.solvers.alpha_fair import BOUND, alpha_fair
 
@@ -40,8 +40,8 @@ class FairGrad(GramianWeighting, Prioritised):
     alpha: float = 2.0
     max_norm: float | None = 1.0
 
-    def setup(self, context: Context) -> None:
-        super().setup(context)
+    def check_options(self) -> None:
+        super().check_options()
         if not 0 < self.alpha < math.inf:
             raise BenchError(f"method.alpha is positive and finite, got {self.alpha}.")
 

@@ -47,16 +47,23 @@ class GradVac(GramianWeighting):
         default_factory=lambda: torch.zeros(1, 0, 0, dtype=torch.float64), init=False, repr=False
     )
 
-    def setup(self, context: Context) -> None:
-        super().setup(context)
+    def check_options(self) -> None:
+        super().check_options()
         if not 0 <= self.beta <= 1:
             raise BenchError(f"method.beta lies in [0, 1], got {self.beta}.")
         if self.granularity != "whole" and (self.scale_heads or self.max_norm is not None):
             raise BenchError("scale_heads and max_norm need one weight per task: use granularity=whole.")
+
+    def setup(self, context: Context) -> None:
+        super().setup(context)
         if self.granularity == "layer":
             require_layers(self, context)
 
     def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
+        if self.granularity != "whole":
+            raise BenchError(
+                f"granularity={self.granularity} needs a Gramian per group: use granularity=whole, or Stepper."
+            )
         return self.group_weights(problem.gramian[None], problem.tasks, problem.generator)[0]
 
     def outcomes(self, problem: GramianProblem) -> Iterator[Float[Tensor, "k"]]:

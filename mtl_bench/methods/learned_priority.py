@@ -1,6 +1,5 @@
 """Priorities that the validation split decides."""
 
-import math
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -48,11 +47,14 @@ class LearnedPriority(ComposableMethod, Prioritised):
     scale_heads: bool = False
     logits: TaskScalars = field(init=False, repr=False)
 
+    def check_options(self) -> None:
+        super().check_options()
+        if not self.lr > 0:
+            raise BenchError(f"method.lr must be positive and finite, got {self.lr}.")
+
     def setup(self, context: Context) -> None:
         super().setup(context)
         require_shared(self, context)
-        if not 0 < self.lr < math.inf:
-            raise BenchError(f"method.lr must be positive and finite, got {self.lr}.")
         if not context.held_out:
             raise BenchError(
                 f"{type(self).__name__} learns from samples that are not trained on, and there are none: choose a "

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mtl_bench.errors import BenchError, check_choices
+from mtl_bench.errors import BenchError
 from mtl_bench.methods.composable import ComposableMethod
 from mtl_bench.methods.gradient import require_shared
 from mtl_bench.methods.interface import Context, Step
@@ -50,12 +50,14 @@ class MoCo(ComposableMethod):
     seen: Float[Tensor, "K"] = field(init=False, repr=False)  # batches of each task, and of all; those that counted
     steps: Float[Tensor, ""] = field(init=False, repr=False)
 
+    def check_options(self) -> None:
+        super().check_options()
+        if not (0 < self.beta <= 1 and min(self.beta_decay, self.gamma, self.gamma_decay, self.rho) >= 0):
+            raise BenchError("beta lies in (0, 1], and beta_decay, gamma, gamma_decay and rho are not negative.")
+
     def setup(self, context: Context) -> None:
         super().setup(context)
         require_shared(self, context)
-        check_choices(self, "method.")
-        if not (0 < self.beta <= 1 and min(self.beta_decay, self.gamma, self.gamma_decay, self.rho) >= 0):
-            raise BenchError("beta lies in (0, 1], and beta_decay, gamma, gamma_decay and rho are not negative.")
         count, device = len(context.tasks), context.device
         self.tracked = TaskVectors(count)
         # float64, as everything that is small and accumulates: λ moves by little once γ_t has decayed

@@ -119,5 +119,5 @@ def test_dynamic_chances_follow_the_losses() -> None:
 def test_what_it_refuses() -> None:
     with pytest.raises(BenchError, match="either priorities or gamma"):
         prioritised({"shape": 2}, gamma=1.0)
-    with pytest.raises(BenchError, match=r"method\.gamma is finite"):
+    with pytest.raises(BenchError, match=r"method\.gamma must be finite"):
         WPCGrad(gamma=float("nan")).setup(context())

@@ -224,12 +224,12 @@ def test_options_that_cannot_be_meant(given: dict[str, Any], sentence: str) -> N
         (PCGrad(weighting=FAMO()), "FAMO has a step of its own and weighs no losses"),  # type: ignore[arg-type]
         (FAMO(gamma=-1.0), "gamma is finite and not negative"),
         (WPCGrad(priorities={"task_0": "high"}), "priorities are numbers by task name"),  # type: ignore[dict-item]
-        (LinearScalarization(fixed={"task_0": 1.0, "task_1": None}), "are numbers, finite"),  # type: ignore[dict-item]
-        (GO4Align(groups=1.5), "groups is a number from 1 on"),  # type: ignore[arg-type]
-        (DynamicWeightAverage(temperature=float("nan")), "temperature must be positive"),
-        (STCH(mu=float("inf")), "mu must be positive"),
-        (RandomGroups(groups=1.5), "groups is a number of groups"),  # type: ignore[arg-type]
-        (Repeated(steps=1.5), "steps is a number of optimizer steps"),  # type: ignore[arg-type]
+        (LinearScalarization(fixed={"task_0": 1.0, "task_1": None}), "fixed weights are numbers by task name"),  # type: ignore[dict-item]
+        (GO4Align(groups=1.5), "groups must be a whole number"),  # type: ignore[arg-type]
+        (DynamicWeightAverage(temperature=float("nan")), "temperature must be finite"),
+        (STCH(mu=float("inf")), "mu must be finite"),
+        (RandomGroups(groups=1.5), "groups must be a whole number"),  # type: ignore[arg-type]
+        (Repeated(steps=1.5), "steps must be a whole number"),  # type: ignore[arg-type]
     ],
 )
 def test_methods_that_cannot_be_meant(method: Method, sentence: str) -> None:
