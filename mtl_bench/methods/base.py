@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
 from jaxtyping import Float
-from torch import Tensor
+from torch import OutOfMemoryError, Tensor
 
+from mtl_bench.errors import BenchError, unforeseen
 from mtl_bench.methods.interface import Context, Step
 from mtl_bench.methods.plain_options import check_plain
 
@@ -21,7 +22,7 @@ class Method(ABC):
     tasks in the batch, so that equal weights always mean the plain sum of losses) or None (no fixed sum).
     `raw_scale=True` keeps a paper's own scale. `parts`: into how many a batch is split at most. `state` names the
     attributes a checkpoint carries; a value that has `state_dict` itself (a nested weighting, trainable scalars) is
-    saved through it.
+    saved through it. What `setup` makes of them keeps its shape, unless it begins empty.
     """
 
     natural_sum: ClassVar[Literal["k", 1] | None]
@@ -79,14 +80,35 @@ class Method(ABC):
         return {name: value.state_dict() if hasattr(value, "state_dict") else value for name, value in found.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        for name in self._state_names():
-            current = getattr(self, name)
-            if hasattr(current, "load_state_dict"):
-                current.load_state_dict(state[name])
-            elif isinstance(state[name], Tensor) and isinstance(current, Tensor):
-                setattr(self, name, state[name].to(current.device))
-            else:
-                setattr(self, name, deepcopy(state[name]))
+        """Raises BenchError for the state of other options or tasks; what it has moved by then, `setup` clears."""
+        try:
+            if state.keys() != set(names := [*self._state_names()]):
+                raise ValueError(f"it holds {', '.join(state)}, where {', '.join(names)} are kept")
+            for name in names:
+                self._load(name, state[name])
+        except (BenchError, OutOfMemoryError):
+            raise
+        except Exception as error:  # whatever a state of another shape leads to
+            raise BenchError(
+                f"This state is of other options or tasks than {type(self).__name__} has here ({unforeseen(error)}); "
+                "make the method as it was when the state was saved."
+            ) from error
+
+    def _load(self, name: str, saved: Any) -> None:
+        """Raises ValueError for another kind or shape than `setup` made; what there is before it may grow."""
+        current, made = getattr(self, name), name not in vars(self).get("_begun", {})
+        if hasattr(current, "load_state_dict"):
+            current.load_state_dict(saved)
+        elif isinstance(saved, Tensor) and isinstance(current, Tensor):
+            if made and saved.shape != current.shape and current.shape[:1] != (0,):
+                raise ValueError(f"{name} has the shape {[*saved.shape]} there and {[*current.shape]} here")
+            setattr(self, name, saved.to(current.device))
+        elif made and isinstance(current, list) and len(saved) != len(current):
+            raise ValueError(f"{name} has {len(saved)} entries there and {len(current)} here")
+        elif current is None and isinstance(saved, dict):
+            raise ValueError(f"{name} is None here")
+        else:
+            setattr(self, name, deepcopy(saved))
 
     def _state_names(self) -> Iterator[str]:
         """Names from every class of the hierarchy, so that a subclass adds to `state` and never replaces it."""

@@ -29,6 +29,7 @@ from mtl_bench.methods import (
     RandomGroups,
     Repeated,
     ScaleInvariant,
+    SDMGrad,
     WPCGrad,
 )
 from mtl_bench.step import Stepper
@@ -236,3 +237,26 @@ def test_methods_that_cannot_be_meant(method: Method, sentence: str) -> None:
     model = Net()
     with pytest.raises(BenchError, match=sentence):
         stepper(model, method, model=model)
+
+
+@pytest.mark.parametrize(
+    ("split", "sentence"),
+    [
+        (lambda parts: [lambda: None] * 2, r"split=\(3\) gave 2 parts; return the losses of 3 parts"),
+        (lambda parts: [lambda: None] * 4, r"split=\(3\) gave 4 parts"),
+        (lambda parts: None, r"split=\(3\) gave None; return a list with the losses of 3 parts"),
+        (lambda parts: torch.ones(3), r"split=\(3\) gave tensor"),
+        (3, r"split= is a function of a number that gives the losses of so many parts; got 3"),
+    ],
+)
+def test_a_split_that_is_none(split: Any, sentence: str) -> None:
+    model = Net()
+    with pytest.raises(BenchError, match=sentence):
+        stepper(model, SDMGrad(), model=model).step(lambda: losses(model(IMAGE)), split=split)
+
+
+def test_a_split_may_give_its_parts_one_by_one() -> None:
+    model = Net()
+    made = stepper(model, SDMGrad(), model=model)
+    made.step(lambda: losses(model(IMAGE)), split=lambda n: ((lambda: losses(model(IMAGE))) for _ in range(n)))  # type: ignore[arg-type,return-value]
+    assert made.skipped == 0
