@@ -57,9 +57,9 @@ class WPCGrad(GramianWeighting, Prioritised):
     def chances(self, problem: GramianProblem) -> Float[Tensor, "k"]:
         """q of the tasks in the batch."""
         k = len(problem.gramian)
-        if self.means is None or self.gamma is None:
+        means = None if self.means is None else self.means[list(problem.tasks or range(k))]
+        if self.gamma is None or means is None or means.isnan().all():
             return self.preference(problem.tasks, k)
-        means = self.means[list(problem.tasks or range(k))]
         means = means.nan_to_num(nan=float(means.nanmean()))  # never seen with a label
         return (self.gamma * means.clamp(min=1e-30).log()).softmax(dim=0)
 
