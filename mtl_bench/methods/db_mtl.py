@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mtl_bench.errors import BenchError
@@ -12,7 +12,7 @@ from mtl_bench.methods.base import Method
 from mtl_bench.methods.gradient import require_shared
 from mtl_bench.methods.interface import Context, Step
 from mtl_bench.methods.loss_weighting import pick
-from mtl_bench.methods.task_values import is_sound, placed, positive
+from mtl_bench.methods.task_values import placed, positive
 from mtl_bench.methods.task_vectors import TaskVectors
 
 
@@ -57,15 +57,15 @@ class DBMTL(Method):
     def update(self, step: Step) -> None:
         losses = step.losses(at="shared")
         gradients = step.gradients(losses, weights=1 / positive(losses.values))
-        direction, counted = self.weighed(gradients.matrix(), losses.values, losses.tasks)
+        direction, counted = self.weighed(gradients.matrix(), losses.tasks, gradients.finite())
         gradients.assign(direction, counted if self.scale_heads else None, weights=counted)
         step.apply()
 
     def weighed(
-        self, rows: Float[Tensor, "k P"], values: Float[Tensor, "k"], tasks: tuple[int, ...]
+        self, rows: Float[Tensor, "k P"], tasks: tuple[int, ...], sound: Bool[Tensor, ""]
     ) -> tuple[Float[Tensor, "P"], Float[Tensor, "k"]]:
         """d, and what each smoothed gradient counts in it."""
-        sound, seen = is_sound(values, rows), pick(self.seen, tasks) + 1
+        seen = pick(self.seen, tasks) + 1
         every = self.smoothed.average(rows, tasks, self.beta / seen**self.beta_decay, sound)
         self.seen = placed(self.seen, torch.where(sound, seen, seen - 1), tasks)
         norms = torch.stack([every[task].norm() for task in tasks])

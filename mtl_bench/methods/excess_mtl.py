@@ -12,7 +12,7 @@ from mtl_bench.methods.composable import ComposableMethod
 from mtl_bench.methods.gradient import require_shared
 from mtl_bench.methods.interface import Context, Step
 from mtl_bench.methods.loss_weighting import pick
-from mtl_bench.methods.task_values import is_sound, placed
+from mtl_bench.methods.task_values import placed
 from mtl_bench.methods.task_vectors import TaskVectors
 
 
@@ -62,7 +62,7 @@ class ExcessMTL(ComposableMethod):
         losses = step.losses(at="shared")
         gradients = step.gradients(losses, weights=self.weigh(losses, step))
         self.observe(losses)
-        self.follow(gradients.matrix(), losses.tasks, is_sound(losses.values, gradients.matrix()))
+        self.follow(gradients.matrix(), losses.tasks, gradients.finite())
         weights = self.scaled(pick(self.log_weights, losses.tasks).softmax(dim=0))
         gradients.combine(weights, heads=weights if self.scale_heads else None)
         step.apply()

@@ -98,7 +98,7 @@ class GramianWeighting(GradientMethod):
 
     def write(self, gradients: TaskGradients, step: Step) -> None:
         gramian = gradients.gramian()
-        if not gramian.isfinite().all():
+        if not (gramian.isfinite().all() and gradients.losses.isfinite().all()):
             # The step is going to be skipped on the device; a solver must not see NaN, nor keep state from it.
             gradients.combine(torch.full((len(gramian),), torch.nan, dtype=gramian.dtype))
             return

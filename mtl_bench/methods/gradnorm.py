@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mtl_bench.errors import BenchError
@@ -16,7 +16,7 @@ from mtl_bench.methods.gradient import require_shared
 from mtl_bench.methods.interface import Context, Step
 from mtl_bench.methods.loss_weighting import pick
 from mtl_bench.methods.task_scalars import TaskScalars
-from mtl_bench.methods.task_values import is_sound, not_negative, placed
+from mtl_bench.methods.task_values import not_negative, placed
 
 LEAST = 1e-3  # of a weight; ours, the paper only wants them positive
 
@@ -85,11 +85,14 @@ class GradNorm(Method):
         values = not_negative(losses.values)
         weights = torch.where(values.isnan(), torch.nan, self.balance.values(losses.tasks))
         gradients.combine(weights, heads=weights if self.scale_heads else None)
-        self.rebalance(gradients.matrix(), values, losses.tasks)
+        self.rebalance(gradients.matrix(), values, losses.tasks, gradients.finite())
         step.apply()
 
-    def rebalance(self, rows: Float[Tensor, "k P"], values: Float[Tensor, "k"], tasks: tuple[int, ...]) -> None:
-        sound, weights, initial = is_sound(values, rows), self.balance.values(tasks), pick(self.initial, tasks)
+    def rebalance(
+        self, rows: Float[Tensor, "k P"], values: Float[Tensor, "k"], tasks: tuple[int, ...], finite: Bool[Tensor, ""]
+    ) -> None:
+        sound, weights = finite & values.isfinite().all(), self.balance.values(tasks)
+        initial = pick(self.initial, tasks)
         known = torch.where(initial > 0, initial, values.to(initial))
         if self.reference == "first":
             self.initial = placed(self.initial, torch.where(sound, known, initial), tasks)

@@ -80,7 +80,7 @@ class LayerConflicts(ComposableMethod):
         losses = step.losses(at="shared")
         weights = (by or self).weigh(losses, step)
         gradients = step.gradients(losses, weights=None if by is None else weights)
-        self._count(gradients, losses.values.isfinite().all())
+        self._count(gradients)
         if by is None:
             gradients.combine(weights, heads=weights)
         else:
@@ -98,7 +98,7 @@ class LayerConflicts(ComposableMethod):
     def findings(self) -> dict[str, Any]:
         return {"layers": list(self.layers), "conflicts": self.conflicts.tolist(), "pairs": int(self.pairs)}
 
-    def _count(self, gradients: TaskGradients, sound: Tensor) -> None:
+    def _count(self, gradients: TaskGradients) -> None:
         k = len(gradients.tasks)
         gramians = gradients.matrix().new_zeros(len(self.layers), k, k)
         for name, rows in gradients.layers():
@@ -106,7 +106,7 @@ class LayerConflicts(ComposableMethod):
             gramians[self.layers[layer_of(name)]] += flat @ flat.T
         norms = gramians.diagonal(dim1=1, dim2=2).sqrt()
         cosines = gramians / norms[:, :, None] / norms[:, None, :]  # NaN with a gradient of 0, which is below nothing
-        sound = sound & gramians.isfinite().all()
+        sound = gradients.finite() & gramians.isfinite().all()
         pairs = torch.ones(k, k, dtype=torch.bool, device=cosines.device).triu(diagonal=1)
         self.conflicts += ((cosines < self.severity) & pairs).sum(dim=(1, 2)) * sound
         self.pairs += pairs.sum() * sound

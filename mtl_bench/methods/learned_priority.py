@@ -13,7 +13,6 @@ from mtl_bench.methods.gradient import require_shared
 from mtl_bench.methods.interface import Context, HeldOutSamples, Step, TaskGradients
 from mtl_bench.methods.priorities import Prioritised
 from mtl_bench.methods.task_scalars import TaskScalars
-from mtl_bench.methods.task_values import is_sound
 
 
 @dataclass(kw_only=True, eq=False)
@@ -74,8 +73,8 @@ class LearnedPriority(ComposableMethod, Prioritised):
         if held_out.tasks:
             slopes = self.slopes(rows, held_out)
             hypergradient = weights * (slopes - (shares * slopes).sum())
-            sound = is_sound(losses.values, rows.matrix())  # else there was no step whose derivative this is
-            self.logits.descend(torch.where(sound, hypergradient, torch.nan), losses.tasks)
+            # else there was no step whose derivative this is
+            self.logits.descend(torch.where(rows.finite(), hypergradient, torch.nan), losses.tasks)
 
     def slopes(self, rows: TaskGradients, held_out: HeldOutSamples) -> Float[Tensor, "k"]:
         """−⟨g_k, v⟩, on the device."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mtl_bench.errors import BenchError
@@ -12,7 +12,7 @@ from mtl_bench.methods.composable import ComposableMethod
 from mtl_bench.methods.gradient import require_shared
 from mtl_bench.methods.interface import Context, Step
 from mtl_bench.methods.loss_weighting import pick
-from mtl_bench.methods.task_values import is_sound, not_negative, placed
+from mtl_bench.methods.task_values import not_negative, placed
 from mtl_bench.methods.task_vectors import TaskVectors
 
 
@@ -70,18 +70,18 @@ class MoCo(ComposableMethod):
         weights = self.weigh(losses, step)
         gradients = step.gradients(losses, weights=weights)
         values = losses.values * weights.to(losses.values)
-        direction, counted = self.weighed(gradients.matrix(), values, losses.tasks)
+        direction, counted = self.weighed(gradients.matrix(), values, losses.tasks, gradients.finite())
         gradients.assign(direction, counted if self.scale_heads else None, weights=counted)
         self.observe(losses)
         step.apply()
 
     def weighed(
-        self, rows: Float[Tensor, "k P"], values: Float[Tensor, "k"], tasks: tuple[int, ...]
+        self, rows: Float[Tensor, "k P"], values: Float[Tensor, "k"], tasks: tuple[int, ...], finite: Bool[Tensor, ""]
     ) -> tuple[Float[Tensor, "P"], Float[Tensor, "k"]]:
         """d, and what each tracked gradient counts in it."""
         if self.normalise == "loss":
             values = not_negative(values)
-        sound = is_sound(values, rows)
+        sound = finite & values.isfinite().all()
         if self.normalise == "loss":
             rows = rows * (values.to(rows) / (rows.norm(dim=1) + 1e-8))[:, None]  # 1e-8 as released
         seen = pick(self.seen, tasks) + 1

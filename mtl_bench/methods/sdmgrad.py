@@ -28,7 +28,7 @@ class SDMGrad(ComposableMethod, Prioritised):
     nothing is independent; it also clips d to norm 1 (`max_norm`). Heads learn from the third part alone
     (`scale_heads`: times w too). One step sees three times the samples of each gradient: compare at equal samples. A
     task that has no label in one of the parts, as one with fewer than three in the batch, is left out; a batch without
-    any other takes no step. Nor is any state moved by a batch that is not finite.
+    any other takes no step. Nor is any state moved by a batch that is not finite, but for a head's gradient alone.
     Cost: 3 forwards and 3 k encoder backwards of a third of the batch (1 and k passes), up to 2 k × P memory,
     two host copies.
 

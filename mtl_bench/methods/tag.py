@@ -48,7 +48,7 @@ class TAG(ComposableMethod):
 
     Cost of a measured batch: 1 + k forwards, k backwards, 1 + 2k passes (K paths: k + k² and 2k + k²), without
     lookaheads 1 + k passes; k × P memory, a copy of the parameters and of the state that the optimizer's rule moves;
-    one host copy per matrix. Other batches: 1 forward, 1 backward.
+    one host copy per matrix, and a truth value. Other batches: 1 forward, 1 backward.
 
     Raises BenchError for unknown options, for a weighting with scale_heads=false, and for cosines of a model that
     shares nothing but vectors.
@@ -119,7 +119,7 @@ class TAG(ComposableMethod):
 
     def _measure(self, gradients: TaskGradients, step: Step) -> None:
         gramian, before, lr = gradients.gramian(), gradients.losses, step.lr
-        if not (gramian.isfinite().all() and before.isfinite().all()):
+        if not (gramian.isfinite().all() and gradients.finite()):
             return
         before = torch.where(before > 0, before, torch.nan)
         scale = lr if self.divide_by_lr else 1.0
