@@ -13,6 +13,7 @@ from mtl_bench.methods.interface import GramianProblem
 from mtl_bench.methods.priorities import Prioritised
 from mtl_bench.methods.solvers.conflict_averse import conflict_averse
 
+WIDEST = 1_000_000  # of c: MGDA's direction to six digits, and its square is far from overflow
 GAP = 1e-8  # relative duality gap above which the solver is counted as failed
 
 
@@ -31,7 +32,7 @@ class CAGrad(GramianWeighting, Prioritised):
     is the paper's on NYUv2 (LibMTL 0.5).
     Cost: 1 forward, k encoder backwards.
 
-    Raises BenchError for c that is negative or not finite.
+    Raises BenchError for c that is negative or above a million.
     """
 
     natural_sum: ClassVar[Literal[1]] = 1
@@ -41,8 +42,8 @@ class CAGrad(GramianWeighting, Prioritised):
 
     def check_options(self) -> None:
         super().check_options()
-        if not self.c >= 0:
-            raise BenchError(f"method.c is finite and not negative, got {self.c}.")
+        if not 0 <= self.c <= WIDEST:
+            raise BenchError(f"method.c is not negative and at most {WIDEST:,}, got {self.c}.")
 
     def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
         preference = self.preference(problem.tasks, len(problem.gramian))

@@ -51,7 +51,7 @@ Given = dict[str, Any]
     ("kind", "given", "sentence"),
     [
         (MGDA, {"normalise": "L2"}, r"method\.normalise is one of none, l2, loss, loss\+; got 'L2'"),
-        (CAGrad, {"c": -1}, r"method\.c is finite and not negative, got -1"),
+        (CAGrad, {"c": -1}, r"method\.c is not negative and at most 1,000,000, got -1"),
         (CAGrad, {"c": "x"}, r"method\.c must be a number, got 'x'"),
         (CAGrad, {"c": True}, r"method\.c must be a number, got True"),
         (CAGrad, {"c": 1 + 0j}, r"method\.c must be a number, got \(1\+0j\)"),
