@@ -32,7 +32,12 @@ def is_plain(kind: Any) -> bool:
     """Whether it is a number, text, a truth value, null or a choice, or either of such."""
     if is_union(kind):
         return all(map(is_plain, get_args(kind)))
-    return get_origin(kind) is Literal or kind in WORDS
+    return get_origin(kind) is Literal or has_word(kind)
+
+
+def has_word(kind: Any) -> bool:
+    """An annotation may be anything, also what cannot be looked up."""
+    return isclass(kind) and kind in WORDS
 
 
 def is_of(value: Any, kind: Any) -> bool:
@@ -66,7 +71,9 @@ def words_of(kind: Any) -> str:
         return f"a list [{' | '.join(dict.fromkeys(words_of(one) for one in inner if one is not Ellipsis))}, …]"
     if origin in (dict, Mapping):
         return f"a map {{name: {'…' if inner[1] is Any else words_of(inner[1])}}}"
-    return WORDS.get(kind) or f"a node with a _target_ ({kind.__name__ if isclass(kind) else 'function'})"
+    return (
+        WORDS[kind] if has_word(kind) else f"a node with a _target_ ({kind.__name__ if isclass(kind) else 'function'})"
+    )
 
 
 def shown(value: Any) -> str:

@@ -51,7 +51,7 @@ class Prioritised(Method):
         """
         if self.priorities is None:
             return torch.full((count,), 1 / count, dtype=torch.float64)
-        if tasks is None or not hasattr(self, "context"):
+        if tasks is None or not self.is_set_up:
             raise BenchError(
                 "priorities go by the names of tasks, which a bare Gramian does not have: use Stepper(…, tasks=[…]), "
                 "or leave them out."

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 from torch import Tensor
 
 from mtl_bench.errors import BenchError, unforeseen
-from mtl_bench.kinds import WORDS, hints_of, is_of, is_union, words_of
+from mtl_bench.kinds import has_word, hints_of, is_of, is_union, words_of
 
 HYDRA = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
 
@@ -101,7 +101,7 @@ def _fits(value: Any, kind: Any) -> bool:
         return any(_fits(value, one) for one in inner)
     if origin is Literal:
         return value in inner
-    if kind in WORDS and kind is not str:  # what YAML reads as a number may be meant as text
+    if has_word(kind) and kind is not str:  # what YAML reads as a number may be meant as text
         return is_of(value, kind)
     if origin in (list, tuple, Sequence):
         kinds = [one for one in inner if one is not Ellipsis]

@@ -147,6 +147,7 @@ def test_annotations_that_cannot_be_evaluated_check_nothing() -> None:
     @dataclass(kw_only=True, eq=False)
     class Other(PCGrad):
         places: list[int] | None = None  # no plain kind
+        odd: [int] = ()  # type: ignore[valid-type]  # nor any kind
 
     Own(max_norm=None).setup(context())
     Other(places="anything").setup(context())  # type: ignore[arg-type]
