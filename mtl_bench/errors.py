@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
-from typing import Literal, get_args, get_origin, get_type_hints
+from typing import Literal, get_args, get_origin
+
+from mtl_bench.kinds import hints_of, is_choice
 
 LONG = 400  # characters of somebody else's message
 
@@ -25,15 +27,11 @@ def check_choices(owner: object, place: str) -> None:
 
     `place` comes before the attribute's name in the BenchError.
     """
-    try:
-        hints = get_type_hints(type(owner))
-    except (NameError, TypeError, AttributeError):  # a user's annotations that cannot be evaluated check nothing
-        return
-    for name, kind in hints.items():
+    for name, kind in hints_of(type(owner)).items():
         if get_origin(kind) is not Literal:
             continue
         value, choices = getattr(owner, name), get_args(kind)
-        if value not in choices or isinstance(value, bool):  # True is 1 to `in`
+        if not is_choice(value, choices):
             raise BenchError(f"{place}{name} is one of {', '.join(map(str, choices))}; got {value!r}.")
 
 

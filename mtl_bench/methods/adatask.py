@@ -44,13 +44,16 @@ class AdaTask(ComposableMethod):
     squares: TaskVectors = field(init=False, repr=False)
     seen: list[int] = field(init=False, repr=False)  # batches of each task
 
-    def setup(self, context: Context) -> None:
-        super().setup(context)
-        require_shared(self, context)
+    def check_options(self) -> None:
+        super().check_options()
         if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1 and self.epsilon > 0):
             raise BenchError(
                 f"beta1 and beta2 lie in [0, 1), epsilon above 0; got {self.beta1}, {self.beta2} and {self.epsilon}."
             )
+
+    def setup(self, context: Context) -> None:
+        super().setup(context)
+        require_shared(self, context)
         if context.normalised_decay:
             raise BenchError(
                 "AdaTask takes the steps of shared parameters itself, and the optimizer would normalise its weight "

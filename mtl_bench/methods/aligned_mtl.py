@@ -35,7 +35,7 @@ class AlignedMTL(GramianWeighting, Prioritised, NumericalRank):
 
     def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
         k = len(problem.gramian)
-        return balance(problem.gramian, self.scale, self.eps) @ (k * self.preference(problem.tasks, k))
+        return balance(problem.gramian, self.scale, self.eps_of(k)) @ (k * self.preference(problem.tasks, k))
 
 
 def balance(gramian: Float[Tensor, "k k"], scale: Scale, eps: float) -> Float[Tensor, "k k"]:

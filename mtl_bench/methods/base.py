@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
 from jaxtyping import Float
-from torch import Tensor
+from torch import OutOfMemoryError, Tensor
 
+from mtl_bench.errors import BenchError, unforeseen
 from mtl_bench.methods.interface import Context, Step
+from mtl_bench.methods.plain_options import check_plain
 
 
 @dataclass(kw_only=True, eq=False)
@@ -20,7 +22,7 @@ class Method(ABC):
     tasks in the batch, so that equal weights always mean the plain sum of losses) or None (no fixed sum).
     `raw_scale=True` keeps a paper's own scale. `parts`: into how many a batch is split at most. `state` names the
     attributes a checkpoint carries; a value that has `state_dict` itself (a nested weighting, trainable scalars) is
-    saved through it.
+    saved through it. A tensor among them grows by rows, unless `setup` makes it empty.
     """
 
     natural_sum: ClassVar[Literal["k", 1] | None]
@@ -32,14 +34,24 @@ class Method(ABC):
     solver_failures: int = field(default=0, init=False)
 
     def setup(self, context: Context) -> None:
-        """Called before training; one that has trained before begins anew. Raises BenchError for a model that the
-        method cannot serve."""
+        """Called before training; one that has trained before begins anew. Raises BenchError for options that cannot
+        be, and for a model that the method cannot serve."""
+        self.check_options()
         if "_begun" in vars(self):
             vars(self).update(deepcopy(self._begun))
         else:  # as a whole: what belongs together (an optimizer and its parameters) stays together
             made = [each.name for each in fields(self) if not each.init and hasattr(self, each.name)]
             self._begun: dict[str, Any] = deepcopy({name: getattr(self, name) for name in made})
         self.context = context
+
+    def check_options(self) -> None:
+        """Raises BenchError for what can be said of the options without a model: here, that each is of the kind that
+        the class says, and a number finite."""
+        check_plain(self, "method.")
+
+    @property
+    def is_set_up(self) -> bool:
+        return "context" in vars(self)
 
     @abstractmethod
     def update(self, step: Step) -> None:
@@ -64,18 +76,42 @@ class Method(ABC):
         return weights * len(weights) if self.natural_sum == 1 and not self.raw_scale else weights
 
     def state_dict(self) -> dict[str, Any]:
-        found = {name: getattr(self, name) for name in self._state_names()}
+        found = {name: getattr(self, name) for name in self._state_names() if hasattr(self, name)}
         return {name: value.state_dict() if hasattr(value, "state_dict") else value for name, value in found.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        for name in self._state_names():
-            current = getattr(self, name)
-            if hasattr(current, "load_state_dict"):
-                current.load_state_dict(state[name])
-            elif isinstance(state[name], Tensor) and isinstance(current, Tensor):
-                setattr(self, name, state[name].to(current.device))
-            else:
-                setattr(self, name, deepcopy(state[name]))
+        """Raises BenchError for the state of other options or tasks; what it has moved by then, `setup` clears."""
+        try:
+            names = [*self._state_names()]
+            if type(self).state_dict is Method.state_dict and state.keys() != set(names):
+                raise ValueError(f"it holds {', '.join(state)}, where {', '.join(names)} are kept")
+            for name in names:
+                self._load(name, state[name])
+        except (BenchError, OutOfMemoryError):
+            raise
+        except Exception as error:  # whatever a state of another shape leads to
+            raise BenchError(
+                f"This state is of other options or tasks than {type(self).__name__} has here ({unforeseen(error)}); "
+                "make the method as it was when the state was saved."
+            ) from error
+
+    def _load(self, name: str, saved: Any) -> None:
+        """Raises ValueError for rows of another shape than `setup` made; what there is before it is free."""
+        current, made = getattr(self, name), name not in vars(self).get("_begun", {})
+        if hasattr(current, "load_state_dict"):
+            current.load_state_dict(saved)
+        elif isinstance(saved, Tensor) and isinstance(current, Tensor):
+            if made and current.shape[:1] != (0,) and saved.shape[1:] != current.shape[1:]:
+                raise ValueError(f"{name} has the shape {[*saved.shape]} there and {[*current.shape]} here")
+            setattr(self, name, saved.to(current.device))
+        elif (
+            current is None
+            and isinstance(saved, dict)
+            and any(each.name == name and each.init for each in fields(self))
+        ):
+            raise ValueError(f"{name} is None here")
+        else:
+            setattr(self, name, deepcopy(saved))
 
     def _state_names(self) -> Iterator[str]:
         """Names from every class of the hierarchy, so that a subclass adds to `state` and never replaces it."""

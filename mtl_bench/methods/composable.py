@@ -25,8 +25,9 @@ class ComposableMethod(Method):
     weighting: LossWeighting | None = None
     active_weighting: LossWeighting = field(init=False, repr=False)
 
-    def setup(self, context: Context) -> None:
-        super().setup(context)
+    def check_options(self) -> None:
+        super().check_options()
+        check_made("weighting", self.weighting)
         if self.weighting is not None and not isinstance(self.weighting, LossWeighting):
             raise BenchError(
                 f"{type(self.weighting).__name__} has a step of its own and weighs no losses for another method; "
@@ -34,11 +35,14 @@ class ComposableMethod(Method):
             )
         if self.weighting is not None and not self.weighting.scale_heads:
             raise BenchError("scale_heads=false works for a weighting on its own, not inside another method.")
+
+    def setup(self, context: Context) -> None:
+        super().setup(context)
         self.active_weighting = self.weighting or LinearScalarization()
         self.active_weighting.setup(context)
 
     def missed_residuals(self) -> int:
-        return super().missed_residuals() + self.active_weighting.missed_residuals()
+        return super().missed_residuals() + (self.active_weighting.missed_residuals() if self.is_set_up else 0)
 
     def weigh(self, losses: TaskLosses, step: Step) -> Float[Tensor, "k"]:
         """Weights aligned with `losses.tasks`; changes no state, `observe` does."""
@@ -50,3 +54,9 @@ class ComposableMethod(Method):
 
     def end_epoch(self, means: Float[Tensor, "K"]) -> None:
         self.active_weighting.end_epoch(means)
+
+
+def check_made(option: str, given: object) -> None:
+    """Raises BenchError for a class where one of its kind is wanted."""
+    if isinstance(given, type):
+        raise BenchError(f"{option} takes what was made, with its parentheses, as in {given.__name__}().")

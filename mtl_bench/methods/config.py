@@ -36,7 +36,7 @@ class ConFIG(GramianWeighting, Prioritised, NumericalRank):
 
     def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
         gramian, k = problem.gramian, len(problem.gramian)
-        towards = equal_cosines(gramian, k * self.preference(problem.tasks, k), self.eps)
+        towards = equal_cosines(gramian, k * self.preference(problem.tasks, k), self.eps_of(k))
         products = gramian @ towards
         square = towards @ products  # ‖U⁺1‖²
         if square <= 0:

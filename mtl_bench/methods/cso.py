@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from mtl_bench.errors import BenchError, check_choices
+from mtl_bench.errors import BenchError
 from mtl_bench.methods.channel_priority import connection_strength, project_onto_priority
 from mtl_bench.methods.composable import ComposableMethod
 from mtl_bench.methods.gradient import require_shared
@@ -68,7 +68,6 @@ class CSO(ComposableMethod):
 
     def setup(self, context: Context) -> None:
         super().setup(context)
-        check_choices(self, "method.")
         if self.phase != 1:
             require_shared(self, context)
         self.prioritised = [name for name in context.task_norms if self.pairs == "all" or _is_released(name)]

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mtl_bench.errors import BenchError
@@ -12,7 +12,7 @@ from mtl_bench.methods.base import Method
 from mtl_bench.methods.gradient import require_shared
 from mtl_bench.methods.interface import Context, Step
 from mtl_bench.methods.loss_weighting import pick
-from mtl_bench.methods.task_values import is_sound, placed, positive
+from mtl_bench.methods.task_values import placed, positive
 from mtl_bench.methods.task_vectors import TaskVectors
 
 
@@ -43,26 +43,29 @@ class DBMTL(Method):
     smoothed: TaskVectors = field(init=False, repr=False)
     seen: Float[Tensor, "K"] = field(init=False, repr=False)  # batches of each task that counted
 
+    def check_options(self) -> None:
+        super().check_options()
+        if not (0 <= self.beta < 1 and self.beta_decay >= 0):
+            raise BenchError(f"beta lies in [0, 1) and beta_decay from 0 on, got {self.beta} and {self.beta_decay}.")
+
     def setup(self, context: Context) -> None:
         super().setup(context)
         require_shared(self, context)
-        if not (0 <= self.beta < 1 and self.beta_decay >= 0):
-            raise BenchError(f"beta lies in [0, 1) and beta_decay from 0 on, got {self.beta} and {self.beta_decay}.")
         self.smoothed = TaskVectors(len(context.tasks))
         self.seen = torch.zeros(len(context.tasks), dtype=torch.float64, device=context.device)
 
     def update(self, step: Step) -> None:
         losses = step.losses(at="shared")
         gradients = step.gradients(losses, weights=1 / positive(losses.values))
-        direction, counted = self.weighed(gradients.matrix(), losses.values, losses.tasks)
+        direction, counted = self.weighed(gradients.matrix(), losses.tasks, gradients.finite())
         gradients.assign(direction, counted if self.scale_heads else None, weights=counted)
         step.apply()
 
     def weighed(
-        self, rows: Float[Tensor, "k P"], values: Float[Tensor, "k"], tasks: tuple[int, ...]
+        self, rows: Float[Tensor, "k P"], tasks: tuple[int, ...], sound: Bool[Tensor, ""]
     ) -> tuple[Float[Tensor, "P"], Float[Tensor, "k"]]:
         """d, and what each smoothed gradient counts in it."""
-        sound, seen = is_sound(values, rows), pick(self.seen, tasks) + 1
+        seen = pick(self.seen, tasks) + 1
         every = self.smoothed.average(rows, tasks, self.beta / seen**self.beta_decay, sound)
         self.seen = placed(self.seen, torch.where(sound, seen, seen - 1), tasks)
         norms = torch.stack([every[task].norm() for task in tasks])

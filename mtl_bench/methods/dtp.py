@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mtl_bench.errors import BenchError, check_choices
+from mtl_bench.errors import BenchError
 from mtl_bench.methods.interface import Context
 from mtl_bench.methods.loss_weighting import LossWeighting, pick
 from mtl_bench.methods.task_values import placed
@@ -44,11 +44,13 @@ class DynamicTaskPrioritization(LossWeighting):
     performance: Float[Tensor, "K"] = field(init=False, repr=False)  # 0: not known yet
     unit: Float[Tensor, "K"] = field(init=False, repr=False)  # c; 0: not known yet
 
-    def setup(self, context: Context) -> None:
-        super().setup(context)
-        check_choices(self, "method.")
+    def check_options(self) -> None:
+        super().check_options()
         if not (0 < self.discount <= 1 and self.gamma >= 0):
             raise BenchError(f"discount lies in (0, 1] and gamma from 0 on, got {self.discount} and {self.gamma}.")
+
+    def setup(self, context: Context) -> None:
+        super().setup(context)
         kinds = context.likelihoods
         if self.measure == "likelihood" and len(kinds) != len(context.tasks):
             raise BenchError("measure=likelihood asks what tasks are: give `likelihoods`, or measure=relative.")

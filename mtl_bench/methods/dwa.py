@@ -40,12 +40,15 @@ class DynamicWeightAverage(LossWeighting):
     ratios: Float[Tensor, "K"] = field(init=False, repr=False)
     recent: Float[Tensor, "K window"] = field(init=False, repr=False)  # losses; NaN: fewer so far
 
-    def setup(self, context: Context) -> None:
-        super().setup(context)
+    def check_options(self) -> None:
+        super().check_options()
         if not self.temperature > 0:
             raise BenchError(f"temperature must be positive, got {self.temperature}.")
         if self.window is not None and self.window < 1:
             raise BenchError(f"window is a number of batches from 1 on, or null for epochs; got {self.window}.")
+
+    def setup(self, context: Context) -> None:
+        super().setup(context)
         self.ratios = torch.ones(len(context.tasks), device=context.device)
         self.recent = torch.full((len(context.tasks), 2 * (self.window or 0)), torch.nan, device=context.device)
 

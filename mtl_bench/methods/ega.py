@@ -1,6 +1,5 @@
 """Eccentric gradient alignment."""
 
-import math
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -42,13 +41,16 @@ class EGA(GramianWeighting, NumericalRank):
     reference: Tensor | None = field(default=None, init=False, repr=False)
     ratio: Tensor | None = field(default=None, init=False, repr=False)
 
-    def setup(self, context: Context) -> None:
-        super().setup(context)
-        tell_warm_up(context, self.warmup, self.warmup + 2, "Aligned-MTL")
-        if not 0 < self.temperature < math.inf:
+    def check_options(self) -> None:
+        super().check_options()
+        if not self.temperature > 0:
             raise BenchError(f"method.temperature is positive and finite, got {self.temperature}.")
         if self.warmup < 0:
             raise BenchError(f"method.warmup is an epoch counted from 0, got {self.warmup}.")
+
+    def setup(self, context: Context) -> None:
+        super().setup(context)
+        tell_warm_up(context, self.warmup, self.warmup + 2, "Aligned-MTL")
 
     def end_epoch(self, means: Float[Tensor, "K"]) -> None:
         super().end_epoch(means)
@@ -64,7 +66,7 @@ class EGA(GramianWeighting, NumericalRank):
 
     def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
         k = len(problem.gramian)
-        aligned = balance(problem.gramian, "min", self.eps).sum(dim=1)
+        aligned = balance(problem.gramian, "min", self.eps_of(k)).sum(dim=1)
         if self.ratio is None:
             return aligned
         ratio = self.ratio if problem.tasks is None else self.ratio[list(problem.tasks)]

@@ -12,7 +12,7 @@ from mtl_bench.methods.composable import ComposableMethod
 from mtl_bench.methods.gradient import require_shared
 from mtl_bench.methods.interface import Context, Step
 from mtl_bench.methods.loss_weighting import pick
-from mtl_bench.methods.task_values import is_sound, placed
+from mtl_bench.methods.task_values import placed
 from mtl_bench.methods.task_vectors import TaskVectors
 
 
@@ -44,11 +44,14 @@ class ExcessMTL(ComposableMethod):
     reference: Float[Tensor, "K"] = field(init=False, repr=False)
     seen: Float[Tensor, "K"] = field(init=False, repr=False)  # batches of each task that counted
 
+    def check_options(self) -> None:
+        super().check_options()
+        if not self.step_size >= 0 or self.warmup < 1:
+            raise BenchError(f"step_size >= 0 and warmup >= 1, got {self.step_size} and {self.warmup}.")
+
     def setup(self, context: Context) -> None:
         super().setup(context)
         require_shared(self, context)
-        if not self.step_size >= 0 or self.warmup < 1:
-            raise BenchError(f"step_size >= 0 and warmup >= 1, got {self.step_size} and {self.warmup}.")
         count = len(context.tasks)
         self.squares = TaskVectors(count)
         # float64: what one batch adds to the logarithms becomes small beside them
@@ -59,7 +62,7 @@ class ExcessMTL(ComposableMethod):
         losses = step.losses(at="shared")
         gradients = step.gradients(losses, weights=self.weigh(losses, step))
         self.observe(losses)
-        self.follow(gradients.matrix(), losses.tasks, is_sound(losses.values, gradients.matrix()))
+        self.follow(gradients.matrix(), losses.tasks, gradients.finite())
         weights = self.scaled(pick(self.log_weights, losses.tasks).softmax(dim=0))
         gradients.combine(weights, heads=weights if self.scale_heads else None)
         step.apply()

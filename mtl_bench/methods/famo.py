@@ -1,6 +1,5 @@
 """Fast adaptive multi-task optimization."""
 
-import math
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -42,11 +41,14 @@ class FAMO(WeightedSum):
     least: Float[Tensor, "K"] = field(init=False, repr=False)  # b
     logits: TaskScalars = field(init=False, repr=False)
 
+    def check_options(self) -> None:
+        super().check_options()
+        if not self.gamma >= 0:
+            raise BenchError(f"method.gamma is finite and not negative, got {self.gamma}.")
+
     def setup(self, context: Context) -> None:
         super().setup(context)
         context.require_repeats()
-        if not 0 <= self.gamma < math.inf:
-            raise BenchError(f"method.gamma is finite and not negative, got {self.gamma}.")
         self.least = by_task("minimum", self.minimum, context)
         self.logits = TaskScalars(len(context.tasks), 0.0, self.lr, self.gamma, context.device)
 

@@ -1,7 +1,6 @@
 """GO4Align."""
 
 from dataclasses import dataclass, field
-from numbers import Integral
 from typing import ClassVar, Literal
 
 import torch
@@ -43,10 +42,13 @@ class GO4Align(LossWeighting):
     beta: float = 1e-4
     log_risk: Float[Tensor, "K"] = field(init=False, repr=False)  # log q up to a constant
 
+    def check_options(self) -> None:
+        super().check_options()
+        if self.groups < 1 or not self.beta >= 0:
+            raise BenchError(f"groups is a number from 1 on and beta not negative, got {self.groups} and {self.beta}.")
+
     def setup(self, context: Context) -> None:
         super().setup(context)
-        if not isinstance(self.groups, Integral) or self.groups < 1 or not self.beta >= 0:
-            raise BenchError(f"groups is a number from 1 on and beta not negative, got {self.groups} and {self.beta}.")
         # float64: at the default β, what one batch adds drowns in a float32 after some thousand of them
         self.log_risk = torch.zeros(len(context.tasks), dtype=torch.float64, device=context.device)
 

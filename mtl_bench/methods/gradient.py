@@ -13,7 +13,8 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from mtl_bench.errors import BenchError, check_choices
+from mtl_bench.errors import BenchError
+from mtl_bench.methods.bare_gramian import problem_of
 from mtl_bench.methods.composable import ComposableMethod
 from mtl_bench.methods.interface import Context, GramianProblem, Step, TaskGradients
 
@@ -33,7 +34,6 @@ class GradientMethod(ComposableMethod):
         require_shared(self, context)
         if self.at == "feature" and context.per_task_path:
             raise BenchError("at=feature needs one shared encoder pass; this model has a path per task: use at=shared.")
-        check_choices(self, "method.")
 
     def update(self, step: Step) -> None:
         losses = step.losses(at=self.at)
@@ -68,8 +68,8 @@ class GramianWeighting(GradientMethod):
     scale_heads: bool = False
     max_norm: float | None = None
 
-    def setup(self, context: Context) -> None:
-        super().setup(context)
+    def check_options(self) -> None:
+        super().check_options()
         check_max_norm(self.max_norm)
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -81,7 +81,7 @@ class GramianWeighting(GradientMethod):
     def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
         """Weights of the rows; called with a Gramian [k, k] (and keywords), it makes the problem of it.
 
-        Raises BenchError for a Gramian that is not square, finite and symmetric.
+        Raises BenchError for options that cannot be, for what is no Gramian, and for keywords that do not go with it.
         """
 
     def outcomes(self, problem: GramianProblem) -> Iterator[Float[Tensor, "k"]]:
@@ -98,7 +98,7 @@ class GramianWeighting(GradientMethod):
 
     def write(self, gradients: TaskGradients, step: Step) -> None:
         gramian = gradients.gramian()
-        if not gramian.isfinite().all():
+        if not (gramian.isfinite().all() and gradients.losses.isfinite().all()):
             # The step is going to be skipped on the device; a solver must not see NaN, nor keep state from it.
             gradients.combine(torch.full((len(gramian),), torch.nan, dtype=gramian.dtype))
             return
@@ -142,30 +142,13 @@ def _of_problem_or_gramian(weights: Callable[..., Tensor]) -> Callable[..., Tens
     @wraps(weights)
     def given(self: GramianWeighting, problem: GramianProblem | ArrayLike, **keywords: Any) -> Tensor:
         if not isinstance(problem, GramianProblem):
-            problem = GramianProblem(_checked(problem), **keywords)
+            self.check_options()
+            problem = problem_of(problem, **keywords)
         if takes_problem:
             return weights(self, problem)
         return weights(self, problem.gramian, losses=problem.losses, tasks=problem.tasks, generator=problem.generator)
 
     return given
-
-
-def _checked(given: ArrayLike) -> Float[Tensor, "k k"]:
-    """Of whoever calls a method with a Gramian of their own; that of a step needs no such look."""
-    try:
-        found = torch.as_tensor(given, dtype=None if hasattr(given, "dtype") else torch.float64).detach()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise BenchError(f"A Gramian is a tensor, an array or nested lists of numbers, not {given!r:.60}.") from error
-    gramian = found.double().cpu()
-    if gramian.ndim != 2 or not len(gramian) or len(gramian) != gramian.shape[1]:
-        raise BenchError(f"A Gramian is square, [k, k] with k tasks, got {list(gramian.shape)}: give rows @ rows.T.")
-    if not gramian.isfinite().all():
-        raise BenchError("A Gramian is finite, this one has NaN or infinity; skip the step, or see which loss is not.")
-    coarse = found.dtype in (torch.float16, torch.bfloat16)
-    allowed = torch.finfo(found.dtype if coarse else torch.float32).eps ** 0.5  # doubles may have been computed as such
-    if ((gramian - gramian.T).abs() > allowed * gramian.abs().max()).any():
-        raise BenchError("A Gramian is symmetric, this matrix is not; give rows @ rows.T, of one set of gradients.")
-    return gramian
 
 
 @dataclass(kw_only=True, eq=False)

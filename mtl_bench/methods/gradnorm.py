@@ -6,17 +6,17 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from mtl_bench.errors import BenchError, check_choices
+from mtl_bench.errors import BenchError
 from mtl_bench.methods.base import Method
-from mtl_bench.methods.by_task import by_task
+from mtl_bench.methods.by_task import by_task, check_by_name
 from mtl_bench.methods.gradient import require_shared
 from mtl_bench.methods.interface import Context, Step
 from mtl_bench.methods.loss_weighting import pick
 from mtl_bench.methods.task_scalars import TaskScalars
-from mtl_bench.methods.task_values import is_sound, not_negative, placed
+from mtl_bench.methods.task_values import not_negative, placed
 
 LEAST = 1e-3  # of a weight; ours, the paper only wants them positive
 
@@ -60,12 +60,17 @@ class GradNorm(Method):
     balance: TaskScalars = field(init=False, repr=False)
     initial: Float[Tensor, "K"] = field(init=False, repr=False)  # 0: not known yet
 
+    def check_options(self) -> None:
+        super().check_options()
+        if not self.alpha >= 0:
+            raise BenchError(f"alpha must not be negative, got {self.alpha}.")
+        check_by_name("theoretical losses", self.theoretical)
+        if not all(0 < float(loss) < math.inf for loss in self.theoretical.values()):
+            raise BenchError(f"method.theoretical has losses above 0, such as log(C); got {dict(self.theoretical)}.")
+
     def setup(self, context: Context) -> None:
         super().setup(context)
         require_shared(self, context)
-        check_choices(self, "method.")
-        if not self.alpha >= 0:
-            raise BenchError(f"alpha must not be negative, got {self.alpha}.")
         if self.at == "last_layer" and context.per_task_path:
             path = "this model has a path per task"
             raise BenchError(f"at=last_layer needs one shared encoder pass; {path}: use at=shared.")
@@ -73,8 +78,6 @@ class GradNorm(Method):
             raise BenchError("This model has no last shared layer that trains: use at=shared.")
         self.balance = TaskScalars(len(context.tasks), 1.0, self.lr, 0.0, context.device)
         self.initial = by_task("theoretical", self.theoretical, context).float()
-        if not all(0 < float(loss) < math.inf for loss in self.theoretical.values()):
-            raise BenchError(f"method.theoretical has losses above 0, such as log(C); got {dict(self.theoretical)}.")
 
     def update(self, step: Step) -> None:
         losses = step.losses(at=self.at)
@@ -82,11 +85,14 @@ class GradNorm(Method):
         values = not_negative(losses.values)
         weights = torch.where(values.isnan(), torch.nan, self.balance.values(losses.tasks))
         gradients.combine(weights, heads=weights if self.scale_heads else None)
-        self.rebalance(gradients.matrix(), values, losses.tasks)
+        self.rebalance(gradients.matrix(), values, losses.tasks, gradients.finite())
         step.apply()
 
-    def rebalance(self, rows: Float[Tensor, "k P"], values: Float[Tensor, "k"], tasks: tuple[int, ...]) -> None:
-        sound, weights, initial = is_sound(values, rows), self.balance.values(tasks), pick(self.initial, tasks)
+    def rebalance(
+        self, rows: Float[Tensor, "k P"], values: Float[Tensor, "k"], tasks: tuple[int, ...], finite: Bool[Tensor, ""]
+    ) -> None:
+        sound, weights = finite & values.isfinite().all(), self.balance.values(tasks)
+        initial = pick(self.initial, tasks)
         known = torch.where(initial > 0, initial, values.to(initial))
         if self.reference == "first":
             self.initial = placed(self.initial, torch.where(sound, known, initial), tasks)

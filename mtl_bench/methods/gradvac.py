@@ -27,7 +27,8 @@ class GradVac(GramianWeighting):
     For each i, over the other tasks j in random order: ρ = cos(p_i, g_j); if ρ < ρ̂_ij, p_i gets ‖p_i‖ (ρ̂ √(1 − ρ²) −
     ρ √(1 − ρ̂²)) / (‖g_j‖ √(1 − ρ̂²)) of g_j, so that their cosine is ρ̂; then ρ̂_ij ← (1 − β) ρ̂_ij + β ρ. d = Σ_i p_i.
     ρ̂ starts at 0, is not symmetric, stays within ±(1 − 1e-4) and belongs to a pair of tasks, also of those in a batch
-    alone. β = 0 is PCGrad. A zero gradient changes nothing. `weights` moves ρ̂.
+    alone. β = 0 is PCGrad. A zero gradient changes nothing. `weights` moves ρ̂; under "whole" also a step that is
+    skipped for the gradient of a head alone, which the host does not see.
 
     `granularity`, which the paper compares: "whole" takes all shared parameters as one vector (LibMTL, TorchJD),
     "layer" the tensors of each module, "matrix" each tensor, with targets of its own for every group. `beta` = 0.5 is
@@ -47,16 +48,23 @@ class GradVac(GramianWeighting):
         default_factory=lambda: torch.zeros(1, 0, 0, dtype=torch.float64), init=False, repr=False
     )
 
-    def setup(self, context: Context) -> None:
-        super().setup(context)
+    def check_options(self) -> None:
+        super().check_options()
         if not 0 <= self.beta <= 1:
             raise BenchError(f"method.beta lies in [0, 1], got {self.beta}.")
         if self.granularity != "whole" and (self.scale_heads or self.max_norm is not None):
             raise BenchError("scale_heads and max_norm need one weight per task: use granularity=whole.")
+
+    def setup(self, context: Context) -> None:
+        super().setup(context)
         if self.granularity == "layer":
             require_layers(self, context)
 
     def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
+        if self.granularity != "whole":
+            raise BenchError(
+                f"granularity={self.granularity} needs a Gramian per group: use granularity=whole, or Stepper."
+            )
         return self.group_weights(problem.gramian[None], problem.tasks, problem.generator)[0]
 
     def outcomes(self, problem: GramianProblem) -> Iterator[Float[Tensor, "k"]]:
@@ -78,7 +86,7 @@ class GradVac(GramianWeighting):
         products: dict[str, Tensor] = {}  # a module's tensors need not follow one another
         for group, rows in tensors:
             products[group] = products.get(group, 0) + (rows @ rows.T).double()
-        gramians = torch.stack(list(products.values())).cpu()
+        gramians = torch.where(gradients.finite(), torch.stack(list(products.values())), torch.nan).cpu()
         if not gramians.isfinite().all():
             gradients.assign(torch.full_like(gradients.matrix()[0], torch.nan))  # skipped; the targets must not see it
             return

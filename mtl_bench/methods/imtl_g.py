@@ -32,7 +32,8 @@ class IMTLG(GramianWeighting, NumericalRank):
     natural_sum: ClassVar[Literal[1]] = 1
 
     def weights(self, problem: GramianProblem) -> Float[Tensor, "k"]:
-        weights = equal_cosines(problem.gramian, torch.ones(len(problem.gramian), dtype=torch.float64), self.eps)
+        k = len(problem.gramian)
+        weights = equal_cosines(problem.gramian, torch.ones(k, dtype=torch.float64), self.eps_of(k))
         total = weights.sum()
         return weights / total if total.abs() > 1e-12 * weights.abs().sum() else torch.zeros_like(weights)
 

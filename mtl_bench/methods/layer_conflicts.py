@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mtl_bench.errors import BenchError
-from mtl_bench.methods.composable import ComposableMethod
+from mtl_bench.methods.composable import ComposableMethod, check_made
 from mtl_bench.methods.gradient import GradientMethod, require_shared
 from mtl_bench.methods.interface import Context, Step, TaskGradients
 from mtl_bench.methods.layer_names import layer_of, require_layers
@@ -48,11 +48,26 @@ class LayerConflicts(ComposableMethod):
     conflicts: Int[Tensor, "layers"] = field(init=False, repr=False)  # on the device
     pairs: Int[Tensor, ""] = field(init=False, repr=False)
 
+    def check_options(self) -> None:
+        super().check_options()
+        check_made("train_by", self.train_by)
+        if not -1 < self.severity <= 1:
+            raise BenchError(f"severity is a cosine above −1 and at most 1, got {self.severity}.")
+        by = self.train_by
+        if by is None:
+            return
+        if not isinstance(by, GradientMethod) or type(by).update is not GradientMethod.update or by.at != "shared":
+            raise BenchError(
+                f"Conflicts are counted in gradients of shared parameters, and {type(by).__name__} takes others or a "
+                "step of its own; train by another method, or leave train_by out for the plain sum."
+            )
+        if self.weighting is not None:
+            raise BenchError("The losses are weighted by what trains; give the weighting to train_by.")
+
     def setup(self, context: Context) -> None:
         super().setup(context)
         require_shared(self, context)
         require_layers(self, context)
-        self._check()
         if self.train_by is not None:
             self.train_by.setup(context)
         names = dict.fromkeys(map(layer_of, context.shared))
@@ -65,7 +80,7 @@ class LayerConflicts(ComposableMethod):
         losses = step.losses(at="shared")
         weights = (by or self).weigh(losses, step)
         gradients = step.gradients(losses, weights=None if by is None else weights)
-        self._count(gradients, losses.values.isfinite().all())
+        self._count(gradients)
         if by is None:
             gradients.combine(weights, heads=weights)
         else:
@@ -83,7 +98,7 @@ class LayerConflicts(ComposableMethod):
     def findings(self) -> dict[str, Any]:
         return {"layers": list(self.layers), "conflicts": self.conflicts.tolist(), "pairs": int(self.pairs)}
 
-    def _count(self, gradients: TaskGradients, sound: Tensor) -> None:
+    def _count(self, gradients: TaskGradients) -> None:
         k = len(gradients.tasks)
         gramians = gradients.matrix().new_zeros(len(self.layers), k, k)
         for name, rows in gradients.layers():
@@ -91,21 +106,7 @@ class LayerConflicts(ComposableMethod):
             gramians[self.layers[layer_of(name)]] += flat @ flat.T
         norms = gramians.diagonal(dim1=1, dim2=2).sqrt()
         cosines = gramians / norms[:, :, None] / norms[:, None, :]  # NaN with a gradient of 0, which is below nothing
-        sound = sound & gramians.isfinite().all()
+        sound = gradients.finite() & gramians.isfinite().all()
         pairs = torch.ones(k, k, dtype=torch.bool, device=cosines.device).triu(diagonal=1)
         self.conflicts += ((cosines < self.severity) & pairs).sum(dim=(1, 2)) * sound
         self.pairs += pairs.sum() * sound
-
-    def _check(self) -> None:
-        if not -1 < self.severity <= 1:
-            raise BenchError(f"severity is a cosine above −1 and at most 1, got {self.severity}.")
-        by = self.train_by
-        if by is None:
-            return
-        if not isinstance(by, GradientMethod) or type(by).update is not GradientMethod.update or by.at != "shared":
-            raise BenchError(
-                f"Conflicts are counted in gradients of shared parameters, and {type(by).__name__} takes others or a "
-                "step of its own; train by another method, or leave train_by out for the plain sum."
-            )
-        if self.weighting is not None:
-            raise BenchError("The losses are weighted by what trains; give the weighting to train_by.")

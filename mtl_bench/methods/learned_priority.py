@@ -1,6 +1,5 @@
 """Priorities that the validation split decides."""
 
-import math
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -14,7 +13,6 @@ from mtl_bench.methods.gradient import require_shared
 from mtl_bench.methods.interface import Context, HeldOutSamples, Step, TaskGradients
 from mtl_bench.methods.priorities import Prioritised
 from mtl_bench.methods.task_scalars import TaskScalars
-from mtl_bench.methods.task_values import is_sound
 
 
 @dataclass(kw_only=True, eq=False)
@@ -48,11 +46,14 @@ class LearnedPriority(ComposableMethod, Prioritised):
     scale_heads: bool = False
     logits: TaskScalars = field(init=False, repr=False)
 
+    def check_options(self) -> None:
+        super().check_options()
+        if not self.lr > 0:
+            raise BenchError(f"method.lr must be positive and finite, got {self.lr}.")
+
     def setup(self, context: Context) -> None:
         super().setup(context)
         require_shared(self, context)
-        if not 0 < self.lr < math.inf:
-            raise BenchError(f"method.lr must be positive and finite, got {self.lr}.")
         if not context.held_out:
             raise BenchError(
                 f"{type(self).__name__} learns from samples that are not trained on, and there are none: choose a "
@@ -72,8 +73,8 @@ class LearnedPriority(ComposableMethod, Prioritised):
         if held_out.tasks:
             slopes = self.slopes(rows, held_out)
             hypergradient = weights * (slopes - (shares * slopes).sum())
-            sound = is_sound(losses.values, rows.matrix())  # else there was no step whose derivative this is
-            self.logits.descend(torch.where(sound, hypergradient, torch.nan), losses.tasks)
+            # else there was no step whose derivative this is
+            self.logits.descend(torch.where(rows.finite(), hypergradient, torch.nan), losses.tasks)
 
     def slopes(self, rows: TaskGradients, held_out: HeldOutSamples) -> Float[Tensor, "k"]:
         """−⟨g_k, v⟩, on the device."""

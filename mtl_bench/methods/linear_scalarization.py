@@ -10,9 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mtl_bench.errors import BenchError
+from mtl_bench.methods.by_task import check_by_name, is_number
 from mtl_bench.methods.interface import Context
 from mtl_bench.methods.loss_weighting import LossWeighting, pick
-from mtl_bench.methods.priorities import Prioritised, is_number
+from mtl_bench.methods.priorities import Prioritised
 
 
 @dataclass(kw_only=True, eq=False)
@@ -37,11 +38,16 @@ class LinearScalarization(LossWeighting, Prioritised):
     fixed: Mapping[str, float] | None = None
     vector: Float[Tensor, "K"] = field(init=False, repr=False)
 
+    def check_options(self) -> None:
+        super().check_options()
+        if self.fixed is not None:
+            check_by_name("fixed weights", self.fixed)
+            if self.priorities is not None:
+                raise BenchError("Give either priorities or fixed weights, not both.")
+
     def setup(self, context: Context) -> None:
         super().setup(context)
         if self.priorities is not None:
-            if self.fixed is not None:
-                raise BenchError("Give either priorities or fixed weights, not both.")
             count = len(context.tasks)
             self.vector = (count * self.preference(tuple(range(count)), count)).float().to(context.device)
             return
@@ -49,7 +55,8 @@ class LinearScalarization(LossWeighting, Prioritised):
         chosen = given if self.fixed is None else self.fixed
         if set(chosen) != set(context.tasks):
             raise BenchError(
-                f"Task weights name {sorted(chosen)}, but the tasks are {sorted(context.tasks)}; name each task once."
+                f"Task weights name {sorted(chosen, key=str)}, but the tasks are {sorted(context.tasks)}; "
+                "name each task once."
             )
         if not all(is_number(weight) and 0 <= weight < math.inf for weight in chosen.values()):
             raise BenchError(f"Task weights are numbers, finite and not negative; got {dict(chosen)}.")

@@ -63,8 +63,15 @@ class LossWeighting(WeightedSum):
     def task_weights(
         self, values: Float[Tensor, "k"], *, tasks: tuple[int, ...], generator: torch.Generator | None = None
     ) -> Float[Tensor, "k"]:
-        """`weights` on the common scale: equal weights mean 1 each."""
-        return self.scaled(self.weights(values, tasks=tasks, generator=generator))
+        """`weights` on the common scale: equal weights mean 1 each. Raises BenchError where that needs a `setup`."""
+        try:
+            return self.scaled(self.weights(values, tasks=tasks, generator=generator))
+        except AttributeError as error:
+            if self.is_set_up:
+                raise
+            raise BenchError(
+                f"{type(self).__name__} knows its tasks after setup: use it through Stepper, or as a weighting there."
+            ) from error
 
     def update(self, step: Step) -> None:
         losses = step.losses(at=self.taken_at)

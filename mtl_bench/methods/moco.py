@@ -4,15 +4,15 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from mtl_bench.errors import BenchError, check_choices
+from mtl_bench.errors import BenchError
 from mtl_bench.methods.composable import ComposableMethod
 from mtl_bench.methods.gradient import require_shared
 from mtl_bench.methods.interface import Context, Step
 from mtl_bench.methods.loss_weighting import pick
-from mtl_bench.methods.task_values import is_sound, not_negative, placed
+from mtl_bench.methods.task_values import not_negative, placed
 from mtl_bench.methods.task_vectors import TaskVectors
 
 
@@ -50,12 +50,14 @@ class MoCo(ComposableMethod):
     seen: Float[Tensor, "K"] = field(init=False, repr=False)  # batches of each task, and of all; those that counted
     steps: Float[Tensor, ""] = field(init=False, repr=False)
 
+    def check_options(self) -> None:
+        super().check_options()
+        if not (0 < self.beta <= 1 and min(self.beta_decay, self.gamma, self.gamma_decay, self.rho) >= 0):
+            raise BenchError("beta lies in (0, 1], and beta_decay, gamma, gamma_decay and rho are not negative.")
+
     def setup(self, context: Context) -> None:
         super().setup(context)
         require_shared(self, context)
-        check_choices(self, "method.")
-        if not (0 < self.beta <= 1 and min(self.beta_decay, self.gamma, self.gamma_decay, self.rho) >= 0):
-            raise BenchError("beta lies in (0, 1], and beta_decay, gamma, gamma_decay and rho are not negative.")
         count, device = len(context.tasks), context.device
         self.tracked = TaskVectors(count)
         # float64, as everything that is small and accumulates: λ moves by little once γ_t has decayed
@@ -68,18 +70,18 @@ class MoCo(ComposableMethod):
         weights = self.weigh(losses, step)
         gradients = step.gradients(losses, weights=weights)
         values = losses.values * weights.to(losses.values)
-        direction, counted = self.weighed(gradients.matrix(), values, losses.tasks)
+        direction, counted = self.weighed(gradients.matrix(), values, losses.tasks, gradients.finite())
         gradients.assign(direction, counted if self.scale_heads else None, weights=counted)
         self.observe(losses)
         step.apply()
 
     def weighed(
-        self, rows: Float[Tensor, "k P"], values: Float[Tensor, "k"], tasks: tuple[int, ...]
+        self, rows: Float[Tensor, "k P"], values: Float[Tensor, "k"], tasks: tuple[int, ...], finite: Bool[Tensor, ""]
     ) -> tuple[Float[Tensor, "P"], Float[Tensor, "k"]]:
         """d, and what each tracked gradient counts in it."""
         if self.normalise == "loss":
             values = not_negative(values)
-        sound = is_sound(values, rows)
+        sound = finite & values.isfinite().all()
         if self.normalise == "loss":
             rows = rows * (values.to(rows) / (rows.norm(dim=1) + 1e-8))[:, None]  # 1e-8 as released
         seen = pick(self.seen, tasks) + 1

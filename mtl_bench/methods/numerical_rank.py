@@ -20,9 +20,13 @@ class NumericalRank(Method):
 
     def setup(self, context: Context) -> None:
         super().setup(context)
-        K = len(context.tasks)
-        if not 0 <= self.eps < 1 / K:
+        self.eps_of(len(context.tasks))
+
+    def eps_of(self, k: int) -> float:
+        """`eps`. Raises BenchError where it is none for k tasks."""
+        if not 0 <= self.eps < 1 / k:
             raise BenchError(
                 "method.eps, times the number of tasks, is the share of the largest eigenvalue that counts as 0: from "
-                f"0 to below 1/{K}, got {self.eps}."
+                f"0 to below 1/{k}, got {self.eps}."
             )
+        return self.eps

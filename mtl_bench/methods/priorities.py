@@ -10,16 +10,8 @@ from torch import Tensor
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.base import Method
+from mtl_bench.methods.by_task import check_by_name
 from mtl_bench.methods.interface import Context
-
-
-def is_number(value: object) -> bool:
-    """Of Python, NumPy or torch; no text."""
-    try:
-        float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, RuntimeError):
-        return False
-    return not isinstance(value, str)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -36,16 +28,20 @@ class Prioritised(Method):
 
     priorities: Mapping[str, float] | None = None
 
+    def check_options(self) -> None:
+        super().check_options()
+        given = {} if self.priorities is None else self.priorities
+        check_by_name("priorities", given)
+        if not all(0 <= float(value) < math.inf for value in given.values()):  # NaN is refused too
+            raise BenchError(f"priorities are finite, not negative, and not all 0; got {dict(given)}.")
+
     def setup(self, context: Context) -> None:
         super().setup(context)
         given = self.priorities or {}
-        if unknown := sorted(set(given) - set(context.tasks)):
+        if unknown := sorted(set(given) - set(context.tasks), key=str):
             raise BenchError(f"priorities name {unknown[0]}, but the tasks are {', '.join(context.tasks)}.")
-        if not all(map(is_number, given.values())):
-            raise BenchError(f"priorities are numbers by task name, as in {{depth: 3}}; got {dict(given)}.")
-        values = [float(given.get(task, 1.0)) for task in context.tasks]
-        if not all(0 <= value < math.inf for value in values) or not any(values):  # NaN is refused too
-            raise BenchError(f"priorities are finite, not negative, and not all 0; got {dict(given)}.")
+        if not any(float(given.get(task, 1.0)) for task in context.tasks):
+            raise BenchError(f"priorities are not all 0, which leaves nothing to learn; got {dict(given)}.")
 
     def preference(self, tasks: tuple[int, ...] | None, count: int) -> Float[Tensor, "k"]:
         """p of `tasks` (None: of `count` tasks that have no names, which is 1 / `count` each); float64, on the host.
@@ -55,7 +51,7 @@ class Prioritised(Method):
         """
         if self.priorities is None:
             return torch.full((count,), 1 / count, dtype=torch.float64)
-        if tasks is None or not hasattr(self, "context"):
+        if tasks is None or not self.is_set_up:
             raise BenchError(
                 "priorities go by the names of tasks, which a bare Gramian does not have: use Stepper(…, tasks=[…]), "
                 "or leave them out."

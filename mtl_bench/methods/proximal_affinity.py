@@ -62,6 +62,8 @@ class ProximalAffinity:
         return {"matrix": torch.from_numpy(self.matrix.copy()), "seen": torch.from_numpy(self.seen.copy())}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        if state["matrix"].shape != self.matrix.shape:
+            raise ValueError(f"affinities of {len(state['matrix'])} tasks are no {len(self.matrix)} tasks'")
         self.matrix = state["matrix"].numpy().copy()
         self.seen = state["seen"].numpy().copy() if "seen" in state else self.matrix != 0  # as older states tell it
 

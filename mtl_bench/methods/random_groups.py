@@ -1,7 +1,6 @@
 """A control: groups of tasks updated in turn, drawn at random."""
 
 from dataclasses import dataclass
-from numbers import Integral
 from typing import ClassVar, Literal
 
 import torch
@@ -30,10 +29,13 @@ class RandomGroups(ComposableMethod):
 
     groups: int = 2
 
+    def check_options(self) -> None:
+        super().check_options()
+        if self.groups < 1:
+            raise BenchError(f"method.groups is a number of groups per batch from 1 on, got {self.groups}.")
+
     def setup(self, context: Context) -> None:
         super().setup(context)
-        if not isinstance(self.groups, Integral) or self.groups < 1:
-            raise BenchError(f"method.groups is a number of groups per batch from 1 on, got {self.groups}.")
         context.require_repeats()
 
     def update(self, step: Step) -> None:

@@ -1,7 +1,6 @@
 """A control: more steps, nothing else."""
 
 from dataclasses import dataclass
-from numbers import Integral
 from typing import ClassVar, Literal
 
 import torch
@@ -29,10 +28,13 @@ class Repeated(ComposableMethod):
 
     steps: int = 2
 
+    def check_options(self) -> None:
+        super().check_options()
+        if self.steps < 1:
+            raise BenchError(f"method.steps is a number of optimizer steps per batch from 1 on, got {self.steps}.")
+
     def setup(self, context: Context) -> None:
         super().setup(context)
-        if not isinstance(self.steps, Integral) or self.steps < 1:
-            raise BenchError(f"method.steps is a number of optimizer steps per batch from 1 on, got {self.steps}.")
         if self.steps > 1:
             context.require_repeats()
 

@@ -7,8 +7,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mtl_bench.errors import check_choices
-from mtl_bench.methods.interface import Context
 from mtl_bench.methods.loss_weighting import LossWeighting
 
 
@@ -33,10 +31,6 @@ class RandomLossWeighting(LossWeighting):
     separable: ClassVar[bool] = False
 
     law: Literal["normal", "uniform", "dirichlet", "bernoulli", "one_hot"] = "normal"
-
-    def setup(self, context: Context) -> None:
-        super().setup(context)
-        check_choices(self, "method.")
 
     def weights(
         self, values: Float[Tensor, "k"], *, tasks: tuple[int, ...], generator: torch.Generator | None = None

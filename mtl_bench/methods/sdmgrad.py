@@ -1,6 +1,5 @@
 """Direction-oriented multi-objective descent from independent samples."""
 
-import math
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -29,7 +28,7 @@ class SDMGrad(ComposableMethod, Prioritised):
     nothing is independent; it also clips d to norm 1 (`max_norm`). Heads learn from the third part alone
     (`scale_heads`: times w too). One step sees three times the samples of each gradient: compare at equal samples. A
     task that has no label in one of the parts, as one with fewer than three in the batch, is left out; a batch without
-    any other takes no step. Nor is any state moved by a batch that is not finite.
+    any other takes no step. Nor is any state moved by a batch that is not finite, but for a head's gradient alone.
     Cost: 3 forwards and 3 k encoder backwards of a third of the batch (1 and k passes), up to 2 k × P memory,
     two host copies.
 
@@ -49,14 +48,17 @@ class SDMGrad(ComposableMethod, Prioritised):
     max_norm: float | None = None
     simplex: Float[Tensor, "K"] = field(init=False, repr=False)
 
-    def setup(self, context: Context) -> None:
-        super().setup(context)
-        require_shared(self, context)
-        if not (0 <= self.strength < math.inf and 0 < self.lr < math.inf and self.iterations >= 1):
+    def check_options(self) -> None:
+        super().check_options()
+        if not (self.strength >= 0 and self.lr > 0 and self.iterations >= 1):
             raise BenchError("method.strength is not negative, lr positive, both finite, and iterations from 1 on.")
         check_max_norm(self.max_norm)
         if not 0 <= self.momentum < 1:
             raise BenchError(f"method.momentum lies in [0, 1), got {self.momentum}.")
+
+    def setup(self, context: Context) -> None:
+        super().setup(context)
+        require_shared(self, context)
         self.simplex = torch.full((len(context.tasks),), 1 / len(context.tasks), dtype=torch.float64)
 
     def update(self, step: Step) -> None:

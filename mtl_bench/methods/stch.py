@@ -1,6 +1,5 @@
 """Smooth Tchebycheff scalarization."""
 
-import math
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -8,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mtl_bench.errors import BenchError, check_choices
+from mtl_bench.errors import BenchError
 from mtl_bench.methods.by_task import ByTask, by_task
 from mtl_bench.methods.interface import Context
 from mtl_bench.methods.loss_weighting import LossWeighting, pick
@@ -52,11 +51,13 @@ class STCH(LossWeighting, Prioritised):
     factors: Float[Tensor, "K"] = field(init=False, repr=False)
     best: Float[Tensor, "K"] = field(init=False, repr=False)  # z
 
+    def check_options(self) -> None:
+        super().check_options()
+        if not self.mu > 0 or self.warmup < 0:
+            raise BenchError(f"mu must be positive and finite, warmup not negative; got {self.mu} and {self.warmup}.")
+
     def setup(self, context: Context) -> None:
         super().setup(context)
-        check_choices(self, "method.")
-        if not 0 < self.mu < math.inf or self.warmup < 0:
-            raise BenchError(f"mu must be positive and finite, warmup not negative; got {self.mu} and {self.warmup}.")
         if self.form == "log":
             tell_warm_up(context, self.warmup, self.warmup + 1, "scale-invariant weighting")
         count = len(context.tasks)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mtl_bench.errors import BenchError
-from mtl_bench.methods.clustering import NORMALISATIONS, Normalise, affinity_groups, depends_on_state
+from mtl_bench.methods.clustering import Normalise, affinity_groups, depends_on_state
 from mtl_bench.methods.composable import ComposableMethod
 from mtl_bench.methods.interface import Context, Step, TaskLosses
 from mtl_bench.methods.proximal_affinity import Attribution, ProximalAffinity
@@ -73,13 +73,16 @@ class STGU(ComposableMethod):
     together: list[list[int]] = field(default_factory=list, init=False)  # batches of this epoch in one group
     epoch: dict[str, Any] = field(default_factory=dict, init=False, repr=False)  # of the last whole one
 
+    def check_options(self) -> None:
+        super().check_options()
+        if self.warmup < 0 or self.every < 1:
+            raise BenchError(f"method.warmup is 0 or more and method.every 1 or more; got {self.warmup}, {self.every}.")
+        if not 0 < self.decay <= 1:
+            raise BenchError(f"method.decay lies in (0, 1], got {self.decay}.")
+
     def setup(self, context: Context) -> None:
         super().setup(context)
         context.require_repeats()
-        if self.warmup < 0 or self.every < 1:
-            raise BenchError(f"method.warmup is 0 or more and method.every 1 or more; got {self.warmup}, {self.every}.")
-        if self.normalise not in NORMALISATIONS:
-            raise BenchError(f"method.normalise is one of {', '.join(NORMALISATIONS)}; got {self.normalise!r}.")
         K = len(context.tasks)
         self.tracker = ProximalAffinity(K, self.decay, self.attribution)
         self.partition = [[task] for task in range(K)]

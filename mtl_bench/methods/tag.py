@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mtl_bench.errors import BenchError, check_choices
+from mtl_bench.errors import BenchError
 from mtl_bench.methods.composable import ComposableMethod
 from mtl_bench.methods.gradient import require_shared
 from mtl_bench.methods.interface import Context, Step, TaskGradients
@@ -48,7 +48,7 @@ class TAG(ComposableMethod):
 
     Cost of a measured batch: 1 + k forwards, k backwards, 1 + 2k passes (K paths: k + k² and 2k + k²), without
     lookaheads 1 + k passes; k × P memory, a copy of the parameters and of the state that the optimizer's rule moves;
-    one host copy per matrix. Other batches: 1 forward, 1 backward.
+    one host copy per matrix, and a truth value. Other batches: 1 forward, 1 backward.
 
     Raises BenchError for unknown options, for a weighting with scale_heads=false, and for cosines of a model that
     shares nothing but vectors.
@@ -66,10 +66,18 @@ class TAG(ComposableMethod):
     epoch: Float[Tensor, "2 matrices K K"] = field(init=False, repr=False)
     epoch_affinity: list[list[float | None]] = field(default_factory=list, init=False)  # of the last whole epoch
 
+    def check_options(self) -> None:
+        super().check_options()
+        if self.period < 1:
+            raise BenchError(f"method.period counts batches, 1 or more; got {self.period}.")
+
     def setup(self, context: Context) -> None:
         super().setup(context)
         require_shared(self, context)
-        self._check(context)
+        if "cosine" in MATRICES[self.measure] and all(len(shape) < 2 for shape in context.shared.values()):
+            raise BenchError(
+                "Cosines leave out biases and norms, and this model shares nothing else; choose measure=both."
+            )
         self.matrices = MATRICES[self.measure]
         if "affinity" in self.matrices:
             context.require_repeats()
@@ -111,7 +119,7 @@ class TAG(ComposableMethod):
 
     def _measure(self, gradients: TaskGradients, step: Step) -> None:
         gramian, before, lr = gradients.gramian(), gradients.losses, step.lr
-        if not (gramian.isfinite().all() and before.isfinite().all()):
+        if not (gramian.isfinite().all() and gradients.finite()):
             return
         before = torch.where(before > 0, before, torch.nan)
         scale = lr if self.divide_by_lr else 1.0
@@ -134,15 +142,6 @@ class TAG(ComposableMethod):
                 step.apply(only="shared", rule=self.lookahead)
                 rows.append(step.losses(gradients.tasks, grad=False).values)
         return torch.stack(rows).double().cpu()
-
-    def _check(self, context: Context) -> None:
-        check_choices(self, "TAG's ")
-        if not isinstance(self.period, int) or isinstance(self.period, bool) or self.period < 1:
-            raise BenchError(f"TAG's period counts batches, 1 or more; got {self.period!r}.")
-        if "cosine" in MATRICES[self.measure] and all(len(shape) < 2 for shape in context.shared.values()):
-            raise BenchError(
-                "Cosines leave out biases and norms, and this model shares nothing else; choose measure=both."
-            )
 
 
 def added(

@@ -1,7 +1,7 @@
 """Numbers per task on the device: losses under a logarithm, and entries that change."""
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 
@@ -27,8 +27,3 @@ def placed(vector: Float[Tensor, "K"], values: Float[Tensor, "k"], tasks: tuple[
     for task, value in zip(tasks, values.to(vector).unbind(), strict=True):
         entries[task] = value
     return torch.stack(entries)
-
-
-def is_sound(values: Float[Tensor, "k"], rows: Float[Tensor, "k P"]) -> Bool[Tensor, ""]:
-    """Whether a method may learn from a batch: the step is skipped where a loss or a gradient is not finite."""
-    return (values + rows.norm(dim=1)).isfinite().all()

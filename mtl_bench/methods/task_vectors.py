@@ -37,4 +37,6 @@ class TaskVectors:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         saved = state["vectors"]
+        if saved is not None and len(saved) != self.tasks:
+            raise ValueError(f"vectors of {len(saved)} tasks are no {self.tasks} tasks'")
         self.vectors = None if saved is None else saved.clone()

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 
 from mtl_bench.errors import BenchError, unforeseen
+from mtl_bench.kinds import shown
 from mtl_bench.methods.gradient import GradientMethod
 from mtl_bench.methods.interface import Context, Step, TaskGradients
 from mtl_bench.methods.module_memory import ModuleMemory
@@ -48,6 +49,13 @@ class TorchJD(GradientMethod):
     made: Any = field(init=False, repr=False)
     memory: ModuleMemory = field(init=False, repr=False)
     averages: bool = field(default=False, init=False)  # K equal gradients become their mean
+
+    def check_options(self) -> None:
+        super().check_options()
+        if not isinstance(self.options, Mapping | None):
+            raise BenchError(
+                f"method.options are arguments by name, as in {{pref_vector: [1, 2]}}; got {shown(self.options)}."
+            )
 
     def setup(self, context: Context) -> None:
         super().setup(context)

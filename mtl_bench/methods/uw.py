@@ -41,6 +41,11 @@ class UncertaintyWeighting(LossWeighting):
     lr: float = 0.025
     log_variance: TaskScalars = field(init=False, repr=False)
 
+    def check_options(self) -> None:
+        super().check_options()
+        if abs(self.initial) > BOUND:
+            raise BenchError(f"initial must lie within ±{BOUND:g}, got {self.initial}.")
+
     def setup(self, context: Context) -> None:
         super().setup(context)
         factors = {
@@ -48,12 +53,8 @@ class UncertaintyWeighting(LossWeighting):
             "half": [0.5] * len(context.tasks),
             "plain": [1.0] * len(context.tasks),
         }
-        if self.form not in factors:
-            raise BenchError(f"form is one of {', '.join(factors)}, got {self.form!r}.")
         if self.form == "paper" and len(context.likelihoods) != len(context.tasks):
             raise BenchError("form=paper weighs regressions by half: give `likelihoods`, one per task, or form=half.")
-        if abs(self.initial) > BOUND:
-            raise BenchError(f"initial must lie within ±{BOUND:g}, got {self.initial}.")
         self.factor = torch.tensor(factors[self.form], device=context.device)
         self.log_variance = TaskScalars(len(context.tasks), self.initial, self.lr, 0.0, context.device, BOUND)
 

@@ -1,6 +1,5 @@
 """Projecting conflicting gradients, with a say in who yields."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations, product
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods.gradient import GramianWeighting
-from mtl_bench.methods.interface import Context, GramianProblem
+from mtl_bench.methods.interface import GramianProblem
 from mtl_bench.methods.pcgrad import ENUMERABLE, projected
 from mtl_bench.methods.priorities import Prioritised
 
@@ -44,12 +43,10 @@ class WPCGrad(GramianWeighting, Prioritised):
     gamma: float | None = None
     means: Tensor | None = field(default=None, init=False, repr=False)
 
-    def setup(self, context: Context) -> None:
-        super().setup(context)
+    def check_options(self) -> None:
+        super().check_options()
         if self.gamma is not None and self.priorities is not None:
             raise BenchError("Give either priorities or gamma, which makes them follow the losses, not both.")
-        if self.gamma is not None and not math.isfinite(self.gamma):
-            raise BenchError(f"method.gamma is finite, got {self.gamma}.")
 
     def end_epoch(self, means: Float[Tensor, "K"]) -> None:
         super().end_epoch(means)
@@ -60,9 +57,9 @@ class WPCGrad(GramianWeighting, Prioritised):
     def chances(self, problem: GramianProblem) -> Float[Tensor, "k"]:
         """q of the tasks in the batch."""
         k = len(problem.gramian)
-        if self.means is None or self.gamma is None:
+        means = None if self.means is None else self.means[list(problem.tasks or range(k))]
+        if self.gamma is None or means is None or means.isnan().all():
             return self.preference(problem.tasks, k)
-        means = self.means[list(problem.tasks or range(k))]
         means = means.nan_to_num(nan=float(means.nanmean()))  # never seen with a label
         return (self.gamma * means.clamp(min=1e-30).log()).softmax(dim=0)
 

@@ -1,19 +1,36 @@
 """Whether what a loop of one's own hands over can be meant."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mtl_bench.errors import BenchError
+from mtl_bench.kinds import shown
 from mtl_bench.methods.base import Method
+from mtl_bench.step.forward import Part
 from mtl_bench.step.mover import needs_closure
 
 LIKELIHOODS = ("classification", "regression")
 BN_UPDATES = ("first", "all")
+
+
+def check_saved(state: Mapping[str, Any], method: Method, count: int) -> None:
+    """Raises BenchError for the state of a stepper of another method or number of tasks, or before its first batch."""
+    name = type(method).__name__
+    if state.get("name", name) != name:
+        raise BenchError(f"This is the state of {state['name']}, not of {name}; make a stepper of that method.")
+    if "method" not in state:
+        raise BenchError("This is the state of a stepper before its first batch; there is nothing to load.")
+    saved = state["epoch_means"].shape[-1]
+    if saved != count:
+        raise BenchError(
+            f"This is the state of a stepper of {saved} tasks, and here are {count}; give it the same losses."
+        )
 
 
 def chosen_tasks(tasks: Iterable[int] | None, count: int) -> tuple[int, ...]:
@@ -32,6 +49,31 @@ def chosen_tasks(tasks: Iterable[int] | None, count: int) -> tuple[int, ...]:
             f"tasks= names those with a label by number, once each, from 0 to {count - 1}, and is no mask; got {tasks}."
         )
     return tuple(chosen)
+
+
+def splitter(split: object, part: Callable[[Any], Part]) -> Callable[[int], list[Part]] | None:
+    """`split`, each of whose parts goes through `part`. Raises BenchError for what is no function, and when it gives
+    another number of parts than it is asked for, as `chunk` does with a small batch."""
+    if split is None:
+        return None
+    if not callable(split):
+        raise BenchError(
+            f"split= is a function of a number that gives the losses of so many parts; got {shown(split)}."
+        )
+
+    def parts(count: int) -> list[Part]:
+        found = split(count)
+        if not isinstance(found, Iterable) or isinstance(found, Tensor):
+            raise BenchError(f"split=({count}) gave {shown(found)}; return a list with the losses of {count} parts.")
+        listed = list(found)
+        if len(listed) != count:
+            raise BenchError(
+                f"split=({count}) gave {len(listed)} parts; return the losses of {count} parts that hold every sample "
+                "once, or leave so small a batch out."
+            )
+        return [part(each) for each in listed]
+
+    return parts
 
 
 def check_options(

@@ -22,7 +22,7 @@ from mtl_bench.step.epoch_means import EpochMeans
 from mtl_bench.step.forward import Forward, Forwarded, Part
 from mtl_bench.step.ledger import Ledger
 from mtl_bench.step.loop import LoopForward, Losses, Taps, autocast_now, called, paused
-from mtl_bench.step.loop_options import check_options, chosen_tasks
+from mtl_bench.step.loop_options import check_options, check_saved, chosen_tasks, splitter
 from mtl_bench.step.means import Means
 from mtl_bench.step.mover import Mover
 from mtl_bench.step.ownership import Ownership, found_ownership, ownership
@@ -174,12 +174,9 @@ class Stepper:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Raises BenchError where shared= and heads= were left out, which are only known after a batch, and for the
-        state of another method or of one before its first batch."""
-        means, name = self._ready(), type(self.method).__name__
-        if state.get("name", name) != name:
-            raise BenchError(f"This is the state of {state['name']}, not of {name}; make a stepper of that method.")
-        if "method" not in state:
-            raise BenchError("This is the state of a stepper before its first batch; there is nothing to load.")
+        state of another method, of other options or tasks, or of a stepper before its first batch."""
+        means = self._ready()
+        check_saved(state, self.method, len(self._owners.owned))
         self.method.load_state_dict(state["method"])
         means.mover.generator.set_state(state["generator"])
         means.mover.device_generator.set_state(state["device_generator"])
@@ -319,8 +316,7 @@ class Stepper:
         split: Callable[[int], Sequence[Losses]] | None = None,
     ) -> Part:
         chosen = chosen_tasks(tasks, len(self._owners.owned))
-        parts = None if split is None else lambda count: [self._part(part, chosen) for part in split(count)]
-        return Part(self._forward(losses), chosen, parts)
+        return Part(self._forward(losses), chosen, splitter(split, lambda part: self._part(part, chosen)))
 
     def _progress(self) -> float | None:
         return self.steps / self.total_steps if self.total_steps else None

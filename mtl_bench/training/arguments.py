@@ -4,15 +4,14 @@ import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pkgutil import resolve_name
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin
 
 from torch import Tensor
 
 from mtl_bench.errors import BenchError, unforeseen
+from mtl_bench.kinds import has_word, hints_of, is_of, is_union, words_of
 
 HYDRA = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
-WORDS = {bool: "true or false", int: "a whole number", float: "a number", NoneType: "null"}
 
 
 def check_node(node: Any, place: str, injected: Collection[str] = ()) -> None:
@@ -52,10 +51,10 @@ def check_arguments(
     required = [key for key in named if complete and parameters[key].default is inspect.Parameter.empty]
     for key in sorted(set(required) - {*injected, *arguments}):
         raise BenchError(f"{name} needs {prefix}{key}; give it a value.")
-    hints = _hints(target)
+    hints = hints_of(target.__init__ if inspect.isclass(target) else target)
     for key, value in arguments.items():
         if not _fits(value, kind := hints.get(key, Any)):
-            raise BenchError(f"{prefix}{key} must be {_words(kind)}, got {value!r}.")
+            raise BenchError(f"{prefix}{key} must be {words_of(kind)}, got {value!r}.")
 
 
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -94,24 +93,16 @@ def _guess(key: str, known: Collection[str]) -> str:
     return f"it takes {', '.join(sorted(known)) or 'none'}."
 
 
-def _hints(target: Callable[..., Any]) -> dict[str, Any]:
-    try:
-        return get_type_hints(target.__init__ if inspect.isclass(target) else target)
-    except (NameError, TypeError, AttributeError):  # annotations that cannot be evaluated are no ground for refusal
-        return {}
-
-
 def _fits(value: Any, kind: Any) -> bool:
     if isinstance(value, Mapping) and "_target_" in value:
         return True
     origin, inner = get_origin(kind), get_args(kind)
-    if origin in (Union, UnionType):
+    if is_union(kind):
         return any(_fits(value, one) for one in inner)
     if origin is Literal:
         return value in inner
-    if kind in (NoneType, bool, int, float):
-        numbers = (int, float) if kind is float else kind
-        return isinstance(value, numbers) and (kind is bool or not isinstance(value, bool))
+    if has_word(kind) and kind is not str:  # what YAML reads as a number may be meant as text
+        return is_of(value, kind)
     if origin in (list, tuple, Sequence):
         kinds = [one for one in inner if one is not Ellipsis]
         return isinstance(value, list) and all(any(_fits(part, one) for one in kinds) for part in value)
@@ -123,16 +114,3 @@ def _fits(value: Any, kind: Any) -> bool:
 def _is_ours(kind: Any) -> bool:
     """Budget, Schedule, LossWeighting, …: never a plain value."""
     return inspect.isclass(kind) and kind.__module__.startswith("mtl_bench.")
-
-
-def _words(kind: Any) -> str:
-    origin, inner = get_origin(kind), get_args(kind)
-    if origin in (Union, UnionType):
-        return " or ".join(_words(one) for one in inner if one is not Tensor)  # torch's lr
-    if origin is Literal:
-        return f"one of {', '.join(map(str, inner))}"
-    if origin in (list, tuple, Sequence):
-        return f"a list [{' | '.join(dict.fromkeys(_words(one) for one in inner if one is not Ellipsis))}, …]"
-    if origin in (dict, Mapping):
-        return f"a map {{name: {'…' if inner[1] is Any else _words(inner[1])}}}"
-    return WORDS.get(kind) or f"a node with a _target_ ({getattr(kind, '__name__', 'function')})"

@@ -13,6 +13,7 @@ from mtl_bench.methods.db_mtl import DBMTL
 from mtl_bench.training.diagnostics import used_weights
 from tests.methods.toys import context, toy
 
+SOUND = torch.tensor(True)
 ALL = (0, 1, 2)
 DOUBLE = torch.float64
 ONES = torch.ones(3, dtype=DOUBLE)
@@ -34,7 +35,7 @@ def test_equals_its_equations(decay: float) -> None:
     method, b = ready(beta_decay=decay), torch.zeros(3, 6, dtype=DOUBLE)
     for t in range(1, 9):
         g, share = rows_of(t), 0.9 / t**decay
-        found = method.weighed(g, ONES, ALL)[0]
+        found = method.weighed(g, ALL, SOUND)[0]
         b = g + share * (b - g)
         norms = b.norm(dim=1)
         assert_close(found, ((norms.max() / (norms + 1e-8))[:, None] * b).sum(dim=0))
@@ -43,7 +44,7 @@ def test_equals_its_equations(decay: float) -> None:
 def test_all_smoothed_gradients_count_as_long_as_the_longest() -> None:
     method = ready(beta=0.0)
     g = torch.diag(torch.tensor([0.1, 1.0, 5.0], dtype=DOUBLE))
-    assert_close(method.weighed(g, ONES, ALL)[0], torch.full((3,), 5.0, dtype=DOUBLE), rtol=1e-6, atol=0)
+    assert_close(method.weighed(g, ALL, SOUND)[0], torch.full((3,), 5.0, dtype=DOUBLE), rtol=1e-6, atol=0)
 
 
 def test_gradients_are_those_of_logarithms_heads_included() -> None:
@@ -78,10 +79,10 @@ def test_scales_of_the_losses_do_not_matter() -> None:
 def test_an_absent_task_keeps_its_gradient_and_has_no_say() -> None:
     method = ready()
     for t in range(3):
-        method.weighed(rows_of(t), ONES, ALL)[0]
+        method.weighed(rows_of(t), ALL, SOUND)[0]
     assert method.smoothed.vectors is not None
     kept = method.smoothed.vectors[1].clone()
-    found = method.weighed(rows_of(3)[[0, 2]], ONES[:2], (0, 2))[0]
+    found = method.weighed(rows_of(3)[[0, 2]], (0, 2), SOUND)[0]
     assert torch.equal(method.smoothed.vectors[1], kept)
     b = method.smoothed.vectors[[0, 2]]
     assert_close(found, ((b.norm(dim=1).max() / b.norm(dim=1))[:, None] * b).sum(dim=0), rtol=1e-6, atol=1e-8)
@@ -91,13 +92,13 @@ def test_an_absent_task_keeps_its_gradient_and_has_no_say() -> None:
 def test_a_gradient_of_zero() -> None:
     g = rows_of(0)
     g[0] = 0
-    assert ready().weighed(g, ONES, ALL)[0].isfinite().all()
-    assert not ready().weighed(torch.zeros_like(g), ONES, ALL)[0].any()
+    assert ready().weighed(g, ALL, SOUND)[0].isfinite().all()
+    assert not ready().weighed(torch.zeros_like(g), ALL, SOUND)[0].any()
 
 
 def test_one_task_is_descent_of_its_logarithm() -> None:
     g = rows_of(0)
-    assert_close(ready(beta=0.0).weighed(g[:1], ONES[:1], (0,))[0], g[0], rtol=1e-6, atol=0)
+    assert_close(ready(beta=0.0).weighed(g[:1], (0,), SOUND)[0], g[0], rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("options", [{"beta": 1.0}, {"beta": -0.1}, {"beta_decay": -0.5}])

@@ -66,3 +66,16 @@ def test_dependent_gradients_in_single_precision_are_no_failure() -> None:
         draw = np.random.default_rng(seed)
         rows = (draw.standard_normal((6, 2)) @ draw.standard_normal((2, 500))).astype(np.float32)
         assert onto_dual_cone((rows @ rows.T).astype(float), np.eye(6) / 6)[1] < 1e-8
+
+
+@pytest.mark.parametrize("length", [1, 1 + 1 / 7, 3, 1000])
+def test_two_opposite_gradients_in_single_precision_are_solved(length: float) -> None:
+    """Rounding takes a cosine below −1, where ‖Gᵀw‖² would be negative: d is 0 all the same, and no failure."""
+    for seed in range(60):
+        row = np.random.default_rng(seed).standard_normal(50).astype(np.float32)
+        rows = np.stack([row, np.float32(-length) * row])
+        gramian = (rows @ rows.T).astype(float)
+        for start in (np.eye(2) / 2, np.full((1, 2), 0.5)):
+            found, residual = onto_dual_cone(gramian, start)
+            assert residual < 1e-12
+            assert np.linalg.norm(found @ rows) <= 1e-6 * np.linalg.norm(rows)

@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from mtl_bench.errors import BenchError
-from mtl_bench.methods import MGDA, FairGrad, NashMTL
+from mtl_bench.methods import MGDA, DualProj, FairGrad, NashMTL
 from tests.methods.toys import context, gramian_of
 
 DOUBLE = torch.float64
@@ -56,9 +56,9 @@ def test_priorities_weigh_the_utilities() -> None:
     assert gains == sorted(gains)
 
 
-@pytest.mark.parametrize("alpha", [0.0, -1.0, float("inf"), float("nan")])
+@pytest.mark.parametrize("alpha", [0.0, -1.0, 0.01, 501, float("inf"), float("nan")])
 def test_what_is_no_fairness(alpha: float) -> None:
-    with pytest.raises(BenchError, match=r"method\.alpha is positive and finite"):
+    with pytest.raises(BenchError, match=r"method\.alpha (lies in \[0\.02, 500\]|must be finite)"):
         FairGrad(alpha=alpha).setup(context())
 
 
@@ -70,3 +70,20 @@ def test_the_step_is_the_released_one() -> None:
         assert (weights @ gramian @ weights).sqrt().item() == pytest.approx(expected, abs=1e-3)
         plain = FairGrad(raw_scale=True)
         assert torch.equal(plain.scaled(plain.weights(gramian)), plain.weights(gramian))
+
+
+@pytest.mark.parametrize("alpha", [0.02, 0.05, 0.1])
+def test_a_small_alpha_goes_where_dualproj_goes_and_not_to_the_sum(alpha: float) -> None:
+    objected = 0
+    for seed in range(40):
+        rows = torch.randn(5, 25, generator=torch.Generator().manual_seed(seed), dtype=DOUBLE)
+        rows = rows - rows.mean(dim=0) / 2
+        method, gramian = FairGrad(alpha=alpha), rows @ rows.T
+        found, projected, total = method.weights(gramian) @ rows, DualProj().weights(gramian) @ rows, rows.sum(dim=0)
+        assert method.solver_failures == 0
+        assert torch.cosine_similarity(found, projected, dim=0) > 0.98
+        if (rows @ total < 0).any():
+            objected += 1
+            nearer = torch.cosine_similarity(found, torch.stack([projected, total]))
+            assert nearer[0] > nearer[1]
+    assert objected > 5

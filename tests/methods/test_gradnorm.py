@@ -17,6 +17,7 @@ from mtl_bench.tasks import Regression, Task
 from mtl_bench.training.machine import Machine
 from tests.methods.toys import Toy, context, toy
 
+SOUND = torch.tensor(True)
 ALL = (0, 1, 2)
 DOUBLE = torch.float64
 
@@ -92,7 +93,7 @@ def test_the_weak_gradient_gains() -> None:
     method = ready(problem, alpha=0.0, lr=0.02)
     rows = torch.diag(torch.tensor([1.0, 2.0, 4.0], dtype=DOUBLE))
     for _ in range(600):
-        method.rebalance(rows, torch.ones(3, dtype=DOUBLE), ALL)
+        method.rebalance(rows, torch.ones(3, dtype=DOUBLE), ALL, SOUND)
     sizes = method.balance.values(ALL) * rows.norm(dim=1)
     assert_close(sizes, sizes.mean().expand(3), rtol=0.05, atol=0)
 
@@ -101,9 +102,9 @@ def test_the_slow_task_gains() -> None:
     problem = toy(dtype=DOUBLE)
     method = ready(problem, lr=0.02)
     rows = torch.eye(3, dtype=DOUBLE)
-    method.rebalance(rows, torch.ones(3, dtype=DOUBLE), ALL)
+    method.rebalance(rows, torch.ones(3, dtype=DOUBLE), ALL, SOUND)
     for _ in range(50):
-        method.rebalance(rows, torch.tensor([1.0, 0.5, 0.5], dtype=DOUBLE), ALL)
+        method.rebalance(rows, torch.tensor([1.0, 0.5, 0.5], dtype=DOUBLE), ALL, SOUND)
     first, *others = method.balance.values(ALL).tolist()
     assert first > 1 > max(others)
 
@@ -125,7 +126,7 @@ def test_the_first_epoch_as_reference() -> None:
 def test_theoretical_losses_by_name(reference: str) -> None:
     method = ready(toy(), reference=reference, theoretical={"depth": 2.5})
     assert method.initial.tolist() == [0, 2.5, 0]
-    method.rebalance(torch.eye(3), torch.tensor([1.0, 5.0, 3.0]), ALL)
+    method.rebalance(torch.eye(3), torch.tensor([1.0, 5.0, 3.0]), ALL, SOUND)
     method.end_epoch(torch.tensor([1.0, 4.0, 3.0]))
     assert method.initial.tolist() == [1, 2.5, 3]
     with pytest.raises(BenchError, match=r"method\.theoretical has losses above 0, such as log\(C\)"):

@@ -29,6 +29,7 @@ from mtl_bench.methods.rlw import RandomLossWeighting
 from mtl_bench.methods.sdmgrad import SDMGrad
 from mtl_bench.methods.stch import STCH
 from mtl_bench.methods.stgu import STGU
+from mtl_bench.methods.tag import TAG
 from mtl_bench.methods.torchjd import TorchJD
 from mtl_bench.methods.uw import UncertaintyWeighting
 from mtl_bench.methods.wpcgrad import WPCGrad
@@ -259,6 +260,41 @@ def test_a_bad_batch_enters_no_state(name: str, where: str, poison: float) -> No
             problem.machine.ledger.failures.totals.tolist()
             == [problem.machine.ledger.counts.optimizer_steps - taken] * 2
         )
+
+
+SEES_HEADS = (
+    *("moco", "moco as released", "db_mtl", "excess_mtl", "gradnorm", "gradnorm at shared", "learned_priority"),
+    *("layer_conflicts", "gradvac by matrix", "adatask", "tag"),
+)
+
+
+@pytest.mark.parametrize("name", SEES_HEADS)
+def test_a_bad_gradient_of_a_head_alone_enters_no_state(name: str) -> None:
+    problem, method = toy("adam"), TAG(period=1) if name == "tag" else make(name)
+    method.setup(problem.context)
+    train(problem, method, range(9))
+    before, parameters = copy.deepcopy(learnt(method)), problem.parameters
+    parameter = problem.machine.owned[1][0]
+    handle = parameter.register_hook(lambda gradient: gradient * torch.nan)
+    method.update(problem.step(1))
+    handle.remove()
+    assert_equal(learnt(method), before)
+    assert torch.equal(problem.parameters, parameters)
+    method.update(problem.step(1))
+    assert not torch.equal(problem.parameters, parameters)
+
+
+@pytest.mark.parametrize("granularity", ["whole", "matrix"])
+def test_a_bad_loss_alone_moves_no_targets(granularity: Literal["whole", "matrix"]) -> None:
+    """Its gradient is finite, but the step is skipped."""
+    problem, method = toy(), GradVac(granularity=granularity)
+    method.setup(problem.context)
+    train(problem, method, range(3))
+    before, step = method.targets.clone(), problem.step(1)
+    losses = step.losses()
+    losses.values = losses.values * torch.tensor([1.0, torch.nan, 1.0])
+    method.write(step.gradients(losses), step)
+    assert torch.equal(method.targets, before)
 
 
 def learnt(method: Method) -> dict[str, Any]:

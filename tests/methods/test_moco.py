@@ -15,6 +15,7 @@ from mtl_bench.methods.moco import MoCo, nearest_in_simplex
 from mtl_bench.training.diagnostics import used_weights
 from tests.methods.toys import context, toy
 
+SOUND = torch.tensor(True)
 ALL = (0, 1, 2)
 DOUBLE = torch.float64
 
@@ -45,7 +46,7 @@ def test_equals_its_equations(normalise: str, projection: str) -> None:
     rho, y, share = 0.3, np.zeros((3, 7)), np.full(3, 1 / 3)
     method = ready(normalise=normalise, projection=projection, rho=rho, beta=0.6, gamma=0.4)
     for t, (rows, values) in enumerate(batches(12), start=1):
-        found = method.weighed(rows, values, ALL)[0]
+        found = method.weighed(rows, values, ALL, SOUND)[0]
         g = rows.numpy()
         if normalise == "loss":
             g = g / np.linalg.norm(g, axis=1, keepdims=True) * values.numpy()[:, None]
@@ -67,11 +68,11 @@ def test_the_nearest_point_of_the_simplex(k: int) -> None:
 def test_an_absent_task_keeps_its_gradient_and_its_share() -> None:
     method = ready(gamma=1.0)
     for rows, values in batches(5):
-        method.weighed(rows, values, ALL)[0]
+        method.weighed(rows, values, ALL, SOUND)[0]
     assert method.tracked.vectors is not None
     tracked, share = method.tracked.vectors[1].clone(), method.shares[1]
     for rows, values in batches(5):
-        found = method.weighed(rows[[0, 2]], values[[0, 2]], (0, 2))[0]
+        found = method.weighed(rows[[0, 2]], values[[0, 2]], (0, 2), SOUND)[0]
     assert torch.equal(method.tracked.vectors[1], tracked)
     assert method.shares[1] == share
     assert method.shares.sum().item() == pytest.approx(1)
@@ -84,7 +85,7 @@ def test_tasks_that_have_lost_all_weight_and_are_alone_share_it() -> None:
     method = ready()
     method.shares = torch.tensor([0.0, 1.0, 0.0], dtype=DOUBLE)
     rows, values = batches(1)[0]
-    assert method.weighed(rows[[0, 2]], values[[0, 2]], (0, 2))[0].norm() > 0
+    assert method.weighed(rows[[0, 2]], values[[0, 2]], (0, 2), SOUND)[0].norm() > 0
     assert method.shares.tolist() == [0, 1, 0]
 
 
@@ -94,14 +95,14 @@ def test_constant_gradients_lead_to_the_shortest_combination() -> None:
     method = MoCo(beta_decay=0.0, gamma_decay=0.0, raw_scale=True)
     method.setup(context(["a", "b"]))
     for _ in range(400):
-        found = method.weighed(rows, torch.ones(2, dtype=DOUBLE), (0, 1))[0]
+        found = method.weighed(rows, torch.ones(2, dtype=DOUBLE), (0, 1), SOUND)[0]
     assert_close(found, torch.tensor([0.4, 0.8], dtype=DOUBLE), rtol=1e-4, atol=0)  # λ = 1/5, 4/5
 
 
 def test_one_task_is_plain_descent_in_the_end() -> None:
     method = ready(beta=1.0, beta_decay=0.0)
     rows, values = batches(1)[0]
-    assert_close(method.weighed(rows[:1], values[:1], (0,))[0], rows[0])
+    assert_close(method.weighed(rows[:1], values[:1], (0,), SOUND)[0], rows[0])
 
 
 def test_heads_descend_their_own_loss() -> None:

@@ -412,11 +412,11 @@ def test_rank_correlation_looks_off_the_diagonal_at_known_pairs() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"lookahead": "adam"}, r"TAG's lookahead is one of sgd, optimizer; got 'adam'\."),
-        ({"measure": "exact"}, r"TAG's measure is one of lookahead, first_order, cosine, both, all; got 'exact'\."),
-        ({"period": 0}, r"TAG's period counts batches, 1 or more; got 0\."),
-        ({"period": True}, r"TAG's period counts batches"),
-        ({"period": 2.5}, r"TAG's period counts batches"),
+        ({"lookahead": "adam"}, r"method\.lookahead is one of sgd, optimizer; got 'adam'\."),
+        ({"measure": "exact"}, r"method\.measure is one of lookahead, first_order, cosine, both, all; got 'exact'\."),
+        ({"period": 0}, r"method\.period counts batches, 1 or more; got 0\."),
+        ({"period": True}, r"method\.period must be a whole number, got True\."),
+        ({"period": 2.5}, r"method\.period must be a whole number, got 2\.5\."),
         ({"weighting": LinearScalarization(scale_heads=False)}, r"not inside another method\."),
     ],
 )

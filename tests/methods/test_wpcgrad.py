@@ -119,5 +119,14 @@ def test_dynamic_chances_follow_the_losses() -> None:
 def test_what_it_refuses() -> None:
     with pytest.raises(BenchError, match="either priorities or gamma"):
         prioritised({"shape": 2}, gamma=1.0)
-    with pytest.raises(BenchError, match=r"method\.gamma is finite"):
+    with pytest.raises(BenchError, match=r"method\.gamma must be finite"):
         WPCGrad(gamma=float("nan")).setup(context())
+
+
+def test_tasks_that_never_had_a_mean_have_equal_chances() -> None:
+    method = WPCGrad(gamma=2.0)
+    method.setup(context())
+    method.end_epoch(torch.tensor([torch.nan, torch.nan, 4.0], dtype=DOUBLE))
+    chances = method.chances(GramianProblem(torch.eye(2, dtype=DOUBLE), tasks=(0, 1)))
+    assert chances.tolist() == [0.5, 0.5]
+    assert method.chances(GramianProblem(torch.eye(3, dtype=DOUBLE), tasks=ALL)).tolist() == pytest.approx([1 / 3] * 3)

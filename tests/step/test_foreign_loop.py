@@ -29,6 +29,7 @@ from mtl_bench.methods import (
     RandomGroups,
     Repeated,
     ScaleInvariant,
+    SDMGrad,
     WPCGrad,
 )
 from mtl_bench.step import Stepper
@@ -224,15 +225,38 @@ def test_options_that_cannot_be_meant(given: dict[str, Any], sentence: str) -> N
         (PCGrad(weighting=FAMO()), "FAMO has a step of its own and weighs no losses"),  # type: ignore[arg-type]
         (FAMO(gamma=-1.0), "gamma is finite and not negative"),
         (WPCGrad(priorities={"task_0": "high"}), "priorities are numbers by task name"),  # type: ignore[dict-item]
-        (LinearScalarization(fixed={"task_0": 1.0, "task_1": None}), "are numbers, finite"),  # type: ignore[dict-item]
-        (GO4Align(groups=1.5), "groups is a number from 1 on"),  # type: ignore[arg-type]
-        (DynamicWeightAverage(temperature=float("nan")), "temperature must be positive"),
-        (STCH(mu=float("inf")), "mu must be positive"),
-        (RandomGroups(groups=1.5), "groups is a number of groups"),  # type: ignore[arg-type]
-        (Repeated(steps=1.5), "steps is a number of optimizer steps"),  # type: ignore[arg-type]
+        (LinearScalarization(fixed={"task_0": 1.0, "task_1": None}), "fixed weights are numbers by task name"),  # type: ignore[dict-item]
+        (GO4Align(groups=1.5), "groups must be a whole number"),  # type: ignore[arg-type]
+        (DynamicWeightAverage(temperature=float("nan")), "temperature must be finite"),
+        (STCH(mu=float("inf")), "mu must be finite"),
+        (RandomGroups(groups=1.5), "groups must be a whole number"),  # type: ignore[arg-type]
+        (Repeated(steps=1.5), "steps must be a whole number"),  # type: ignore[arg-type]
     ],
 )
 def test_methods_that_cannot_be_meant(method: Method, sentence: str) -> None:
     model = Net()
     with pytest.raises(BenchError, match=sentence):
         stepper(model, method, model=model)
+
+
+@pytest.mark.parametrize(
+    ("split", "sentence"),
+    [
+        (lambda parts: [lambda: None] * 2, r"split=\(3\) gave 2 parts; return the losses of 3 parts"),
+        (lambda parts: [lambda: None] * 4, r"split=\(3\) gave 4 parts"),
+        (lambda parts: None, r"split=\(3\) gave None; return a list with the losses of 3 parts"),
+        (lambda parts: torch.ones(3), r"split=\(3\) gave tensor"),
+        (3, r"split= is a function of a number that gives the losses of so many parts; got 3"),
+    ],
+)
+def test_a_split_that_is_none(split: Any, sentence: str) -> None:
+    model = Net()
+    with pytest.raises(BenchError, match=sentence):
+        stepper(model, SDMGrad(), model=model).step(lambda: losses(model(IMAGE)), split=split)
+
+
+def test_a_split_may_give_its_parts_one_by_one() -> None:
+    model = Net()
+    made = stepper(model, SDMGrad(), model=model)
+    made.step(lambda: losses(model(IMAGE)), split=lambda n: ((lambda: losses(model(IMAGE))) for _ in range(n)))  # type: ignore[arg-type,return-value]
+    assert made.skipped == 0

@@ -27,6 +27,8 @@ def onto_dual_cone(
     if not conflicts.any():
         return weights, 0.0
     cosines, inverse = cosines_of(gramian)
+    if len(gramian) == 2:  # a cosine that rounding took below −1 would make the length of Gᵀw one of no number
+        cosines = cosines.clip(-1, 1)
     start = weights * np.sqrt(gramian.diagonal().clip(min=0))  # of unit gradients
     sizes = np.sqrt((start * (start @ cosines)).sum(axis=1, keepdims=True).clip(min=1e-300))  # ‖Gᵀw‖
     added, residual = _added(cosines, start / sizes, conflicts)
