@@ -1,4 +1,7 @@
-"""Plain kinds of values: what an annotation admits, and in which words."""
+"""Plain kinds of values: what an annotation admits, and in which words.
+
+Without NumPy and torch, whose import takes longer than most commands that ask.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -6,9 +9,6 @@ from inspect import isclass
 from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
-
-import numpy as np
-from torch import Tensor
 
 WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", NoneType: "null"}
 
@@ -46,10 +46,8 @@ def is_of(value: Any, kind: Any) -> bool:
         return any(is_of(value, one) for one in get_args(kind))
     if get_origin(kind) is Literal:
         return is_choice(value, get_args(kind))
-    if isinstance(value, np.ndarray | Tensor) and value.ndim == 0 and kind in (bool, int, float):
+    if kind in (bool, int, float) and getattr(value, "ndim", None) == 0:
         value = value.item()
-    if kind is bool:
-        return isinstance(value, bool | np.bool_)
     if kind in (int, float):
         return isinstance(value, Integral if kind is int else Real) and not isinstance(value, bool)
     return isinstance(value, kind)
@@ -64,7 +62,7 @@ def is_choice(value: Any, choices: Sequence[Any]) -> bool:
 def words_of(kind: Any) -> str:
     origin, inner = get_origin(kind), get_args(kind)
     if is_union(kind):
-        return " or ".join(words_of(one) for one in inner if one is not Tensor)  # torch's lr
+        return " or ".join(words_of(one) for one in inner if getattr(one, "__name__", None) != "Tensor")  # torch's lr
     if origin is Literal:
         return f"one of {', '.join(map(str, inner))}"
     if origin in (list, tuple, Sequence):

@@ -2,7 +2,9 @@
 
 import io
 import logging
+import os
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -122,6 +124,29 @@ def test_a_disabled_run_leaves_nothing(info: RunInfo, monkeypatch: pytest.Monkey
     monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
     run(WandbLogger(mode="disabled"), info)
     assert list(info.folder.iterdir()) == []
+
+
+ELSEWHERE = """
+from pathlib import Path
+from mtl_bench.training.loggers import RunInfo, WandbLogger
+
+logger = WandbLogger()
+logger.start(RunInfo("name", "group", "id", Path("run"), {}))
+logger.finish({})
+"""
+
+
+def test_a_service_of_a_process_in_another_folder_writes_to_ours(
+    info: RunInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """wandb hands its service on through the environment."""
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
+    run(WandbLogger(mode="disabled"), info)
+    assert "WANDB_SERVICE" in os.environ
+    (tmp_path / "run").mkdir()
+    root = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run([sys.executable, "-c", ELSEWHERE], cwd=tmp_path, env={**os.environ, **root}, check=True)
+    assert len(list((tmp_path / "run").rglob("*.wandb"))) == 1
 
 
 def test_nothing_is_written_without_a_logger(info: RunInfo) -> None:

@@ -104,7 +104,7 @@ class WandbLogger(Logger):
                 name=info.name,
                 group=info.group,
                 id=info.id,
-                dir=str(info.folder),
+                dir=str(info.folder.absolute()),  # its service may be of a process that stands elsewhere
                 config=info.config,
                 tags=info.tags,
                 resume="allow",
