@@ -36,17 +36,19 @@ def problem_of(
 
 def _gramian(given: ArrayLike) -> Float[Tensor, "k k"]:
     found = _numbers(given, "A Gramian is a tensor, an array or nested lists of numbers")
-    gramian = found.double()
+    gramian = found.double().clone()
     if gramian.ndim != 2 or not len(gramian) or len(gramian) != gramian.shape[1]:
         raise BenchError(f"A Gramian is square, [k, k] with k tasks, got {list(gramian.shape)}: give rows @ rows.T.")
     if not gramian.isfinite().all():
         raise BenchError("A Gramian is finite, this one has NaN or infinity; skip the step, or see which loss is not.")
     coarse = found.dtype in (torch.float16, torch.bfloat16)
     allowed = torch.finfo(found.dtype if coarse else torch.float32).eps ** 0.5  # doubles may have been computed as such
-    if ((gramian - gramian.T).abs() > allowed * gramian.abs().max()).any():
+    allowed *= float(gramian.abs().max())
+    if ((gramian - gramian.T).abs() > allowed).any():
         raise BenchError("A Gramian is symmetric, this matrix is not; give rows @ rows.T, of one set of gradients.")
-    if (gramian.diagonal() < 0).any():
+    if (gramian.diagonal() < -allowed).any():
         raise BenchError("A Gramian has squared lengths on its diagonal, and one here is negative; give rows @ rows.T.")
+    gramian.diagonal().clamp_(min=0)  # of what rounding leaves of a gradient of 0
     return gramian
 
 

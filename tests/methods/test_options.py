@@ -150,8 +150,13 @@ def test_annotations_that_cannot_be_evaluated_check_nothing() -> None:
         places: list[int] | None = None  # no plain kind
         odd: [int] = ()  # type: ignore[valid-type]  # nor any kind
 
+    @dataclass(kw_only=True, eq=False)
+    class Third(PCGrad):
+        rows: "k P" = 3  # type: ignore[valid-type,syntax]
+
     Own(max_norm=None).setup(context())
     Other(places="anything").setup(context())  # type: ignore[arg-type]
+    Third().setup(context())
 
 
 @pytest.mark.parametrize("granularity", ["layer", "matrix"])
@@ -241,6 +246,14 @@ def test_what_is_no_gramian(given: Any, sentence: str) -> None:
 
 
 @pytest.mark.skipif(not TORCHJD, reason="TorchJD is not installed")
+@pytest.mark.parametrize("kind", [NashMTL, MGDA, PCGrad, CAGrad, IMTLG, AlignedMTL, FairGrad])
+def test_rounding_of_a_gradient_of_zero(kind: type[GramianWeighting]) -> None:
+    given = torch.tensor([[-1e-18, 0.0], [0.0, 1.0]], dtype=torch.float64)
+    before = given.clone()
+    assert kind().weights(given).isfinite().all()
+    assert torch.equal(given, before)
+
+
 def test_options_of_another_library_stay_free() -> None:
     TorchJD(aggregator="UPGrad", options={}).setup(context())
 
