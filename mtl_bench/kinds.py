@@ -3,7 +3,7 @@
 Without NumPy and torch, whose import takes longer than most commands that ask.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from inspect import isclass
 from numbers import Integral, Real
@@ -57,6 +57,15 @@ def is_choice(value: Any, choices: Sequence[Any]) -> bool:
     """True and 1.0 are 1 to `in`, and here they are not."""
     plain = value is None or isinstance(value, str | Integral)
     return plain and value in choices and (not isinstance(value, bool) or any(value is one for one in choices))
+
+
+def distinct_places(given: Any) -> list[int] | None:
+    """Whole numbers from 0 on, each once, of a list, an array or a tensor, or a lone one; None for anything else."""
+    listed = given.tolist() if hasattr(given, "tolist") else given
+    every = list(listed) if isinstance(listed, Iterable) else [listed]
+    if not all(is_of(one, int) and one >= 0 for one in every) or len({*every}) < len(every):
+        return None
+    return [int(one) for one in every]
 
 
 def words_of(kind: Any) -> str:

@@ -1,7 +1,6 @@
 """The problem of a Gramian that somebody calls a method with; that of a step needs no such look."""
 
 from collections.abc import Iterable
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from mtl_bench.errors import BenchError
-from mtl_bench.kinds import shown
+from mtl_bench.kinds import distinct_places, shown
 from mtl_bench.methods.interface import GramianProblem
 
 
@@ -23,7 +22,7 @@ def problem_of(
 ) -> GramianProblem:
     """Raises BenchError for what is no Gramian, and for keywords that do not go with it."""
     checked = _gramian(gramian)
-    if generator is not None and not isinstance(generator, torch.Generator):
+    if generator is not None and not (isinstance(generator, torch.Generator) and generator.device.type == "cpu"):
         raise BenchError(f"generator= is a torch.Generator of the CPU, or None; got {shown(generator)}.")
     k = len(checked)
     return GramianProblem(
@@ -60,12 +59,10 @@ def _losses(given: ArrayLike, k: int) -> Float[Tensor, "k"]:
 
 
 def _tasks(given: Iterable[int], k: int) -> tuple[int, ...]:
-    listed = given.tolist() if isinstance(given, np.ndarray | Tensor) else given
-    tasks = [*listed] if isinstance(listed, Iterable) else []
-    numbers = {int(task) for task in tasks if isinstance(task, Integral) and not isinstance(task, bool)}
-    if len(tasks) != k or len(numbers) != k or min(numbers) < 0:
+    tasks = distinct_places(given)
+    if tasks is None or len(tasks) != k:
         raise BenchError(f"tasks= are {k} places in the list of all tasks, one for each row; got {shown(given)}.")
-    return tuple(map(int, tasks))
+    return tuple(tasks)
 
 
 def _numbers(given: Any, wanted: str) -> Tensor:
@@ -74,8 +71,7 @@ def _numbers(given: Any, wanted: str) -> Tensor:
     try:
         if isinstance(given, Tensor):
             found = given.detach().cpu()
-            strided = found.layout is torch.strided and found.device.type == "cpu"
-            if not strided or found.is_complex():
+            if found.layout is not torch.strided or found.is_complex():
                 raise refusal
             return found
         if isinstance(given, list | tuple) and any(isinstance(each, Tensor) for each in given):
@@ -85,5 +81,5 @@ def _numbers(given: Any, wanted: str) -> Tensor:
             raise refusal
         own = np.float16 if array.dtype.itemsize == 2 and array.dtype.kind == "f" else np.float64
         return torch.from_numpy(array.astype(own, order="C"))  # a copy in native order, whatever it was a view of
-    except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise refusal from error

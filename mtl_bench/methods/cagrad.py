@@ -13,7 +13,7 @@ from mtl_bench.methods.interface import GramianProblem
 from mtl_bench.methods.priorities import Prioritised
 from mtl_bench.methods.solvers.conflict_averse import conflict_averse
 
-WIDEST = 1_000_000  # of c: MGDA's direction to six digits, and its square is far from overflow
+WIDEST = 1_000_000  # of c: MGDA's direction to twelve digits, and its square is far from overflow
 GAP = 1e-8  # relative duality gap above which the solver is counted as failed
 
 

@@ -57,7 +57,7 @@ class GradDrop(GradientAggregation):
     def at_parameters(
         self, rows: Float[Tensor, "k P"], leak: float | Float[Tensor, "k"], generator: torch.Generator
     ) -> Float[Tensor, "P"]:
-        """In pieces that a processor's cache holds, as every number is read ten times.
+        """In pieces that a processor's cache holds, as every number is read several times.
 
         The last has what is left besides: sums over a few columns would end in other bits.
         """

@@ -8,10 +8,9 @@ from torch import Tensor, nn
 
 from mtl_bench.errors import BenchError
 from mtl_bench.models.seeded import check_streams, seeded, stream_positions
-from mtl_bench.models.tensors import alike, saved_tensors
+from mtl_bench.models.tensors import alike, check_sizes, saved_tensors
 from mtl_bench.models.unwritten import UnwrittenHolds
 
-SIZES = "The model's constructor draws how many layers or buffers there are, or their sizes; fix them."
 QUIET = 8  # constructors in a row that agree with all before: chance, which makes signs agree by halves, does not
 
 
@@ -30,8 +29,7 @@ def not_drawn(build: Callable[[], nn.Module], sure: bool = False) -> dict[str, T
     while quiet < QUIET:
         other, end = _built(build, seed := seed + 1)
         check_streams(start, end, "The model's constructor")
-        if {name: value.shape for name, value in first.items()} != {name: v.shape for name, v in other.items()}:
-            raise BenchError(SIZES)
+        check_sizes(first, other)
         before = sum(int(mask.sum()) for mask in same.values())
         for name, value in first.items():
             same[name] &= alike(value, other[name])

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from mtl_bench.errors import BenchError
 from mtl_bench.models.base import MultiTaskModel
 from mtl_bench.models.initialise import draw, to_draw
-from mtl_bench.models.loaded import SIZES, not_drawn
+from mtl_bench.models.loaded import not_drawn
 from mtl_bench.models.seeded import check_streams, seeded, stream_positions
-from mtl_bench.models.tensors import alike, saved_tensors, tensors_of
+from mtl_bench.models.tensors import alike, check_sizes, saved_tensors, tensors_of
 from mtl_bench.models.unwritten import UnwrittenHolds, is_unwritten
 
 MARK = 77  # in what nothing has drawn anew
@@ -69,8 +69,7 @@ def _compared(
         other = build()
         made = {name: value.clone() for name, value in tensors_of(other).items()}
     here, saved = tensors_of(model), saved_tensors(model)
-    if {name: value.shape for name, value in made.items()} != {name: value.shape for name, value in here.items()}:
-        raise BenchError(SIZES)
+    check_sizes(made, here)
     written = {name for name, value in made.items() if name in kept or not is_unwritten(value, MARK)}
     held = {n for n in written if n not in saved and alike(made[n], here[n]).all()}
     kept = {**{name: here[name].clone() for name in held}, **kept}

@@ -1,5 +1,7 @@
 """All parameters and buffers of a model, by the names that modules give them, whatever hooks make of a state."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -25,6 +27,12 @@ def saved_tensors(model: nn.Module) -> dict[str, Tensor]:
 def alike(one: Tensor, other: Tensor) -> Tensor:
     """Where two tensors of one shape hold the same, NaN included."""
     return (one == other) | ((one != one) & (other != other))
+
+
+def check_sizes(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> None:
+    """Raises BenchError where two constructors made models of other tensors."""
+    if {name: value.shape for name, value in one.items()} != {name: value.shape for name, value in other.items()}:
+        raise BenchError("The model's constructor draws how many layers or buffers it has, or their sizes; fix them.")
 
 
 def check_tensors(model: nn.Module) -> None:

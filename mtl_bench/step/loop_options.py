@@ -2,15 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from numbers import Integral
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from mtl_bench.errors import BenchError
-from mtl_bench.kinds import shown
+from mtl_bench.kinds import distinct_places, shown
 from mtl_bench.methods.base import Method
 from mtl_bench.step.forward import Part
 from mtl_bench.step.mover import needs_closure
@@ -40,15 +38,12 @@ def chosen_tasks(tasks: Iterable[int] | None, count: int) -> tuple[int, ...]:
     """
     if tasks is None:
         return tuple(range(count))
-    listed = tasks.tolist() if isinstance(tasks, np.ndarray | Tensor) else tasks
-    given = list(listed) if isinstance(listed, Iterable) else [listed]
-    numbers = [task for task in given if isinstance(task, Integral) and not isinstance(task, bool)]
-    chosen = sorted({int(task) for task in numbers} & {*range(count)})
-    if len(chosen) < len(given):
+    chosen = distinct_places(tasks)
+    if chosen is None or max(chosen, default=0) >= count:
         raise BenchError(
             f"tasks= names those with a label by number, once each, from 0 to {count - 1}, and is no mask; got {tasks}."
         )
-    return tuple(chosen)
+    return tuple(sorted(chosen))
 
 
 def splitter(split: object, part: Callable[[Any], Part]) -> Callable[[int], list[Part]] | None:

@@ -4,12 +4,12 @@ import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pkgutil import resolve_name
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from torch import Tensor
 
 from mtl_bench.errors import BenchError, unforeseen
-from mtl_bench.kinds import has_word, hints_of, is_of, is_union, words_of
+from mtl_bench.kinds import hints_of, is_of, is_plain, is_union, words_of
 
 HYDRA = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
 
@@ -99,9 +99,7 @@ def _fits(value: Any, kind: Any) -> bool:
     origin, inner = get_origin(kind), get_args(kind)
     if is_union(kind):
         return any(_fits(value, one) for one in inner)
-    if origin is Literal:
-        return value in inner
-    if has_word(kind) and kind is not str:  # what YAML reads as a number may be meant as text
+    if is_plain(kind) and kind is not str:  # what YAML reads as a number may be meant as text
         return is_of(value, kind)
     if origin in (list, tuple, Sequence):
         kinds = [one for one in inner if one is not Ellipsis]

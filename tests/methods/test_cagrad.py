@@ -6,6 +6,7 @@ from torch.testing import assert_close
 
 from mtl_bench.errors import BenchError
 from mtl_bench.methods import MGDA, CAGrad
+from mtl_bench.methods.cagrad import WIDEST
 from tests.methods.toys import context, gramian_of
 
 DOUBLE = torch.float64
@@ -43,6 +44,13 @@ def test_priorities_move_the_centre() -> None:
     method.setup(context())
     found = method.weights(gramian_of(3, 5, 0), tasks=(0, 1, 2))
     assert_close(found, torch.tensor([0.5, 0.25, 0.25], dtype=DOUBLE))
+
+
+def test_the_largest_radius_is_mgda() -> None:
+    for seed in range(50):
+        rows = torch.randn(2 + seed % 10, 25, generator=torch.Generator().manual_seed(seed), dtype=DOUBLE)
+        found, expected = (method.weights(rows @ rows.T) @ rows for method in (CAGrad(c=WIDEST), MGDA()))
+        assert torch.cosine_similarity(found, expected, dim=0) > 1 - 1e-12
 
 
 @pytest.mark.parametrize("c", [-0.1, 1e308, float("inf"), float("nan")])
